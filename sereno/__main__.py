@@ -1,0 +1,5 @@
+"""`python -m sereno`."""
+
+from sereno.cli import main
+
+main()

@@ -1,0 +1,90 @@
+"""The `sereno` command: the only place that imports every room.
+
+Each command is one module, imported only when it is asked for, so that `sereno mos` never loads a database.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from sereno.errors import SerenoError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("sereno.cli.up", "Everything on one machine: broker, collector, alerting, page and one probe."),
+    "lab": ("sereno.cli.lab", "A real softswitch on loopback: two SBCs, two cores, far ends; break and heal it."),
+    "probe": ("sereno.cli.probe", "A probe agent that reports to a broker."),
+    "collector": ("sereno.cli.collector", "Collector, alerting and page against a broker and a database."),
+    "check": ("sereno.cli.check", "Make one check now and print its result."),
+    "rtp": ("sereno.cli.rtp", "Measure RTP streams in captures."),
+    "mos": ("sereno.cli.mos", "Rate and MOS by the E-model (ITU-T G.107)."),
+    "topology": ("sereno.cli.topology", "Validate topology files."),
+    "contract": ("sereno.cli.contract", "Validate and list contracts; compute due dates."),
+    "verdicts": ("sereno.cli.verdicts", "What is up, degraded, down or unknown now."),
+    "availability": ("sereno.cli.availability", "Availability of a scope in a window, low, observed and high."),
+    "incidents": ("sereno.cli.incidents", "List, show and work on incidents."),
+    "maintenance": ("sereno.cli.maintenance", "Add, list and cancel maintenance windows."),
+    "replay": ("sereno.cli.replay", "Run recorded results through the same machines."),
+    "dashboards": ("sereno.cli.dashboards", "Render the Grafana boards."),
+    "metrics": ("sereno.cli.metrics", "List every metric exported, with its meaning."),
+    "capture-helper": ("sereno.cli.capture", "Open the capture socket for a probe (needs CAP_NET_RAW)."),
+    "version": ("sereno.cli.version", "Print the version."),
+}
+_HIDDEN = {"capture-helper"}
+
+
+class _LazyGroup(TyperGroup):
+    """Finds commands by name and imports their module on first use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return [name for name in COMMANDS if name not in _HIDDEN]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        path, summary = COMMANDS[cmd_name]
+        module = importlib.import_module(path)
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        command.help = command.help or summary
+        return command
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Sereno watches a dual-core SIP softswitch and wakes the right person, once, with the evidence."""
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """One line on standard error, then exit."""
+    sys.stderr.write("sereno: " + " ".join(str(message).split()) + "\n")
+    sys.stderr.flush()
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """Entry point: every error that is somebody's fault is one line and an exit status; no traceback."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(prog_name="sereno", standalone_mode=False)
+    except SerenoError as error:
+        fail(str(error), error.exit_code)
+    except typer.exceptions.TyperException as error:
+        message = error.format_message()
+        if message:
+            fail(message.rstrip(".") + "; see --help", 2)
+        raise SystemExit(2) from None
+    except (typer.Abort, KeyboardInterrupt):
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,229 @@
+"""Every table. Instants are integer microseconds UTC. JSON bodies are text written by msgspec.
+
+One writer: the active collector. Alerting, in the same process, writes its own tables in its own transactions.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite autoincrements INTEGER only
+
+# -- collector: results and delivery ---------------------------------------------------------------------------------
+
+results = Table(
+    "results",
+    metadata,
+    Column("element", String(140), primary_key=True),  # "sbc-1/core-a", "sbc-1", or the target's name
+    Column("probe", String(64), primary_key=True),
+    Column("at_us", BigInteger, primary_key=True),
+    Column("boot", String(64), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("check", String(16), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("reason", String(20)),
+    Column("arrived_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the result as on the wire
+    Index(None, "at_us"),
+    sqlite_with_rowid=False,
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("probe", String(64), primary_key=True),
+    Column("boot", String(64), primary_key=True),
+    Column("ranges", Text, nullable=False),  # [[from, to], …] closed, committed (quarantined seqs included)
+    Column("oldest", BigInteger, nullable=False, default=1),  # what lies below it uncommitted is a permanent hole
+    sqlite_with_rowid=False,
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("probe", String(64), nullable=False),
+    Column("boot", String(64)),
+    Column("seq", BigInteger),
+    Column("arrived_us", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
+probe_events = Table(  # status messages as they came: the engine replays them with the results
+    "probe_events",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("probe", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # online | offline
+    Column("boot", String(64)),
+    Column("at_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+topologies = Table(
+    "topologies",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("from_us", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("topology", Text, nullable=False),  # canonical JSON of the validated model
+    Column("desk", Text),
+)
+
+# -- collector: verdicts and ledger ------------------------------------------------------------------------------------
+
+verdict_changes = Table(
+    "verdict_changes",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(140), nullable=False),
+    Column("what", String(40), nullable=False),  # "verdict" or a finding
+    Column("state", String(16), nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("reason", String(80)),
+    Column("facts", Text, nullable=False),
+    Index(None, "kind", "name", "what", "id"),
+)
+
+ledger = Table(  # closed and sealed intervals; current rows have superseded_by NULL
+    "ledger",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(140), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("to_us", BigInteger, nullable=False),
+    Column("reason", String(80)),
+    Column("interval_us", BigInteger),  # the bound of one interval, for outages
+    Column("written_us", BigInteger, nullable=False),
+    Column("superseded_by", BigInteger),
+    Index(None, "kind", "name", "from_us"),
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("scope_kind", String(16), nullable=False),
+    Column("scope_name", String(140), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("to_us", BigInteger, nullable=False),
+    Column("announced_us", BigInteger, nullable=False),
+    Column("critical_fix", Boolean, nullable=False, default=False),
+    Column("who", String(80), nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    Column("cancelled_us", BigInteger),
+)
+
+isolations = Table(
+    "isolations",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("sbc", String(64), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("to_us", BigInteger),
+    Column("who", String(80), nullable=False),
+)
+
+# -- leadership and commands ------------------------------------------------------------------------------------------
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String(120), nullable=False),
+    Column("renewed_us", BigInteger, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key", String(80), nullable=False, unique=True),  # idempotency
+    Column("at_us", BigInteger, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("verb", String(40), nullable=False),  # "incident.ack", "maintenance.add", …
+    Column("arguments", Text, nullable=False),
+    Column("state", String(8), nullable=False, default="pending"),  # pending | done | refused
+    Column("outcome", Text),
+    Column("done_us", BigInteger),
+    Index(None, "state", "id"),
+)
+
+# -- alerting ---------------------------------------------------------------------------------------------------------
+
+positions = Table(  # how far a reader has come in verdict_changes
+    "positions",
+    metadata,
+    Column("reader", String(40), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    Column("state", String(16), nullable=False),
+    Column("class", String(8), nullable=False),  # service | monitor
+    Column("priority", String(8), nullable=False),
+    Column("cause_kind", String(16), nullable=False),
+    Column("cause_name", String(140), nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("resolved_us", BigInteger),
+    Column("closed_us", BigInteger),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),  # the machine's own record, from which it is rebuilt
+    Index(None, "state"),
+)
+
+incident_timeline = Table(  # append only
+    "incident_timeline",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("number", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("who", String(80), nullable=False),
+    Index(None, "number", "id"),
+)
+
+alarm_states = Table(
+    "alarm_states",
+    metadata,
+    Column("alarm", String(40), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(140), primary_key=True),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key", String(160), nullable=False),  # one delivery: incident, step, person, channel
+    Column("incident", BigInteger),
+    Column("channel", String(64), nullable=False),
+    Column("recipient", String(120), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("state", String(8), nullable=False, default="pending"),  # pending | sent | failed
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("handed_us", BigInteger),
+    Column("receipt", Text),
+    Column("error", Text),
+    UniqueConstraint("key"),
+    Index(None, "state", "due_us"),
+)

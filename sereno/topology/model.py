@@ -1,0 +1,182 @@
+"""What is watched: the validated, frozen model of `topology.yaml`.
+
+Shapes only; references between sections are checked in `validate.py`, files are read in `load.py`.
+Durations are integer microseconds inside (`every_us`), written `1s`, `900ms` in the file.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sereno.clock import parse_duration
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Duration = Annotated[int, BeforeValidator(lambda value: value if isinstance(value, int) and value < 0 else parse_duration(value))]
+Failover = Literal["auto", "manual", "none"]
+
+
+class Frozen(BaseModel):
+    """Unknown keys are fatal; nothing is coerced; nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class Secret(Frozen):
+    """A reference, never the secret: a file, or an environment variable."""
+
+    file: str | None = None
+    env: str | None = None
+
+
+class Identify(Frozen):
+    """How an answer proves who spoke: `header` holds the text `contains`."""
+
+    header: str
+    contains: str
+
+
+class Core(Frozen):
+    uri: str
+    identify: Identify | None = None
+    prefix: str | None = None
+
+
+class Steer(Frozen):
+    """How a transaction is forced to a core where a preloaded Route is not enough."""
+
+    header: str | None = None
+    to: str | None = None
+
+
+class Sbc(Frozen):
+    addresses: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    primary: Name
+    backup: Name | None = None
+    backup_test: Literal["forced", "passive"] = "forced"
+    place: str | None = None
+    steer: Steer | None = None
+    identify: Identify | None = None
+
+
+class Customer(Frozen):
+    name: str
+    contract: str
+    locale: str = "es_CO"
+    contacts: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class Site(Frozen):
+    customer: Name
+    sbcs: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    failover: Failover = "auto"
+    networks: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    weight: Annotated[float, Field(gt=0, strict=False)] = 1.0
+
+
+class Account(Frozen):
+    user: str
+    realm: str
+    password: Secret
+
+
+class SignallingCheck(Frozen):
+    """edge, options, natural."""
+
+    every_us: Duration = Field(alias="every")
+    timeout_us: Duration = Field(alias="timeout")
+
+
+class RegisterCheck(Frozen):
+    every_us: Duration = Field(alias="every")
+    accounts: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    expires_us: Duration = Field(alias="expires", default=120_000_000)
+    timeout_us: Duration = Field(alias="timeout", default=4_000_000)
+
+
+class CallCheck(Frozen):
+    every_us: Duration = Field(alias="every")
+    account: Name
+    to: str
+    hold_us: Duration = Field(alias="hold", default=20_000_000)
+    codecs: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("PCMA",)
+    timeout_us: Duration = Field(alias="timeout", default=8_000_000)
+
+
+class Checks(Frozen):
+    edge: SignallingCheck | None = None
+    options: SignallingCheck | None = None
+    natural: SignallingCheck | None = None
+    register_: RegisterCheck | None = Field(alias="register", default=None)
+    call: CallCheck | None = None
+
+
+class Probe(Frozen):
+    network: str
+    vantage: Literal["outside", "inside"] = "outside"
+    canaries: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    checks: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+
+
+class Portal(Frozen):
+    url: str
+    every_us: Duration = Field(alias="every", default=60_000_000)
+
+
+class Backup(Frozen):
+    max_age_us: Duration = Field(alias="max_age")
+    status_file: str
+
+
+class Database(Frozen):
+    dsn: Secret
+    role: Literal["primary", "replica"] = "primary"
+    replicas: Annotated[tuple[Any, ...], Field(strict=False)] = ()
+    backup: Backup | None = None
+
+
+class Traffic(Frozen):
+    prometheus: str
+    registered: str | None = None
+    calls: str | None = None
+
+
+class Path(Frozen):
+    """(SBC, core); its name is `sbc-1/core-a`."""
+
+    sbc: Name
+    core: Name
+    role: Literal["primary", "backup"]
+    passive: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.sbc}/{self.core}"
+
+
+class Topology(Frozen):
+    """The whole file. Every section but service, cores and sbcs may be absent."""
+
+    service: Name
+    cores: Annotated[dict[Name, Core], Field(min_length=1)]
+    sbcs: Annotated[dict[Name, Sbc], Field(min_length=1)]
+    domain: str | None = None
+    timezone: str = "UTC"
+    effective: date | None = None
+    customers: dict[Name, Customer] = {}
+    sites: dict[Name, Site] = {}
+    accounts: dict[Name, Account] = {}
+    checks: Checks = Checks()
+    probes: dict[Name, Probe] = {}
+    portals: dict[Name, Portal] = {}
+    databases: dict[Name, Database] = {}
+    traffic: dict[Name, Traffic] = {}
+
+    def paths(self) -> tuple[Path, ...]:
+        """Every (SBC, core) pair that is watched, in file order: an SBC's primary first, then its backup."""
+        found = []
+        for name, sbc in self.sbcs.items():
+            found.append(Path(sbc=name, core=sbc.primary, role="primary"))
+            if sbc.backup is not None and sbc.backup != sbc.primary:
+                found.append(Path(sbc=name, core=sbc.backup, role="backup", passive=sbc.backup_test == "passive"))
+        return tuple(found)

@@ -1,0 +1,42 @@
+"""The words that collector, alerting and dashboards share about verdicts; the machines live in their rooms."""
+
+from typing import Any, Literal
+
+import msgspec
+
+State = Literal["up", "degraded", "down", "unknown", "maintenance"]
+ElementKind = Literal["service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor"]
+
+VERDICT = "verdict"  # Change.what of the element's own state; any other value is a finding
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of what is said of an element, in the order decided.
+
+    `what` is "verdict" (then `state` is a State) or the name of a finding such as "core_refusing",
+    "redundancy_lost", "failover_broken", "account_refused", "wrong_core", "intermittent", "options_slow",
+    "outage_suspected", "network_split" (then `state` is "true" or "false").
+    `since_us` is when it began by the samples (an outage: the first failed sample; a recovery: the first good sample
+    of the confirming pair); `at_us` is when it was decided. `facts` is JSON evidence: planes, answered_by, voters,
+    the results that decided as [probe, boot, seq].
+    """
+
+    kind: ElementKind
+    name: str
+    what: str
+    state: str
+    since_us: int
+    at_us: int
+    reason: str | None = None
+    facts: dict[str, Any] = {}
+
+
+class ElementVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of an element now."""
+
+    kind: ElementKind
+    name: str
+    state: State
+    since_us: int | None
+    reason: str | None = None
+    facts: dict[str, Any] = {}
