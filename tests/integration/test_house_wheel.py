@@ -1,0 +1,80 @@
+"""The built wheel in an empty folder: six packages, their data files, the C meter, and a command that answers."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {"sereno", "probes", "collector", "alerting", "dashboards", "deploy"}
+DATA_SUFFIXES = {".yaml", ".html", ".css", ".js", ".po", ".mako", ".json", ".cfg", ".conf", ".svg"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with nothing in it but the unpacked wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    for name in filter(None, tracked.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            str(folder),
+            str(source),
+        ],
+        check=True,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+    )
+    (wheel,) = folder.glob("sereno-*.whl")
+    unpacked = folder / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    return unpacked
+
+
+def run(site, code):
+    """Runs code in an interpreter that sees the wheel before anything else, from an empty folder."""
+    empty = site.parent / "empty"
+    empty.mkdir(exist_ok=True)
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); sys.argv = ['sereno', 'version']\n{code}"
+    return subprocess.run([sys.executable, "-I", "-c", program], cwd=empty, capture_output=True, text=True, check=False)
+
+
+def test_the_wheel_owns_exactly_six_packages(site):
+    assert {p.name for p in site.iterdir() if p.is_dir() and not p.name.endswith(".dist-info")} == PACKAGES
+
+
+def test_data_files_travel_with_it(site):
+    missing = [
+        path.relative_to(ROOT)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in DATA_SUFFIXES and not (site / path.relative_to(ROOT)).is_file()
+    ]
+    assert not missing
+
+
+def test_the_meter_and_the_command_work_from_the_wheel(site):
+    done = run(
+        site,
+        "import sereno, probes.media._meter as meter\n"
+        f"assert sereno.__file__.startswith({str(site)!r}), sereno.__file__\n"
+        f"assert meter.__file__.startswith({str(site)!r}), meter.__file__\n"
+        "from sereno.cli import main\nmain()\n",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("sereno ")
