@@ -85,5 +85,7 @@ def parse_instant(text: str) -> int:
 def parse_duration(text: str) -> int:
     """Microseconds of `900ms`, `1s`, `1h30m`, `2.5s`; ValueError otherwise."""
     if not isinstance(text, str) or not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration: write a number and a unit (us ms s m h d), such as 900ms or 1h30m")
+        raise ValueError(
+            f"{text!r} is not a duration: write a number and a unit (us ms s m h d), such as 900ms or 1h30m"
+        )
     return round(sum(float(number) * _UNIT_US[unit] for number, unit in _PART.findall(text)))

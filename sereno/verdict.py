@@ -5,7 +5,9 @@ from typing import Any, Literal
 import msgspec
 
 State = Literal["up", "degraded", "down", "unknown", "maintenance"]
-ElementKind = Literal["service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor"]
+ElementKind = Literal[
+    "service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor"
+]
 
 VERDICT = "verdict"  # Change.what of the element's own state; any other value is a finding
 
