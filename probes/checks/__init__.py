@@ -1,0 +1,61 @@
+"""The checks a probe makes: one function each, `async (Target, Runtime) -> Result`, in an explicit registry.
+
+A failed check is a result. A check returns within its deadline (plus a little scheduling), never raises for what the
+network does, and fills nothing that it did not measure. Probe, boot and seq are placeholders that the agent stamps.
+
+**Late replies.** At its deadline a check returns `failed`/`timeout`. If a reply to that transaction still arrives
+(within 32 s, RFC 3261 timer F), a *second* result is given to `runtime.emit`, with its own seq and
+the same (check, sbc, core, address, at): it supersedes the first.
+
+- A good answer: `outcome` ok, `reason` late, `answered_after_seconds`. Degraded, never down.
+- A bad answer (a dead core's 408 that the SBC sends after 5-30 s, a core's 503): `outcome` failed with the reason that
+  the answer has in time, `answered_by`, `answered_after_seconds`: still one failure, now with who said so. Were it
+  "late: ok", a dead core whose SBC answers 408 after 5 s would never be down.
+
+The reply arrived at `at + answered_after_seconds`. A late reply that arrived before an outage was confirmed prevents
+it; one that arrived after (a thawed core answers everything queued while it was frozen) must not rewrite it.
+"""
+
+from probes.checks.base import CheckFunction, Runtime, Target, result
+from sereno.wire import Result
+
+__all__ = ["REGISTRY", "CheckFunction", "Runtime", "Target", "result"]
+
+
+async def _edge(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.edge import edge
+
+    return await edge(target, runtime)
+
+
+async def _options(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.options import options
+
+    return await options(target, runtime)
+
+
+async def _natural(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.natural import natural
+
+    return await natural(target, runtime)
+
+
+async def _register(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.register import register  # late: a probe without pjsua2 still runs the rest
+
+    return await register(target, runtime)
+
+
+async def _call(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.call import call  # late: as above
+
+    return await call(target, runtime)
+
+
+REGISTRY: dict[str, CheckFunction] = {
+    "edge": _edge,
+    "options": _options,
+    "natural": _natural,
+    "register": _register,
+    "call": _call,
+}
