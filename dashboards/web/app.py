@@ -1,0 +1,170 @@
+"""The NOC page: Starlette, server-rendered fragments over SSE, strict CSP; it reads the store and writes nothing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import jinja2
+import msgspec
+from sse_starlette import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboards.web import queries
+from dashboards.web.live import Broadcaster, Snapshot
+from dashboards.web.view import View
+from dashboards.web.words import GLYPHS, Words, sentence
+from sereno.clock import Clock, SystemClock
+from sereno.store import Store
+from sereno.version import __version__
+
+HERE = Path(__file__).parent
+LANGUAGES = ("es", "en")
+FRAGMENTS = ("banner", "incidents", "matrix", "probes")
+MetricsSource = Callable[[], tuple[bytes, str]]
+
+_SECURITY_HEADERS = [
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            b"font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class SecurityHeaders:
+    """Adds the headers to every answer; plain ASGI, so that streams stay streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *_SECURITY_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, add if scope["type"] == "http" else send)
+
+
+class Pages:
+    """Routes, and the rendering that they share with the live stream."""
+
+    def __init__(self, store: Store, clock: Clock, metrics: MetricsSource | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._view = View(store)
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.broadcaster = Broadcaster(self.fragments, self.plots, clock)
+
+    def fragments(self, language: str) -> Snapshot:
+        """Every fragment of the Panorama as HTML, in a language."""
+        page, _found = self._view.panorama(self._clock.now_us())
+        words = Words(language, page.timezone if page else "UTC")
+        values = {"page": page, "w": words, "glyphs": GLYPHS, "sentence": sentence(words, page) if page else ""}
+        return {name: self._templates.get_template(f"fragments/{name}.html").render(values) for name in FRAGMENTS}
+
+    def plots(self) -> bytes:
+        """The series of the live plots as JSON."""
+        now_us = self._clock.now_us()
+        page, found = self._view.panorama(now_us)
+        if page is None:
+            return b"{}"
+        return msgspec.json.encode(
+            {k: {"t": s.times, "v": s.values} for k, s in self._view.plots(found, now_us).items()}
+        )
+
+    async def panorama(self, request: Request) -> Response:
+        language = _language(request)
+        return self._page(
+            "panorama.html", language, fragments=self.fragments(language), wall=request.query_params.get("wall") == "1"
+        )
+
+    async def incident(self, request: Request) -> Response:
+        language = _language(request)
+        page, _found = self._view.panorama(self._clock.now_us())
+        with self._store.read() as connection:
+            found = queries.incident(connection, request.path_params["number"])
+        if found is None:
+            return self._page("missing.html", language, status=404, number=request.path_params["number"])
+        line, body, timeline = found
+        zone = page.timezone if page else "UTC"
+        return self._page("incident.html", language, zone=zone, line=line, body=body, timeline=timeline)
+
+    async def events(self, request: Request) -> Response:
+        return EventSourceResponse(self.broadcaster.subscribe(_language(request)), ping=15)
+
+    async def metrics(self, request: Request) -> Response:
+        del request
+        if self._metrics is None:
+            return Response("no collector runs in this process\n", status_code=503, media_type="text/plain")
+        body, kind = self._metrics()
+        return Response(body, headers={"content-type": kind})
+
+    async def health(self, request: Request) -> Response:
+        del request
+        page, _found = self._view.panorama(self._clock.now_us())
+        alive = page is not None and page.collector_alive
+        return JSONResponse({"collector_alive": alive, "version": __version__}, status_code=200 if alive else 503)
+
+    def _page(self, name: str, language: str, *, status: int = 200, zone: str = "UTC", **values: object) -> Response:
+        words = Words(language, zone)
+        html = self._templates.get_template(name).render(
+            w=words,
+            glyphs=GLYPHS,
+            language=language,
+            version=__version__,
+            now_ms=self._clock.now_us() // 1_000,
+            **values,
+        )
+        return HTMLResponse(html, status_code=status, headers={"cache-control": "no-store"})
+
+
+def _language(request: Request) -> str:
+    wanted = request.query_params.get("lang") or request.cookies.get("lang") or "es"
+    return wanted if wanted in LANGUAGES else "es"
+
+
+def create_app(store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None) -> Starlette:
+    """The web application over a store; `metrics` gives the exposition and its content type."""
+    pages = Pages(store, clock or SystemClock(), metrics)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        yield
+        await pages.broadcaster.close()
+
+    def route(path: str, handler: Callable[[Request], Awaitable[Response]]) -> Route:
+        return Route(path, handler, methods=["GET"])
+
+    app = Starlette(
+        routes=[
+            route("/", pages.panorama),
+            route("/incidents/{number:int}", pages.incident),
+            route("/events", pages.events),
+            route("/metrics", pages.metrics),
+            route("/healthz", pages.health),
+            Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        lifespan=lifespan,
+    )
+    app.state.broadcaster = pages.broadcaster
+    return app

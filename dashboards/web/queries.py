@@ -1,0 +1,176 @@
+"""What the pages read from the store. Reading only; every function takes a connection and returns plain records."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from dashboards.web.records import IncidentLine, LastResult, Series
+from sereno.clock import SECOND_US, parse_instant
+from sereno.errors import WireError
+from sereno.store.tables import incident_timeline, incidents, lease, results, topologies, verdict_changes
+from sereno.topology import topology_from_json
+from sereno.topology.model import Topology
+from sereno.verdict import Change
+from sereno.wire import Result, decode
+
+OPEN_STATES = ("open", "acknowledged", "in_progress", "reopened")
+
+
+def current_topology(connection: Connection) -> tuple[str, Topology] | None:
+    """The hash and model of the topology accepted last; None before the first."""
+    row = connection.execute(
+        select(topologies.c.hash, topologies.c.topology).order_by(topologies.c.id.desc()).limit(1)
+    ).first()
+    if row is None:
+        return None
+    return str(row.hash), topology_from_json(msgspec.json.decode(row.topology))
+
+
+def changes_after(connection: Connection, last_id: int) -> list[tuple[int, Change]]:
+    """Verdict changes after an id, oldest first."""
+    rows = connection.execute(
+        select(verdict_changes).where(verdict_changes.c.id > last_id).order_by(verdict_changes.c.id)
+    )
+    return [
+        (
+            int(row.id),
+            Change(
+                kind=row.kind,
+                name=row.name,
+                what=row.what,
+                state=row.state,
+                since_us=row.since_us,
+                at_us=row.at_us,
+                reason=row.reason,
+                facts=msgspec.json.decode(row.facts),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def lease_renewed_us(connection: Connection) -> int | None:
+    """When the active collector last renewed its lease."""
+    value = connection.execute(select(lease.c.renewed_us)).scalar()
+    return None if value is None else int(value)
+
+
+def recent_results(
+    connection: Connection, element: str, probes: Sequence[str], from_us: int, checks: Sequence[str]
+) -> list[Result]:
+    """Results of an element since an instant, oldest first, from the probes named (the key's order: quick)."""
+    found: list[Result] = []
+    for probe in probes:
+        rows = connection.execute(
+            select(results.c.body).where(
+                results.c.element == element,
+                results.c.probe == probe,
+                results.c.at_us >= from_us,
+                results.c.check.in_(checks),
+            )
+        )
+        for row in rows:
+            with contextlib.suppress(WireError):  # a row of a newer version: the collector counted it when it came
+                found.append(decode(row.body.encode(), Result))
+    found.sort(key=lambda result: result.at)
+    return found
+
+
+def last_result(found: Sequence[Result], check: str, *, core: str | None = None) -> LastResult | None:
+    """The newest result of a check among those given."""
+    for result in reversed(found):
+        if result.check == check and result.core == core:
+            return _last(result)
+    return None
+
+
+def _last(result: Result) -> LastResult:
+    return LastResult(
+        at_us=result.at_us,
+        outcome=result.outcome,
+        reason=result.reason,
+        code=result.code,
+        answered_by=result.answered_by,
+        rtt_seconds=result.rtt_seconds,
+        setup_seconds=result.setup_seconds,
+        expires_seconds=result.expires_seconds,
+        mos_rx=_mos(result, "rx"),
+        mos_tx=_mos(result, "tx"),
+        account=result.account,
+    )
+
+
+def _mos(result: Result, direction: str) -> float | None:
+    value = ((result.media or {}).get(direction) or {}).get("mos_lq")
+    return float(value) if isinstance(value, int | float) else None
+
+
+def open_incidents(connection: Connection) -> list[IncidentLine]:
+    """Open incidents, gravest first, then oldest."""
+    rows = connection.execute(select(incidents).where(incidents.c.state.in_(OPEN_STATES)))
+    lines = [_incident_line(row, msgspec.json.decode(row.body)) for row in rows]
+    rank = {"Urgente": 0, "Alta": 1, "Normal": 2, "Baja": 3}
+    return sorted(lines, key=lambda line: (rank.get(line.priority, 9), line.opened_us))
+
+
+def _incident_line(row: Any, body: dict[str, Any]) -> IncidentLine:
+    running = [(c["due_us"], c["clock"]) for c in body.get("clocks", []) if c["state"] == "running" and c["due_us"]]
+    due_us, clock = min(running, default=(None, None))
+    return IncidentLine(
+        number=row.number,
+        state=row.state,
+        klass=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public way to a column named like a keyword
+        priority=row.priority,
+        severity=body.get("severity"),
+        title=body.get("title", ""),
+        since_us=row.since_us,
+        opened_us=row.opened_us,
+        next_clock=clock,
+        next_due_us=due_us,
+    )
+
+
+def incident(
+    connection: Connection, number: int
+) -> tuple[IncidentLine, dict[str, Any], list[tuple[int, str, str]]] | None:
+    """One incident: its line, its record and its timeline (at, what, who); None if there is no such number."""
+    row = connection.execute(select(incidents).where(incidents.c.number == number)).first()
+    if row is None:
+        return None
+    body = msgspec.json.decode(row.body)
+    timeline = connection.execute(
+        select(incident_timeline).where(incident_timeline.c.number == number).order_by(incident_timeline.c.id)
+    )
+    return _incident_line(row, body), body, [(int(t.at_us), str(t.what), str(t.who)) for t in timeline]
+
+
+def series(
+    found: dict[str, list[Result]], now_us: int, span_seconds: int, bucket_seconds: int, *, measure: str
+) -> Series:
+    """Aligned points: `measure` is "rtt" (milliseconds per path) or "mos" (per path and direction); gaps stay None."""
+    last = now_us // SECOND_US // bucket_seconds
+    first = last - span_seconds // bucket_seconds + 1
+    times = [step * bucket_seconds for step in range(first, last + 1)]
+    values: dict[str, list[float | None]] = {}
+    for name, listed in found.items():
+        for result in listed:
+            step = parse_instant(result.at) // SECOND_US // bucket_seconds - first
+            if not 0 <= step < len(times):
+                continue
+            for label, value in _points(name, result, measure):
+                if value is not None:
+                    values.setdefault(label, [None] * len(times))[step] = value
+    return Series(times=times, values=dict(sorted(values.items())))
+
+
+def _points(name: str, result: Result, measure: str) -> list[tuple[str, float | None]]:
+    if measure == "rtt":
+        if result.check != "options" or result.rtt_seconds is None:
+            return []
+        return [(name, round(result.rtt_seconds * 1_000, 3))]
+    if result.check != "call":
+        return []
+    return [(f"{name} {direction}", _mos(result, direction)) for direction in ("rx", "tx")]

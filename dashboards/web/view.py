@@ -1,0 +1,125 @@
+"""Builds the Panorama from the store; keeps the newest change per element, read incrementally: a cache, not a truth."""
+
+from sqlalchemy import Connection
+
+from dashboards.web import queries
+from dashboards.web.records import Panorama, PathCell, ProbeLine, SbcRow, Series
+from sereno.clock import SECOND_US
+from sereno.store import Store
+from sereno.topology.model import Topology
+from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict
+from sereno.wire import Result
+
+ALIVE_US = 3 * SECOND_US  # a leader renews every second; after three without, nobody is watching
+PLOT_SECONDS = 600
+RTT_BUCKET_SECONDS = 2
+MOS_BUCKET_SECONDS = 10
+_CHECKS = ("edge", "options", "natural", "register", "call")
+
+
+class View:
+    """Reads the store and answers with records; not thread-safe, one per application."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last_id = 0
+        self._latest: dict[tuple[str, str, str], Change] = {}
+        self._topology: tuple[str, Topology] | None = None
+
+    def panorama(self, now_us: int) -> tuple[Panorama | None, dict[str, list[Result]]]:
+        """The page at an instant and the recent results per element; None until a topology was accepted."""
+        with self._store.read() as connection:
+            for identifier, change in queries.changes_after(connection, self._last_id):
+                self._last_id = identifier
+                self._latest[change.kind, change.name, change.what] = change
+            self._topology = queries.current_topology(connection)
+            if self._topology is None:
+                return None, {}
+            return self._build(connection, self._topology[1], now_us)
+
+    def plots(self, found: dict[str, list[Result]], now_us: int) -> dict[str, Series]:
+        """The series of the two live plots."""
+        return {
+            "rtt": queries.series(found, now_us, PLOT_SECONDS, RTT_BUCKET_SECONDS, measure="rtt"),
+            "mos": queries.series(found, now_us, PLOT_SECONDS, MOS_BUCKET_SECONDS, measure="mos"),
+        }
+
+    def _build(
+        self, connection: Connection, topology: Topology, now_us: int
+    ) -> tuple[Panorama, dict[str, list[Result]]]:
+        renewed = queries.lease_renewed_us(connection)
+        alive = renewed is not None and now_us - renewed <= ALIVE_US
+        probes = tuple(topology.probes)
+        from_us = now_us - PLOT_SECONDS * SECOND_US
+        elements = [*topology.sbcs, *(path.name for path in topology.paths())]
+        found = {name: queries.recent_results(connection, name, probes, from_us, _CHECKS) for name in elements}
+        everything = [result for listed in found.values() for result in listed]
+        last_by_probe = {name: max((r.at_us for r in everything if r.probe == name), default=None) for name in probes}
+        panorama = Panorama(
+            at_us=now_us,
+            service=self._verdict("service", topology.service, alive=alive),
+            timezone=topology.timezone,
+            cores=tuple(self._verdict("core", name, alive=alive) for name in topology.cores),
+            sites=tuple(self._verdict("site", name, alive=alive) for name in topology.sites),
+            rows=tuple(self._row(topology, name, found, alive=alive) for name in topology.sbcs),
+            findings=self._findings(),
+            incidents=tuple(queries.open_incidents(connection)),
+            probes=tuple(
+                ProbeLine(
+                    name=name,
+                    network=probe.network,
+                    state=self._verdict("probe", name, alive=alive).state,
+                    last_us=last_by_probe[name],
+                )
+                for name, probe in topology.probes.items()
+            ),
+            last_result_us=max((at for at in last_by_probe.values() if at is not None), default=None),
+            collector_alive=alive,
+        )
+        return panorama, found
+
+    def _row(self, topology: Topology, name: str, found: dict[str, list[Result]], *, alive: bool) -> SbcRow:
+        cells = {}
+        for path in topology.paths():
+            if path.sbc == name:
+                listed = found[path.name]
+                cells[path.core] = PathCell(
+                    sbc=name,
+                    core=path.core,
+                    role=path.role,
+                    verdict=self._verdict("path", path.name, alive=alive),
+                    options=queries.last_result(listed, "options", core=path.core),
+                    register=queries.last_result(listed, "register", core=path.core),
+                    call=queries.last_result(listed, "call", core=path.core),
+                )
+        return SbcRow(
+            name=name,
+            place=topology.sbcs[name].place,
+            verdict=self._verdict("sbc", name, alive=alive),
+            edge=queries.last_result(found[name], "edge"),
+            natural=queries.last_result(found[name], "natural"),
+            cells=cells,
+        )
+
+    def _verdict(self, kind: ElementKind, name: str, *, alive: bool) -> ElementVerdict:
+        """What was said last of an element; unknown when nothing was, or when nobody is there to say otherwise."""
+        change = self._latest.get((kind, name, VERDICT))
+        if change is None:
+            return ElementVerdict(kind=kind, name=name, state="unknown", since_us=None, reason="no_data")
+        if not alive:
+            return ElementVerdict(kind=kind, name=name, state="unknown", since_us=None, reason="collector_stopped")
+        return ElementVerdict(
+            kind=kind,
+            name=name,
+            state=change.state,  # type: ignore[arg-type]  # a verdict's state is a State by Change's contract
+            since_us=change.since_us,
+            reason=change.reason,
+            facts=change.facts,
+        )
+
+    def _findings(self) -> tuple[dict[str, object], ...]:
+        return tuple(
+            {"kind": kind, "name": name, "what": what, "since_us": change.since_us}
+            for (kind, name, what), change in sorted(self._latest.items())
+            if what != VERDICT and change.state == "true"
+        )

@@ -1,0 +1,136 @@
+"""Sentences that a person reads: built from records, in the reader's language, with its numbers, dates and zones."""
+
+from collections.abc import Callable, Iterable
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+
+from dashboards.web.records import Panorama
+from sereno.clock import SECOND_US, to_datetime
+from sereno.i18n import catalogue
+
+GLYPHS = {"up": "✓", "degraded": "▲", "down": "✕", "unknown": "?", "maintenance": "◆"}
+_DAY = 86_400
+_HOUR = 3_600
+_MINUTE = 60
+
+
+class Words:
+    """The words of one language and time zone."""
+
+    def __init__(self, language: str, timezone: str) -> None:
+        self.language = language
+        self.zone = ZoneInfo(timezone)
+        self._translations = catalogue("dashboards", language)
+
+    def text(self, message: str, **values: object) -> str:
+        """The message in the reader's language, its placeholders filled."""
+        found = self._translations.gettext(message)
+        return found.format(**values) if values else found
+
+    def state(self, state: str) -> str:
+        return self.text(f"state:{state}")
+
+    def reason(self, reason: str | None) -> str:
+        """The reason in words; a reason without a translation is shown as it is, never hidden."""
+        if not reason:
+            return ""
+        key = f"reason:{reason}"
+        found = self._translations.gettext(key)
+        return reason.replace("_", " ") if found == key else found
+
+    def moment(self, at_us: int | None, *, seconds: bool = True) -> str:
+        if at_us is None:
+            return "—"
+        pattern = "d MMM HH:mm:ss" if seconds else "d MMM HH:mm"
+        return format_datetime(to_datetime(at_us), pattern, tzinfo=self.zone, locale=self.language)
+
+    def number(self, value: float | None, digits: int = 1) -> str:
+        if value is None:
+            return "—"
+        pattern = "#,##0." + "0" * digits if digits else "#,##0"
+        return format_decimal(value, format=pattern, locale=self.language)
+
+    def milliseconds(self, seconds: float | None) -> str:
+        return "—" if seconds is None else f"{self.number(seconds * 1_000, 1)} ms"
+
+    def span(self, microseconds: int) -> str:
+        """A duration in its two largest units: `2 h 05 min`, `45 s`."""
+        total = max(0, microseconds) // SECOND_US
+        if total < _MINUTE:
+            return f"{total} s"
+        if total < _HOUR:
+            return f"{total // _MINUTE} min {total % _MINUTE:02d} s"
+        if total < _DAY:
+            return f"{total // _HOUR} h {total % _HOUR // _MINUTE:02d} min"
+        return f"{total // _DAY} d {total % _DAY // _HOUR:02d} h"
+
+    def names(self, names: Iterable[str]) -> str:
+        """`a, b y c`."""
+        listed = list(names)
+        if len(listed) <= 1:
+            return "".join(listed)
+        return ", ".join(listed[:-1]) + " " + self.text("and") + " " + listed[-1]
+
+
+def sentence(words: Words, page: Panorama) -> str:
+    """One sentence: is voice up, and if not wholly, what is not."""
+    if not page.collector_alive:
+        return words.text("Nobody is watching: the collector has stopped; what stands below is old.")
+    maker: Callable[[Words, Panorama], str] = {
+        "up": _up,
+        "degraded": _degraded,
+        "down": _down,
+        "maintenance": lambda w, _page: w.text("In maintenance."),
+    }.get(page.service.state, _unknown)
+    return maker(words, page)
+
+
+def _up(words: Words, page: Panorama) -> str:
+    return words.text("Voice is up on all {count} paths.", count=len(page.paths))
+
+
+def broken(words: Words, page: Panorama) -> str:
+    """The smallest elements that explain what is broken: cores, then SBCs, then the paths left over."""
+    cores = [core.name for core in page.cores if core.state == "down"]
+    sbcs = [row.name for row in page.rows if row.verdict.state == "down"]
+    refusing = [str(f["name"]) for f in page.findings if f["what"] == "core_refusing" and f["name"] not in cores]
+    paths = [
+        cell.name
+        for cell in page.paths
+        if cell.verdict.state == "down" and cell.core not in {*cores, *refusing} and cell.sbc not in sbcs
+    ]
+    parts = []
+    if cores:
+        parts.append(words.text("core {names} down", names=words.names(cores)))
+    if refusing:
+        parts.append(words.text("core {names} refuses service", names=words.names(refusing)))
+    if sbcs:
+        parts.append(words.text("SBC {names} down", names=words.names(sbcs)))
+    if paths:
+        parts.append(words.text("path {names} down", names=words.names(paths)))
+    return "; ".join(parts)
+
+
+def _degraded(words: Words, page: Panorama) -> str:
+    down_sites = [site.name for site in page.sites if site.state == "down"]
+    what = broken(words, page)
+    if down_sites:
+        head = words.text("Voice down at {names}", names=words.names(down_sites))
+    else:
+        head = words.text("Voice is up, degraded")
+    detail = what or words.reason(page.service.reason)
+    return f"{head}: {detail}." if detail else f"{head}."
+
+
+def _down(words: Words, page: Panorama) -> str:
+    what = broken(words, page) or words.reason(page.service.reason)
+    head = words.text("Voice is down")
+    return f"{head}: {what}." if what else f"{head}."
+
+
+def _unknown(words: Words, page: Panorama) -> str:
+    detail = words.reason(page.service.reason)
+    head = words.text("Unknown: there is not enough valid data to say whether voice is up")
+    return f"{head} ({detail})." if detail else f"{head}."
