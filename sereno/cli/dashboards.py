@@ -1,0 +1,35 @@
+"""`sereno dashboards render DIR`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sereno.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Grafana boards as code."""
+
+
+@app.command()
+def render(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the boards' JSON goes.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write every Grafana board as JSON, ready for file provisioning."""
+    from dashboards.grafana import render as render_boards
+
+    try:
+        written = render_boards(folder)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}; give a folder that can be written") from None
+    if as_json:
+        print(json.dumps({"written": [str(path) for path in written]}))
+        return
+    for path in written:
+        print(path)
