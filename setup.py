@@ -2,7 +2,7 @@
 
 from setuptools import Extension, setup
 
-CFLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-fvisibility=hidden"]
+CFLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-fvisibility=hidden", "-pthread"]
 
 setup(
     ext_modules=[
@@ -10,12 +10,14 @@ setup(
             "probes.media._meter",
             sources=[
                 "probes/media/csrc/binding.c",
+                "probes/media/csrc/frame.c",
                 "probes/media/csrc/kernel.c",
                 "probes/media/csrc/pcap.c",
                 "probes/media/csrc/ring.c",
             ],
-            depends=["probes/media/csrc/kernel.h", "probes/media/csrc/pcap.h", "probes/media/csrc/ring.h"],
+            depends=[f"probes/media/csrc/{name}.h" for name in ("frame", "kernel", "pcap", "ring")],
             extra_compile_args=CFLAGS,
+            extra_link_args=["-pthread"],
         )
     ]
 )
