@@ -17,9 +17,10 @@ it; one that arrived after (a thawed core answers everything queued while it was
 """
 
 from probes.checks.base import CheckFunction, Runtime, Target, result
+from probes.checks.expand import notes, targets
 from sereno.wire import Result
 
-__all__ = ["REGISTRY", "CheckFunction", "Runtime", "Target", "result"]
+__all__ = ["REGISTRY", "CheckFunction", "Runtime", "Target", "notes", "result", "targets"]
 
 
 async def _edge(target: Target, runtime: Runtime) -> Result:

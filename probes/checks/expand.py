@@ -1,0 +1,143 @@
+"""From the topology to everything that one probe does: a list of targets, and notes of what it leaves out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from probes.checks.base import Target
+from probes.sip.uri import fill, parse_uri
+from sereno.topology.model import CallCheck, Path, Probe, RegisterCheck, SignallingCheck, Topology
+
+SIGNALLING = ("edge", "options", "natural")
+_DEFAULT = SignallingCheck.model_validate({"every": "1s", "timeout": "900ms"})
+
+
+def targets(topology: Topology, probe: str, only: Sequence[str] | None = None) -> list[Target]:
+    """Everything that `probe` measures, phases spread within each kind.
+
+    `only` names the kinds wanted whether or not the file schedules them (a hand-made check); without it, what the
+    file's `checks` schedule and the probe's own `checks` allow. A probe that the file does not name does all.
+    """
+    who = topology.probes.get(probe)
+    wanted = set(only) if only is not None else _scheduled(topology, who)
+    found: list[Target] = []
+    for kind in SIGNALLING:
+        if kind in wanted:
+            found += _signalling(kind, topology, who)
+    if "register" in wanted:
+        found += _register(topology, who)
+    if "call" in wanted:
+        found += _call(topology, who)
+    return _spread(found)
+
+
+def notes(topology: Topology) -> list[str]:
+    """What is in the file but not measured by this version, one line each: never a silent gap."""
+    lines = [
+        f"{name}: {address} is not measured: only UDP is"
+        for name, sbc in topology.sbcs.items()
+        for address in sbc.addresses
+        if parse_uri(address).transport != "udp"
+    ]
+    if topology.checks.natural is not None and topology.domain is None:
+        lines.append("natural checks are not made: the topology has no domain")
+    return lines
+
+
+def _scheduled(topology: Topology, who: Probe | None) -> set[str]:
+    checks = topology.checks
+    given = {
+        "edge": checks.edge, "options": checks.options, "natural": checks.natural,
+        "register": checks.register_, "call": checks.call,
+    }  # fmt: skip
+    allowed = who.checks if who is not None else None
+    return {kind for kind, check in given.items() if check is not None and (allowed is None or kind in allowed)}
+
+
+def _udp_addresses(topology: Topology, sbc: str) -> list[str]:
+    return [address for address in topology.sbcs[sbc].addresses if parse_uri(address).transport == "udp"]
+
+
+def _paths(topology: Topology, who: Probe | None) -> Iterator[Path]:
+    """Paths that can be forced: a passive backup is proved from inside only."""
+    inside = who is not None and who.vantage == "inside"
+    return (path for path in topology.paths() if inside or not path.passive)
+
+
+def _signalling(kind: str, topology: Topology, who: Probe | None) -> Iterator[Target]:
+    given: SignallingCheck = getattr(topology.checks, kind) or _DEFAULT
+    if kind == "natural" and topology.domain is None:
+        return
+    pairs = (
+        [(path.sbc, path.core) for path in _paths(topology, who)]
+        if kind == "options"
+        else [(sbc, None) for sbc in topology.sbcs]
+    )
+    for sbc, core in pairs:
+        for address in _udp_addresses(topology, sbc):
+            yield Target(
+                check=kind,  # type: ignore[arg-type]  # one of SIGNALLING
+                sbc=sbc,
+                core=core,
+                address=address,
+                transport="udp",
+                every_us=given.every_us,
+                timeout_us=given.timeout_us,
+            )
+
+
+def _register(topology: Topology, who: Probe | None) -> Iterator[Target]:
+    """Per account and path, on the SBC's first UDP address."""
+    given = topology.checks.register_ or RegisterCheck.model_validate(
+        {"every": "30s", "accounts": tuple(topology.accounts) or ("none",)}
+    )
+    for path in _paths(topology, who):
+        for account in given.accounts:
+            for address in _udp_addresses(topology, path.sbc)[:1]:
+                if account in topology.accounts:
+                    yield Target(
+                        check="register",
+                        sbc=path.sbc,
+                        core=path.core,
+                        address=address,
+                        transport="udp",
+                        every_us=given.every_us,
+                        timeout_us=given.timeout_us,
+                        account=account,
+                        expires_us=given.expires_us,
+                    )
+
+
+def _call(topology: Topology, who: Probe | None) -> Iterator[Target]:
+    """Per path, on the SBC's first UDP address, to the file's callee with `{core}` filled in."""
+    given: CallCheck | None = topology.checks.call
+    if given is None:
+        return
+    for path in _paths(topology, who):
+        core = topology.cores[path.core]
+        for address in _udp_addresses(topology, path.sbc)[:1]:
+            to = fill(given.to, core=path.core, core_uri=core.uri, prefix=core.prefix, sbc=parse_uri(address))
+            yield Target(
+                check="call",
+                sbc=path.sbc,
+                core=path.core,
+                address=address,
+                transport="udp",
+                every_us=given.every_us,
+                timeout_us=given.timeout_us,
+                account=given.account,
+                to=to,
+                hold_us=given.hold_us,
+                codecs=given.codecs,
+            )
+
+
+def _spread(found: list[Target]) -> list[Target]:
+    """Even phases within each kind, so that neither the wire nor this process sees bursts."""
+    totals, seen = Counter(target.check for target in found), Counter[str]()
+    spread = []
+    for target in found:
+        spread.append(msgspec.structs.replace(target, phase=seen[target.check] / totals[target.check]))
+        seen[target.check] += 1
+    return spread

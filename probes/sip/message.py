@@ -1,0 +1,187 @@
+"""SIP messages without I/O: OPTIONS requests go out as bytes, replies come in as records (RFC 3261 sections 7, 8, 20).
+
+The parser has one promise: any bytes give a `Reply` or `SipSyntaxError`, nothing else. It is lenient where the
+meaning is plain (bare LF, leading empty lines, folded and compact headers) and strict where it is not.
+"""
+
+import re
+
+import msgspec
+
+from probes.sip.errors import SipSyntaxError
+from sereno.version import __version__
+
+_STATUS = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9]{2})(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
+_REQUEST = re.compile(r"[A-Z]+[ \t]+\S+[ \t]+SIP/2\.0", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_CSEQ = re.compile(r"([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+# A quoted string always matches, to the end of the value when it never closes: linear on hostile input.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)', re.DOTALL)
+_SPLIT_VALUES = re.compile(rf'{_QUOTED.pattern}|[^,"]+|,', re.DOTALL)
+_SECRET_HEADER = re.compile(
+    rb"(?im)^((?:proxy-)?authorization[ \t]*:[ \t]*)([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)",
+)
+COMPACT = {
+    "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
+    "e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
+    "l": "content-length", "m": "contact", "o": "event", "r": "refer-to", "s": "subject", "t": "to",
+    "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
+}  # fmt: skip
+MANDATORY = ("via", "from", "to", "call-id", "cseq")  # RFC 3261 section 8.1.1; a reply copies them (8.2.6.2)
+MAX_FORWARDS = 70  # RFC 3261 section 8.1.1.6
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A parsed status message; header names in lower case and in their long form, in order of arrival."""
+
+    code: int
+    phrase: str
+    headers: tuple[tuple[str, str], ...]
+    branch: str | None
+    vias: int
+    cseq: int
+    method: str
+    to_tag: str | None
+    call_id: str
+    retry_after: int | None = None
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a header, by its long name in any case."""
+        wanted = name.lower()
+        return [value for key, value in self.headers if key == wanted]
+
+    @property
+    def final(self) -> bool:
+        return self.code >= 200  # noqa: PLR2004  # RFC 3261 section 7.2
+
+
+class OptionsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One OPTIONS: what is asked (`uri`, `route`, `headers`), and who asks."""
+
+    uri: str
+    local: str
+    branch: str
+    call_id: str
+    tag: str
+    probe: str
+    cseq: int = 1
+    route: str | None = None
+    headers: tuple[str, ...] = ()
+    max_forwards: int = MAX_FORWARDS
+    transport: str = "UDP"
+
+
+def build_options(request: OptionsRequest) -> bytes:
+    """The bytes of an OPTIONS (RFC 3261 section 11.1); `rport` asks for the answer where we sent from (RFC 3581)."""
+    lines = [
+        f"OPTIONS {request.uri} SIP/2.0",
+        f"Via: SIP/2.0/{request.transport} {request.local};rport;branch={request.branch}",
+        f"Max-Forwards: {request.max_forwards}",
+        *((f"Route: {request.route}",) if request.route else ()),
+        f"From: <sip:{request.probe}@{request.local}>;tag={request.tag}",
+        f"To: <{request.uri}>",
+        f"Call-ID: {request.call_id}",
+        f"CSeq: {request.cseq} OPTIONS",
+        f"Contact: <sip:{request.probe}@{request.local}>",
+        *request.headers,
+        "Accept: application/sdp",
+        f"User-Agent: Sereno/{__version__}",
+        "Content-Length: 0",
+    ]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header of an OPTIONS holds a line break")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def parse_reply(data: bytes) -> Reply:
+    """The reply in a datagram; SipSyntaxError, and nothing else, when there is none."""
+    head = re.split(r"\r?\n\r?\n", data.decode("utf-8", "replace").lstrip("\r\n"), maxsplit=1)[0]
+    first, *rest = re.split(r"\r?\n", head)
+    status = _STATUS.fullmatch(first)
+    if status is None:
+        what = "a request, not a reply" if _REQUEST.fullmatch(first) else "no status line"
+        raise SipSyntaxError(f"{what}: {first[:60]!r}", request=what.startswith("a request"))
+    headers = _headers(rest)
+    known: dict[str, str] = {}
+    for name, value in headers:
+        known.setdefault(name, value)
+    missing = [name for name in MANDATORY if name not in known]
+    if missing:
+        raise SipSyntaxError(f"mandatory header missing: {', '.join(missing)}")
+    cseq = _CSEQ.fullmatch(known["cseq"])
+    if cseq is None:
+        raise SipSyntaxError(f"CSeq is not a number and a method: {known['cseq'][:60]!r}")
+    vias = [via for name, value in headers if name == "via" for via in split_values(value)]
+    retry = _SECONDS.match(known.get("retry-after", ""))
+    return Reply(
+        code=int(status[1]),
+        phrase=(status[2] or "").strip(),
+        headers=tuple(headers),
+        branch=_parameter(vias[0], "branch") if vias else None,
+        vias=len(vias),
+        cseq=int(cseq[1]),
+        method=cseq[2].upper(),
+        to_tag=_parameter(_after_address(known["to"]), "tag"),
+        call_id=known["call-id"],
+        retry_after=int(retry[0]) if retry else None,
+    )
+
+
+def _headers(lines: list[str]) -> list[tuple[str, str]]:
+    """Name and value of each header, folded lines joined by one space (RFC 3261 section 7.3.1)."""
+    unfolded: list[str] = []
+    for line in lines:
+        if line[:1] in {" ", "\t"}:
+            if not unfolded:
+                raise SipSyntaxError("a folded line before any header")
+            unfolded[-1] += " " + line.strip()
+        else:
+            unfolded.append(line)
+    headers = []
+    for line in unfolded:
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        if not colon or not _TOKEN.fullmatch(name):
+            raise SipSyntaxError(f"not a header: {line[:60]!r}")
+        name = name.lower()
+        headers.append((COMPACT.get(name, name), value.strip()))
+    return headers
+
+
+def split_values(value: str) -> list[str]:
+    """The comma-separated values of a header; commas inside quotes do not separate."""
+    values, current = [], ""
+    for piece in _SPLIT_VALUES.findall(value):
+        if piece == ",":
+            values.append(current.strip())
+            current = ""
+        else:
+            current += piece
+    values.append(current.strip())
+    return [value for value in values if value]
+
+
+def _after_address(value: str) -> str:
+    """What follows the name-addr: header parameters; URI parameters inside <> are not ours."""
+    bare = _QUOTED.sub("", value)
+    return bare.partition(">")[2] if "<" in bare else bare
+
+
+def _parameter(value: str, name: str) -> str | None:
+    for part in value.split(";")[1:]:
+        key, _, text = part.partition("=")
+        if key.strip().lower() == name:
+            return text.strip().strip('"') or None
+    return None
+
+
+def redact(data: bytes) -> bytes:
+    """The message with the values of credentials taken out, folded lines too."""
+    return _SECRET_HEADER.sub(rb"\1[redacted]", data)
+
+
+def printable(data: bytes, limit: int) -> str:
+    """Text of a message for evidence: credentials out, garbage made visible, cut at `limit` characters."""
+    text = redact(data).decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"

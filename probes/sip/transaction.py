@@ -1,0 +1,177 @@
+"""The non-INVITE client transaction over UDP (RFC 3261 section 17.1.2) as a pure machine.
+
+Three things differ from the RFC's figure 6, because a check asks another question than a phone:
+
+- The check's deadline ends the wait before timer F does: `Expired`, no retransmission after it.
+- After the deadline the machine listens on until timer F (64 × T1 = 32 s): a reply then is `Answered` with
+  `late` true. Nobody is told of a second reply.
+- Timer K (T4) keeps an answered transaction only if it was retransmitted: a request sent once has no duplicate
+  replies coming but those the network makes.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from probes.sip.errors import SipSyntaxError
+from probes.sip.message import Reply, parse_reply
+
+T1 = 0.5  # RFC 3261 section 17.1.1.1, round-trip estimate
+T2 = 4.0  # section 17.1.2.2, ceiling of the retransmission interval
+T4 = 5.0  # section 17.1.2.2, how long a message stays in the network
+TIMER_F = 64 * T1
+
+State = Literal["new", "trying", "proceeding", "completed", "expired", "terminated"]
+_WAITING: tuple[State, ...] = ("trying", "proceeding")
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Put these bytes on the wire; `number` 1 is the first transmission."""
+
+    data: bytes
+    number: int
+
+
+class Provisional(msgspec.Struct, frozen=True):
+    """A 1xx (RFC 4320 forbids most of them here; 100 may come after 3.5 s)."""
+
+    reply: Reply
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The one final reply that counts. `retransmitted`: which copy was answered is unknown (Karn), so no RTT."""
+
+    reply: Reply
+    received: float
+    after_seconds: float
+    retransmitted: bool
+    late: bool
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """The deadline passed without a final reply; `garbled` says what came instead, if something did."""
+
+    garbled: str | None = None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Nothing more will happen: the socket can be closed."""
+
+
+Event = Send | Provisional | Answered | Expired | Ended
+
+
+class Transaction:
+    """One request and what comes of it. Times are seconds of one monotonic clock; each call returns events in order."""
+
+    def __init__(self, request: bytes, *, branch: str, cseq: int, method: str, timeout: float) -> None:
+        self.request, self.branch, self.cseq, self.method = request, branch, cseq, method
+        self.timeout = timeout
+        self.state: State = "new"
+        self.sent = 0
+        self.strays = 0
+        self.duplicates = 0
+        self._garbled: str | None = None
+        self._started = self._interval = 0.0
+        self._retransmit_at: float | None = None
+        self._deadline: float | None = None
+        self._end_at: float | None = None
+
+    @property
+    def retransmissions(self) -> int:
+        return max(0, self.sent - 1)
+
+    @property
+    def next_due(self) -> float | None:
+        """When `tick` has something to do."""
+        times = [t for t in (self._retransmit_at, self._deadline, self._end_at) if t is not None]
+        return min(times) if times else None
+
+    def start(self, now: float) -> list[Event]:
+        """Send for the first time."""
+        if self.state != "new":
+            raise RuntimeError("a transaction starts once")
+        self.state = "trying"
+        self._started, self._deadline, self._interval = now, now + self.timeout, T1
+        self._retransmit_at = now + T1
+        self.sent = 1
+        return [Send(self.request, 1)]
+
+    def tick(self, now: float) -> list[Event]:
+        """Timers that are due: E (retransmission), our deadline, F or K (the end)."""
+        events: list[Event] = []
+        if self.state in _WAITING and self._deadline is not None and now >= self._deadline:
+            self.state = "expired"
+            self._retransmit_at = self._deadline = None
+            self._end_at = max(self._started + TIMER_F, now)
+            events.append(Expired(self._garbled))
+        elif self._retransmit_at is not None and now >= self._retransmit_at:
+            # Timer E doubles up to T2; in Proceeding it fires every T2 (section 17.1.2.2). Missed firings of a
+            # stalled process are not made up for: a burst of copies would measure nothing.
+            self._interval = T2 if self.state == "proceeding" else min(self._interval * 2, T2)
+            self._retransmit_at = now + self._interval
+            self.sent += 1
+            events.append(Send(self.request, self.sent))
+        if self.state in {"expired", "completed"} and self._end_at is not None and now >= self._end_at:
+            events += self.stop()
+        return events
+
+    def received(self, data: bytes, received: float) -> list[Event]:
+        """A datagram from the peer, with the time the kernel took it in."""
+        if self.state in {"new", "terminated"}:
+            return []
+        try:
+            reply = parse_reply(data)
+        except SipSyntaxError as error:
+            self.strays += 1
+            if not error.request:
+                self._garbled = str(error)
+            return []
+        if not self._matches(reply):
+            self.strays += 1
+            return []
+        if self.state == "completed":
+            self.duplicates += 1
+            return []
+        if not reply.final:
+            return self._provisional(reply)
+        return self._final(reply, received)
+
+    def stop(self) -> list[Event]:
+        """No further interest (a transport error, a newer transaction in its place)."""
+        if self.state == "terminated":
+            return []
+        self.state = "terminated"
+        self._retransmit_at = self._deadline = self._end_at = None
+        return [Ended()]
+
+    def _matches(self, reply: Reply) -> bool:
+        # Section 17.1.3: top Via branch and CSeq method. Section 8.1.3.3: with more than one Via it is not for us.
+        return (
+            reply.branch == self.branch and reply.vias == 1 and reply.method == self.method and reply.cseq == self.cseq
+        )
+
+    def _provisional(self, reply: Reply) -> list[Event]:
+        if self.state == "trying":
+            self.state = "proceeding"
+        return [Provisional(reply)]
+
+    def _final(self, reply: Reply, received: float) -> list[Event]:
+        late = self.state == "expired" or (self._deadline is not None and received > self._deadline)
+        answered = Answered(
+            reply=reply,
+            received=received,
+            after_seconds=max(0.0, received - self._started),
+            retransmitted=self.sent > 1,
+            late=late,
+        )
+        events: list[Event] = []
+        if late and self.state in _WAITING:
+            # It came after the deadline but before the loop noticed that the deadline had passed.
+            events.append(Expired(self._garbled))
+        self.state = "completed"
+        self._retransmit_at = self._deadline = None
+        if self.sent == 1 or late:
+            return [*events, answered, *self.stop()]
+        self._end_at = received + T4
+        return [*events, answered]
