@@ -1,4 +1,4 @@
-"""`natural`: what a phone sees. OPTIONS for the service's own domain, sent to the SBC; failover between cores included."""
+"""`natural`: what a phone sees. OPTIONS for the service's domain, sent to the SBC; failover between cores included."""
 
 from probes.checks.base import Runtime, Target
 from probes.checks.signalling import measure, sbc_uri
@@ -9,6 +9,5 @@ from sereno.wire import Result
 async def natural(target: Target, runtime: Runtime) -> Result:
     """One natural check."""
     uri = f"sip:{runtime.topology.domain}"
-    return await measure(
-        target, runtime, "natural", Ask(to=sbc_uri(target), uri=uri, timeout_seconds=target.timeout_seconds)
-    )
+    ask = Ask(to=sbc_uri(target), uri=uri, timeout_seconds=target.timeout_seconds)
+    return await measure(target, runtime, "natural", ask)

@@ -9,6 +9,8 @@ from probes.sip.identify import Plane, meaning
 from probes.sip.uri import SipUri, parse_uri
 from sereno.wire import Reason, Result
 
+_DIGITS = 7  # a tenth of a microsecond; the kernel's stamp is no better
+
 
 async def measure(target: Target, runtime: Runtime, plane: Plane, ask: Ask) -> Result:
     """One OPTIONS; a reply after the deadline goes to `runtime.emit` as a second result (see `probes.checks`)."""
@@ -24,9 +26,9 @@ async def measure(target: Target, runtime: Runtime, plane: Plane, ask: Ask) -> R
 def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange) -> Result:
     """The result of an exchange."""
     timings: dict[str, Any] = {
-        "duration_seconds": exchange.duration_seconds,
-        "rtt_seconds": exchange.rtt_seconds,
-        "answered_after_seconds": exchange.answered_after_seconds,
+        "duration_seconds": round(exchange.duration_seconds, _DIGITS),
+        "rtt_seconds": _rounded(exchange.rtt_seconds),
+        "answered_after_seconds": _rounded(exchange.answered_after_seconds),
         "retransmissions": exchange.retransmissions or None,
     }
     if exchange.reply is None:
@@ -50,6 +52,10 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange) -> 
         evidence=None if judged.outcome == "ok" else ladder(exchange.messages),
         **timings,
     )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, _DIGITS)
 
 
 def sbc_uri(target: Target) -> SipUri:

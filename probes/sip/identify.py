@@ -94,11 +94,12 @@ def _judge(code: int, who: Speaker, forced: str | None, plane: Plane) -> tuple[O
         return "failed", "loop"  # our Max-Forwards was above 0
     if forced is not None and who.by == "core" and who.core != forced:
         return "failed", "wrong_core"
-    if who.by == "sbc":
-        return _judge_sbc(code, plane)
-    if code < 300 or code in SPEAKS:  # noqa: PLR2004
-        return "ok", None
-    return _judge_rest(code)
+    return _judge_sbc(code, plane) if who.by == "sbc" else _judge_core(code)
+
+
+def _judge_core(code: int) -> tuple[Outcome, Reason | None]:
+    """Of the core that was asked, of any core (natural), or of nobody identifiable."""
+    return ("ok", None) if code < 300 or code in SPEAKS else _judge_rest(code)  # noqa: PLR2004
 
 
 def _judge_sbc(code: int, plane: Plane) -> tuple[Outcome, Reason | None]:
