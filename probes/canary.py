@@ -1,0 +1,89 @@
+"""Canaries: hosts that have nothing to do with the softswitch. If none answers, the probe's own network is in doubt.
+
+`sip:host` gets an OPTIONS (any final reply will do), `tcp:host:port` a connection (which must be accepted).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from probes.sip.client import Ask, SipClient
+from probes.sip.uri import parse_uri
+from sereno.errors import UsageError
+
+TIMEOUT_SECONDS = 0.5
+
+
+class Canaries:
+    """One round asks all of them at once; failures that happen together share a round.
+
+    A canary testifies for a failure if it answered after that check was sent: a round in progress or finished serves
+    every failure whose check was sent before the round began.
+    """
+
+    def __init__(self, targets: Sequence[str], sip: SipClient, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._targets = tuple(targets)
+        self._sip = sip
+        self._timeout_seconds = timeout_seconds
+        self._round: asyncio.Task[Mapping[str, bool]] | None = None
+        self._began = 0.0
+        self.rounds = 0
+        for target in self._targets:
+            check_canary(target)
+
+    def __bool__(self) -> bool:
+        return bool(self._targets)
+
+    async def testify(self, sent: float) -> Mapping[str, bool]:
+        """Who answered after `sent` (the loop's clock)."""
+        loop = asyncio.get_running_loop()
+        if self._round is None or self._began < sent or self._round.cancelled():
+            self._began = loop.time()
+            self.rounds += 1
+            self._round = loop.create_task(self._ask_all())
+        return await asyncio.shield(self._round)
+
+    async def _ask_all(self) -> Mapping[str, bool]:
+        answers = await asyncio.gather(*(self._ask(target) for target in self._targets))
+        return dict(zip(self._targets, answers, strict=True))
+
+    async def _ask(self, target: str) -> bool:
+        if target.startswith("tcp:"):
+            return await _connects(*_host_port(target), self._timeout_seconds)
+        to = parse_uri(target)
+        ask = Ask(to=to, uri=f"sip:{to.hostport}", timeout_seconds=self._timeout_seconds)
+        return (await self._sip.options(ask)).kind == "answered"
+
+    async def close(self) -> None:
+        """End a round in progress."""
+        if self._round is not None and not self._round.done():
+            self._round.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._round
+
+
+def check_canary(target: str) -> None:
+    """UsageError unless it is `sip:host[:port]` over UDP or `tcp:host:port`."""
+    if target.startswith("tcp:"):
+        _host_port(target)
+    elif parse_uri(target).transport != "udp":
+        raise UsageError(f"canary {target!r}: SIP canaries are asked over UDP; write sip:host or tcp:host:port")
+
+
+def _host_port(target: str) -> tuple[str, int]:
+    host, _, port = target.removeprefix("tcp:").rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004
+        raise UsageError(f"canary {target!r} is not tcp:host:port")
+    return host.strip("[]"), int(port)
+
+
+async def _connects(host: str, port: int, timeout_seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # refused, unreachable, no such name; TimeoutError is one too
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
