@@ -84,7 +84,9 @@ def announce_sdp(meter: Announcing, message: bytes) -> None:
         meter.announce(endpoint.address, endpoint.port, endpoint.formats)
 
 
-def feed_pcap(meter: StreamMeter, buffer: "bytes | mmap.mmap", name: str, progress: Progress | None = None) -> str | None:
+def feed_pcap(
+    meter: StreamMeter, buffer: "bytes | mmap.mmap", name: str, progress: Progress | None = None
+) -> str | None:
     """Meter a classic pcap in memory; a warning when it ends inside a record. CaptureError when it is none."""
     reader = _meter.Pcap(meter.core)
     refusal, link_type = reader.open(buffer)
@@ -101,7 +103,9 @@ def feed_pcap(meter: StreamMeter, buffer: "bytes | mmap.mmap", name: str, progre
         if stop == _SIP and message is not None:
             announce_sdp(meter, message)
         elif stop == _DAMAGED:
-            raise CaptureError(f"{name}: damaged at octet {offset}: a record there claims an impossible length; cut it with editcap")
+            raise CaptureError(
+                f"{name}: damaged at octet {offset}: a record there claims an impossible length; cut it with editcap"
+            )
         elif stop == _PARTIAL:
             return f"{name}: cut off at octet {offset}: read as far as its records are whole"
         elif stop == _END:
@@ -119,9 +123,10 @@ def _populate(buffer: mmap.mmap, offset: int) -> None:
 def meter_file(path: Path, meter: StreamMeter, progress: Progress | None = None) -> str | None:
     """Meter a capture file, memory-mapped; as `feed_pcap`."""
     try:
+        # Asked first: opening a pipe would wait for a writer.
+        if path.exists() and not path.is_file():
+            raise CaptureError(f"{path}: not a regular file: give a pcap file")
         with path.open("rb") as file:
-            if not path.is_file():
-                raise CaptureError(f"{path}: not a regular file: give a pcap file")
             if path.stat().st_size == 0:
                 raise CaptureError(f"{path}: empty: give a pcap file")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:

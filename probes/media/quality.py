@@ -17,9 +17,9 @@ from probes.media.emodel import Connection, mos_of_r, rate
 
 @dataclass(frozen=True)
 class CodecRow:
-    """Ie and Bpl of one codec; `bpl` None: no agreed value."""
+    """Ie and Bpl of one codec; None: no agreed value."""
 
-    ie: float
+    ie: float | None
     bpl: float | None
     source: str
     certainty: str
@@ -57,7 +57,7 @@ def codec_row(codec: str, *, plc: bool) -> CodecRow | None:
     return codec_rows().get((name, plc)) or codec_rows().get((name, None))
 
 
-def assess(  # noqa: D417 - the arguments' units are in their names or below
+def assess(
     codec: str | None,
     *,
     loss_percent: float | None,
@@ -72,7 +72,7 @@ def assess(  # noqa: D417 - the arguments' units are in their names or below
     A burst ratio under 1 (losses spread more evenly than at random) counts as 1, the least that G.107 takes.
     """
     row = codec_row(codec, plc=plc) if codec else None
-    if row is None or loss_percent is None or (row.bpl is None and loss_percent > 0):
+    if row is None or row.ie is None or loss_percent is None or (row.bpl is None and loss_percent > 0):
         return UNKNOWN
     base = vars(connection) if connection else {}
     own = {"Ie": row.ie, "Bpl": row.bpl or 1.0, "Ppl": loss_percent, "BurstR": max(burst_ratio, 1.0)}

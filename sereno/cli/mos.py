@@ -1,0 +1,105 @@
+"""`sereno mos`: R and MOS by the E-model."""
+
+import math
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+
+from probes.media.emodel import Connection
+from probes.media.quality import Quality, assess, codec_row, codec_rows
+from sereno.errors import UsageError
+
+app = typer.Typer(add_completion=False)
+
+_UNKNOWN = 3
+
+
+@app.command(help="Rate and MOS by the E-model (ITU-T G.107, narrowband).")
+def mos(
+    codec: Annotated[str, typer.Option(help="Codec, such as G711, PCMA, G729A, G723.1.")],
+    plc: Annotated[bool, typer.Option("--plc/--no-plc", help="G.711 with packet-loss concealment.")] = False,
+    loss: Annotated[float, typer.Option(help="Packet loss, percent.")] = 0.0,
+    burst_ratio: Annotated[float, typer.Option(help="Burst ratio; 1: random loss.")] = 1.0,
+    delay: Annotated[float, typer.Option(help="One-way delay, ms.")] = 0.0,
+    telr: Annotated[
+        float | None, typer.Option(help="Talker echo loudness rating, dB; without it echo control is perfect.")
+    ] = None,
+    wepl: Annotated[float, typer.Option(help="Weighted echo path loss, dB.")] = 110.0,
+    slr: Annotated[float, typer.Option(help="Send loudness rating, dB.")] = 8.0,
+    rlr: Annotated[float, typer.Option(help="Receive loudness rating, dB.")] = 2.0,
+    stmr: Annotated[float, typer.Option(help="Sidetone masking rating, dB.")] = 15.0,
+    ds: Annotated[float, typer.Option("--ds", help="D-value of the telephone, send side.")] = 3.0,
+    dr: Annotated[float, typer.Option("--dr", help="D-value of the telephone, receive side.")] = 3.0,
+    qdu: Annotated[float, typer.Option(help="Quantizing distortion units.")] = 1.0,
+    nc: Annotated[float, typer.Option(help="Circuit noise, dBm0p.")] = -70.0,
+    nfor: Annotated[float, typer.Option(help="Noise floor at the receive side, dBmp.")] = -64.0,
+    ps: Annotated[float, typer.Option(help="Room noise at the send side, dB(A).")] = 35.0,
+    pr: Annotated[float, typer.Option(help="Room noise at the receive side, dB(A).")] = 35.0,
+    advantage: Annotated[float, typer.Option(help="Advantage factor A.")] = 0.0,
+    delay_sensitivity: Annotated[float, typer.Option(help="sT of G.107.")] = 1.0,
+    minimum_delay: Annotated[float, typer.Option(help="mT of G.107, ms.")] = 100.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    _within("--loss", loss, 0, 100, "percent")
+    _within("--burst-ratio", burst_ratio, 1, math.inf, "(1 is random loss)")
+    _within("--delay", delay, 0, math.inf, "ms")
+    _within("--qdu", qdu, 1e-9, math.inf, "units")
+    _within("--delay-sensitivity", delay_sensitivity, 1e-9, math.inf, "")
+    _within("--minimum-delay", minimum_delay, 1e-9, math.inf, "ms")
+    if codec_row(codec, plc=plc) is None:
+        names = ", ".join(sorted({name for name, _ in codec_rows()}))
+        raise UsageError(f"--codec {codec!r}: no such codec; known are {names}")
+    connection = Connection(
+        SLR=slr, RLR=rlr, STMR=stmr, Ds=ds, Dr=dr, WEPL=wepl, qdu=qdu, Nc=nc, Nfor=nfor, Ps=ps, Pr=pr, A=advantage,
+        sT=delay_sensitivity, mT=minimum_delay,
+    )  # fmt: skip
+    quality = assess(
+        codec,
+        plc=plc,
+        loss_percent=loss,
+        burst_ratio=burst_ratio,
+        delay_ms=delay,
+        echo_loss_db=telr,
+        connection=connection,
+    )
+    if quality.r_cq is not None and not math.isfinite(quality.r_cq):
+        raise UsageError("these inputs give no rating: a level is out of every range of G.107")
+    if as_json:
+        print(_json(codec, quality))
+    else:
+        _show(codec, quality)
+    if quality.r_lq is None:
+        raise typer.Exit(_UNKNOWN)
+
+
+def _within(option: str, value: float, low: float, high: float, unit: str) -> None:
+    if not math.isfinite(value) or not low <= value <= high:
+        bounds = f"{low:g} or more" if math.isinf(high) else f"{low:g} to {high:g}"
+        if low == 1e-9:  # noqa: PLR2004 - "more than nothing"
+            bounds = "more than 0"
+        raise UsageError(f"{option} {value:g}: must be {bounds} {unit}".rstrip())
+
+
+def _json(codec: str, quality: Quality) -> str:
+    fields = {
+        "r_lq": quality.r_lq,
+        "mos_lq": quality.mos_lq,
+        "r_cq": quality.r_cq,
+        "mos_cq": quality.mos_cq,
+        "codec": codec,
+        "ie_eff": quality.ie_eff,
+        "id": quality.id,
+    }
+    return msgspec.json.encode(fields).decode()
+
+
+def _show(codec: str, quality: Quality) -> None:
+    if quality.r_lq is None or quality.r_cq is None:
+        sys.stdout.write(f"{codec}: unknown (no agreed Ie/Bpl for this codec at this loss)\n")
+        return
+    sys.stdout.write(
+        f"MOS-LQ {quality.mos_lq:.2f} (R {quality.r_lq:.1f})   MOS-CQ {quality.mos_cq:.2f} (R {quality.r_cq:.1f})   "
+        f"{codec}, Ie-eff {quality.ie_eff:.2f}, Id {quality.id:.2f}\n"
+    )
