@@ -1,0 +1,114 @@
+"""The door to the database: one Store per process, short read transactions, write transactions that begin IMMEDIATE."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from sereno.errors import StoreError
+from sereno.store.migrate import upgrade
+
+SQLITE_FILE = "sereno.db"
+_BUSY_MS = 10_000
+
+
+class Store:
+    """A database with its schema in place.
+
+    SQLite runs in WAL mode with synchronous=NORMAL: what was committed survives the death of any process (kill −9);
+    a power cut may take the last moments, which the probes then send again, since their spool is fsynced.
+    """
+
+    def __init__(self, engine: Engine, url: str) -> None:
+        self.engine = engine
+        self.url = url
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One write transaction; commits at the end of the block, rolls back on any exception.
+
+        Begins IMMEDIATE on SQLite: a deferred transaction that reads first cannot become a writer under contention.
+        """
+        with self._translated(), self.engine.connect() as connection, connection.begin():
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent snapshot for reading; nothing written inside it stays."""
+        with self._translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    def dispose(self) -> None:
+        """Closes every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise StoreError(f"{_where(self.url)}: {_words(error)}") from error
+
+
+def open_store(where: str | Path) -> Store:
+    """The store in a data directory, or behind a database URL; created and brought to this version's schema.
+
+    Raises StoreError when it cannot be opened, or belongs to a newer Sereno.
+    """
+    text = str(where)
+    if "://" not in text:
+        folder = Path(text)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder}: {error.strerror}; give a directory that can be written with --data") from None
+        text = f"sqlite:///{folder / SQLITE_FILE}"
+    try:
+        engine = create_engine(text, **_options(text))
+        if engine.dialect.name == "sqlite":
+            _tune_sqlite(engine)
+        upgrade(engine)
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise StoreError(f"{_where(text)}: {_words(error)}; check the database URL or --data") from None
+    return Store(engine, text)
+
+
+def _options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": _BUSY_MS / 1_000, "check_same_thread": False}}
+    return {"pool_pre_ping": True}
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, IMMEDIATE for writers
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+def _where(url: str) -> str:
+    """The database without its password."""
+    return url.rsplit("@", 1)[-1].removeprefix("sqlite:///")
+
+
+def _words(error: Exception) -> str:
+    """One line of what the driver said."""
+    cause = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
+    return " ".join(str(cause).split("\n", 1)[0].split()) or type(error).__name__
