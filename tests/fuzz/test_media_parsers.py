@@ -1,0 +1,83 @@
+"""Every parser of the media room: it parses, or raises the one documented error, nothing else."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from probes.media import sdp
+from probes.media.errors import CaptureError
+from probes.media.meter import StreamMeter, feed_pcap
+from tests.media_captures import rtp_pcap, stream
+
+ROOT = Path(__file__).parents[2]
+CSRC = ROOT / "probes" / "media" / "csrc"
+WHOLE = rtp_pcap(stream(20))
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1", "-std=c11"]
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+
+
+@given(st.binary(max_size=400))
+@example(b"SIP/2.0 200 OK\nContent-Type: application/sdp\n\nc=IN IP4 1.2.3.4\nm=audio 4000 RTP/AVP 999 \xb2\na=rtpmap:999 x/1")
+def test_sdp_never_raises(data):
+    sdp.endpoints(data)
+    sdp.endpoints(b"SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nc=IN IP4 10.0.0.1\r\n" + data)
+
+
+@given(st.lists(st.sampled_from(["v=0", "c=IN IP4 1.2.3.4", "c=IN IP6 ::1", "m=audio 5 RTP/AVP 8 97", "m=video 6/2 RTP/AVP 31",
+    "a=rtpmap:97 opus/48000/2", "a=rtpmap:97 x/0", "m=", "c=", "a=rtpmap:", "m=audio -1 RTP/AVP"]), max_size=12))  # fmt: skip
+def test_sdp_lines_in_any_order(lines):
+    message = "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n" + "\r\n".join(lines)
+    meter = StreamMeter()
+    for endpoint in sdp.endpoints(message.encode()):
+        meter.announce(endpoint.address, endpoint.port, endpoint.formats)
+
+
+@given(st.binary(max_size=200), st.integers(0, len(WHOLE)))
+def test_damaged_pcap(junk, at):
+    for data in (junk, WHOLE[:at] + junk, WHOLE[:at] + junk + WHOLE[at + len(junk) :]):
+        meter = StreamMeter()
+        try:
+            feed_pcap(meter, data, "x")
+        except CaptureError:
+            continue
+        meter.snapshot()
+
+
+def _clang():
+    clang = shutil.which("clang")
+    if not clang:
+        pytest.skip("clang is not installed")
+    return clang
+
+
+def _build(target, out, *flags):
+    sources = [str(ROOT / "tests" / "fuzz" / target), *(str(CSRC / f"{name}.c") for name in ("kernel", "frame", "pcap"))]
+    command = [_clang(), *SANITIZERS, *WARNINGS, *flags, f"-I{CSRC}", *sources, "-lm", "-o", str(out)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@pytest.mark.timeout(180)
+def test_pcap_reader_under_libfuzzer_for_a_moment(tmp_path):
+    """`make fuzz` runs the same for long."""
+    binary, corpus = tmp_path / "fuzz_pcap", tmp_path / "corpus"
+    _build("fuzz_pcap.c", binary, "-fsanitize=fuzzer")
+    corpus.mkdir()
+    (corpus / "whole").write_bytes(WHOLE)
+    command = [str(binary), "-max_total_time=5", "-timeout=5", "-rss_limit_mb=1024", "-seed=1", str(corpus)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Done" in done.stderr
+
+
+@pytest.mark.timeout(180)
+def test_kernel_under_sanitizers(tmp_path):
+    """Streams with every kind of trouble, growth, forgetting and sweeping, under ASan, LSan and UBSan."""
+    binary = tmp_path / "kernel_check"
+    _build("kernel_check.c", binary)
+    done = subprocess.run([str(binary)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout == "ok\n"
