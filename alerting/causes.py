@@ -1,0 +1,255 @@
+"""Root cause, pure: which smallest element explains everything that is wrong now (DESIGN §9).
+
+Each alarm that is not idle gets one cause: probe's own network < path < SBC < core < all (the service). Alarms with
+one cause are a group; a group is one incident, or none yet.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from alerting.alarms import Alarms
+from alerting.machine import AlarmState
+from sereno.incident import Element
+from sereno.topology.model import Site, Topology
+from sereno.verdict import VERDICT
+
+Key = tuple[str, str, str]  # alarm, kind, name
+RANK = {"service": 0, "core": 1, "sbc": 2, "path": 3, "network": 4, "site": 5}
+_SBC_GONE = (VERDICT, "sbc_unreachable_internet")
+_SBC_AILING = ("failover_broken", "register_failing", "audio_broken")  # its edge answers, and yet
+_SPREADING = (VERDICT, "intermittent", "options_slow")  # on every path of an element: it is the element
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one cause explains."""
+
+    class_: str
+    cause: Element
+    members: tuple[Key, ...]
+    elements: tuple[Element, ...] = ()  # the cause's own parts, when it is the sum of them
+
+    @property
+    def rank(self) -> int:
+        return RANK.get(self.cause.kind, 9)
+
+    def own(self, state: AlarmState) -> bool:
+        """The alarm speaks of the cause itself (or of its parts), not of something it brought with it."""
+        mine = Element(state.kind, state.name)
+        return mine == self.cause or mine in self.elements
+
+
+class View:
+    """What holds now, read from the alarms; the question "what explains this one?" is asked of it."""
+
+    def __init__(self, topology: Topology, alarms: Alarms, states: Iterable[AlarmState]) -> None:
+        self.topology = topology
+        self._alarms = alarms.alarms
+        self._states = sorted(states, key=lambda state: state.key)
+        self._paths = {path.name: path for path in topology.paths() if not path.passive}
+        self.service_down = bool(self.held("service", VERDICT))
+        self.cores = self.held("core", VERDICT) | self.held("core", "core_refusing")
+        self.sbcs = {name for what in _SBC_GONE for name in self.held("sbc", what)}
+        self.derived: dict[Element, tuple[Element, ...]] = {}
+        self._derive()
+        self.stuck = {sbc for what in _SBC_AILING for sbc in self.held("sbc", what) if self._core_of(sbc) is None}
+
+    def what(self, state: AlarmState) -> str:
+        return self._alarms[state.alarm].what
+
+    def held(self, kind: str, what: str) -> set[str]:
+        """Names whose alarm has fired and not cleared."""
+        return {state.name for state in self._said(kind, what) if state.phase != "pending"}
+
+    def bad(self, kind: str, what: str) -> set[str]:
+        """Names that are bad now, fired or about to."""
+        return {state.name for state in self._said(kind, what) if state.bad}
+
+    def _said(self, kind: str, what: str) -> list[AlarmState]:
+        return [state for state in self._states if state.kind == kind and self.what(state) == what]
+
+    def _derive(self) -> None:
+        """Every path of an element alike, and nothing larger to blame: the element is the cause."""
+        for what in _SPREADING:
+            fired = self.held("path", what)
+            free = {name for name in self.bad("path", what) | fired if not self._blamed(name)}
+            if not fired & free:
+                continue
+            if what != VERDICT and free == set(self._paths) and len(self.topology.cores) > 1 < len(self.topology.sbcs):
+                self.derived[Element("service", self.topology.service)] = _parts(free)
+                return
+            if what != VERDICT:  # down on all paths of a core is the core's own verdict to give
+                free -= self._cover("core", self.topology.cores, free, fired)
+            self._cover("sbc", self.topology.sbcs, free, fired)
+
+    def _cover(self, kind: str, names: Iterable[str], free: set[str], fired: set[str]) -> set[str]:
+        taken: set[str] = set()
+        for name in names:
+            mine = {path.name for path in self._paths.values() if name == getattr(path, kind)}
+            if len(mine) > 1 and mine <= free and mine & fired:
+                self.derived.setdefault(Element(kind, name), _parts(mine))
+                (self.cores if kind == "core" else self.sbcs).add(name)
+                taken |= mine
+        return taken
+
+    def _blamed(self, path: str) -> bool:
+        sbc, _, core = path.partition("/")
+        return core in self.cores or sbc in self.sbcs
+
+    def _core_of(self, sbc: str) -> str | None:
+        """A core in trouble that this SBC is attached to, its primary first."""
+        attached = self.topology.sbcs.get(sbc)
+        if attached is None:
+            return None
+        return next((core for core in (attached.primary, attached.backup) if core in self.cores), None)
+
+    def cause_of(self, state: AlarmState) -> Element:
+        """The smallest element that explains this alarm."""
+        own = Element(state.kind, state.name)
+        if self._alarms[state.alarm].class_ == "monitor":
+            blind = self.held("monitor", "monitor_blind")
+            return Element("monitor", min(blind)) if blind else own
+        if state.kind == "account":
+            return own
+        service = Element("service", self.topology.service)
+        if self.service_down:
+            return service
+        if service in self.derived and (own in self.derived[service] or state.kind in {"site", "service"}):
+            return service
+        explain = {
+            "path": self._path, "sbc": self._sbc, "network": self._network, "site": self._site,
+            "service": self._service,
+        }.get(state.kind)  # fmt: skip
+        return explain(state) if explain else own
+
+    def _path(self, state: AlarmState) -> Element:
+        sbc, _, core = state.name.partition("/")
+        if core in self.cores:
+            return Element("core", core)
+        if sbc in self.sbcs or sbc in self.stuck:
+            return Element("sbc", sbc)
+        return Element("path", state.name)
+
+    def _sbc(self, state: AlarmState) -> Element:
+        core = self._core_of(state.name) if self.what(state) in _SBC_AILING else None
+        return Element("core", core) if core and state.name not in self.sbcs else Element("sbc", state.name)
+
+    def _network(self, state: AlarmState) -> Element:
+        sbc = state.name.partition("/")[0]
+        return Element("sbc", sbc) if sbc in self.sbcs else Element("network", state.name)
+
+    def _site(self, state: AlarmState) -> Element:
+        site = self.topology.sites.get(state.name)
+        own = Element("site", state.name)
+        if site is None:
+            return own
+        what = self.what(state)
+        if what == "outage_suspected" and self._all_suspected():
+            return Element("service", self.topology.service)
+        sbc = next((name for name in site.sbcs if name in self.sbcs), None)
+        if what != "redundancy_lost" and sbc:  # down with a core dead too: what the phone lost first is its SBC
+            return Element("sbc", sbc)
+        return self._within(site.sbcs, site.networks) or own
+
+    def _service(self, state: AlarmState) -> Element:
+        """Redundancy lost where no sites are declared: the service as one site on every SBC."""
+        sbcs = tuple(self.topology.sbcs)
+        return self._within(sbcs, ()) or Element("service", state.name)
+
+    def _within(self, sbcs: tuple[str, ...], networks: tuple[str, ...]) -> Element | None:
+        """The largest cause among what these SBCs lean on."""
+        if core := next((found for found in map(self._core_of, sbcs) if found), None):
+            return Element("core", core)
+        if sbc := next((name for name in sbcs if name in self.sbcs | self.stuck), None):
+            return Element("sbc", sbc)
+        return self._network_of(sbcs, networks) or self._path_of(sbcs)
+
+    def _all_suspected(self) -> bool:
+        sites = self.topology.sites
+        return len(sites) > 1 and self.bad("site", "outage_suspected") >= set(sites)
+
+    def _network_of(self, sbcs: tuple[str, ...], networks: tuple[str, ...]) -> Element | None:
+        for name in sorted(self.bad("network", "network_split")):
+            sbc, _, network = name.partition("/")
+            if sbc in sbcs and (not networks or network in networks):
+                return Element("network", name)
+        return None
+
+    def _path_of(self, sbcs: tuple[str, ...]) -> Element | None:
+        broken = self.bad("path", VERDICT)
+        return next(
+            (Element("path", name) for sbc in sbcs for name in sorted(broken) if name.startswith(sbc + "/")), None
+        )
+
+    def groups(self) -> list[Group]:
+        """What is wrong now, by cause, the largest cause first; a group exists only where an alarm has fired."""
+        found: dict[tuple[str, Element], list[AlarmState]] = {}
+        for state in self._states:
+            found.setdefault((self._alarms[state.alarm].class_, self.cause_of(state)), []).append(state)
+        groups = [
+            Group(
+                class_=class_,
+                cause=cause,
+                members=tuple(state.key for state in states),
+                elements=self._elements(cause, states),
+            )
+            for (class_, cause), states in found.items()
+            if any(state.phase != "pending" for state in states)
+        ]
+        return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name))
+
+    def _elements(self, cause: Element, states: list[AlarmState]) -> tuple[Element, ...]:
+        if cause in self.derived:
+            return self.derived[cause]
+        if cause.kind != "service":
+            return ()
+        parts = {
+            Element(state.kind, state.name)
+            for state in states
+            if state.kind in {"core", "sbc"} and self.what(state) in {*_SBC_GONE, "core_refusing"}
+        }
+        return tuple(sorted(parts, key=lambda part: (part.kind, part.name)))
+
+    def keeps(self, site: Site) -> int:
+        """SBCs of a site that are not lost."""
+        return sum(1 for name in site.sbcs if name not in self.sbcs)
+
+
+def _parts(paths: Iterable[str]) -> tuple[Element, ...]:
+    return tuple(Element("path", name) for name in sorted(paths))
+
+
+def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: Alarms) -> tuple[str, str, str, bool]:
+    """(lead alarm, urgency, impact, pages) of a group by its own alarms alone: what it brought joins quietly."""
+    held = [states[key] for key in group.members if states[key].phase != "pending"]
+    own = [state for state in held if group.own(state)] or held
+    order = list(alarms.alarms)
+    rated = []
+    for state in own:
+        alarm = alarms.alarms[state.alarm]
+        urgency, impact, pages = alarm.urgency, alarm.impact, alarm.page
+        sbc_lost = group.cause.kind == "sbc" and alarm.what == VERDICT
+        if sbc_lost and alarm.kind == "sbc" and not _critical(view):
+            impact = "departamento"
+        elif (sbc_lost and alarm.kind == "path" and _critical(view)) or (alarm.what == "intermittent" and _half(view)):
+            impact, pages = "organizacion", True
+        weight = _WEIGHT[urgency] + _WEIGHT[impact]
+        rated.append((weight, order.index(state.alarm), state.alarm, urgency, impact, pages))
+    rated.sort()
+    _, _, lead, urgency, impact, pages = rated[0]
+    return lead, urgency, impact, pages
+
+
+_WEIGHT = {"alto": 0, "medio": 1, "bajo": 2, "organizacion": 0, "departamento": 1, "individual": 2}
+
+
+def _critical(view: View) -> bool:
+    """A site (the system, where there are none) keeps one SBC or none."""
+    sites = view.topology.sites.values()
+    if sites:
+        return any(view.keeps(site) <= 1 for site in sites if any(name in view.sbcs for name in site.sbcs))
+    return sum(1 for name in view.topology.sbcs if name not in view.sbcs) <= 1
+
+
+def _half(view: View) -> bool:
+    return 2 * len(view.held("path", "intermittent")) >= len(view.topology.paths())

@@ -1,0 +1,190 @@
+"""The incident desk, pure: what is said of elements, commands and time go in; incidents and messages come out.
+
+`change` only records what was said; the desk decides at the next `tick`, or when something said later arrives, so that
+what was decided in one instant (both cores, every path, the service) is understood together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from alerting import machine
+from alerting.actions import apply
+from alerting.alarms import Alarms
+from alerting.book import Book
+from alerting.causes import Key, View
+from alerting.effects import AlarmCleared, AlarmRaised, Effect
+from alerting.machine import AlarmState
+from alerting.people import policy, recipients
+from alerting.reconcile import Reconciler
+from sereno.incident import Element, IncidentRecord
+from sereno.topology.model import Topology
+from sereno.verdict import VERDICT, Change
+
+if TYPE_CHECKING:
+    from sereno.desk import Desk
+
+    from sereno.contract import Contract
+
+DEFAULT_OPTIONS_US = 1_000_000
+
+
+class DeskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the machine remembers."""
+
+    now_us: int
+    dirty_us: int | None
+    next_number: int
+    world: tuple[Change, ...]
+    alarms: tuple[AlarmState, ...]
+    incidents: tuple[IncidentRecord, ...]
+
+
+class DeskMachine:
+    """Alarms, root cause, incidents and clocks of one desk."""
+
+    def __init__(
+        self, topology: Topology, desk: Desk | None, contracts: Mapping[str, Contract], alarms: Alarms
+    ) -> None:
+        self.alarms = alarms
+        self.states: dict[Key, AlarmState] = {}
+        self.world: dict[Key, Change] = {}
+        self.now_us = 0
+        self._topology = topology
+        self._dirty_us: int | None = None
+        self._book = Book(topology.service, recipients(desk))
+        options = topology.checks.options
+        self._incidents = Reconciler(
+            topology=topology,
+            alarms=alarms,
+            contracts=contracts,
+            desk_contract=desk.contract if desk is not None else next(iter(contracts), None),
+            policy=policy(desk),
+            settle_us=2 * (options.every_us if options is not None else DEFAULT_OPTIONS_US),
+            book=self._book,
+        )
+
+    # -- inputs --------------------------------------------------------------------------------------------------------
+
+    def change(self, change: Change) -> list[Effect]:
+        """Something is said of an element. What fell due before it is decided first."""
+        self._advance(change.at_us - 1)
+        at_us = max(change.at_us, self.now_us)
+        self.now_us = at_us
+        self.world[change.kind, change.name, change.what] = change
+        for name, alarm in self.alarms.watching(change.kind, change.what):
+            key = (name, change.kind, change.name)
+            before = self.states.get(key)
+            self._settle(key, before, machine.on_change(name, alarm, before, change))
+        self._dirty_us = at_us
+        return self._book.take()
+
+    def command(self, verb: str, arguments: Mapping[str, object], who: str, at_us: int) -> list[Effect]:
+        """A person's act on an incident; `RefusedError` or `UnknownIncidentError` when it cannot be."""
+        self._advance(at_us)
+        apply(self._incidents, self.states, verb, arguments, who, max(at_us, self.now_us))
+        return self._book.take()
+
+    def tick(self, now_us: int) -> list[Effect]:
+        """Everything that time alone decides, up to now, each at its own instant."""
+        self._advance(now_us)
+        return self._book.take()
+
+    def next_due_us(self) -> int | None:
+        """When `tick` will next have something to do; None if only news will."""
+        dues = [self._dirty_us, self._incidents.next_due_us()]
+        dues += [machine.due_us(self.alarms.alarms[state.alarm], state) for state in self.states.values()]
+        return min((due for due in dues if due is not None), default=None)
+
+    # -- what it knows -------------------------------------------------------------------------------------------------
+
+    def incidents(self) -> list[IncidentRecord]:
+        """Every incident, by number."""
+        return [record for _, record in sorted(self._book.records.items())]
+
+    def snapshot(self) -> DeskSnapshot:
+        return DeskSnapshot(
+            now_us=self.now_us,
+            dirty_us=self._dirty_us,
+            next_number=self._book.next_number,
+            world=tuple(self.world.values()),
+            alarms=tuple(self.states.values()),
+            incidents=tuple(self.incidents()),
+        )
+
+    def restore(self, snapshot: DeskSnapshot) -> None:
+        """Become what was remembered; alarms that are no longer declared are forgotten."""
+        self.now_us, self._dirty_us = snapshot.now_us, snapshot.dirty_us
+        self.world = {(change.kind, change.name, change.what): change for change in snapshot.world}
+        self.states = {state.key: state for state in snapshot.alarms if state.alarm in self.alarms.alarms}
+        self._book.records = {record.number: record for record in snapshot.incidents}
+        self._book.next_number = snapshot.next_number
+        self._incidents.waiting_us = snapshot.now_us  # look again at once: what waits is not remembered but recomputed
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _advance(self, limit_us: int) -> None:
+        while (due := self.next_due_us()) is not None and due <= limit_us:
+            self.now_us = max(due, self.now_us)
+            self._step(self.now_us)
+        self.now_us = max(self.now_us, limit_us)
+
+    def _step(self, now_us: int) -> None:
+        self._dirty_us = None
+        for key, state in list(self.states.items()):
+            self._settle(key, state, machine.on_time(self.alarms.alarms[state.alarm], state, now_us))
+        view = View(self._topology, self.alarms, self._heard())
+        self._incidents.reconcile(view, self.states, self.world, now_us)
+
+    def _heard(self) -> Iterable[AlarmState]:
+        """All alarms but a redundancy that is missing because its twin is in announced maintenance."""
+        for state in self.states.values():
+            if self.alarms.alarms[state.alarm].what != "redundancy_lost" or not self._in_maintenance(state):
+                yield state
+
+    def _in_maintenance(self, state: AlarmState) -> bool:
+        site = self._topology.sites.get(state.name)
+        sbcs = site.sbcs if site is not None else tuple(self._topology.sbcs)
+        parts = [Element("sbc", sbc) for sbc in sbcs] + [
+            Element("core", core)
+            for sbc in sbcs
+            for core in (self._topology.sbcs[sbc].primary, self._topology.sbcs[sbc].backup)
+            if core is not None
+        ]
+        said = (self.world.get((part.kind, part.name, VERDICT)) for part in parts)
+        return any(change is not None and change.state == "maintenance" for change in said)
+
+    def _settle(self, key: Key, before: AlarmState | None, after: AlarmState | None) -> None:
+        """Keep an alarm's new state, and say so when it began or ceased to hold."""
+        if after == before:
+            return
+        held_before = before is not None and before.phase != "pending"
+        held_after = after is not None and after.phase != "pending"
+        if after is not None:
+            self.states[key] = after
+        else:
+            del self.states[key]
+        if held_after and not held_before and after is not None:
+            self._book.emit(
+                AlarmRaised(alarm=key[0], kind=key[1], name=key[2], from_us=after.first_since_us, at_us=self.now_us)
+            )
+        if before is not None and held_before and not held_after:
+            good_us = before.good_since_us if before.good_since_us is not None else self.now_us
+            self._book.emit(
+                AlarmCleared(
+                    alarm=key[0],
+                    kind=key[1],
+                    name=key[2],
+                    from_us=before.first_since_us,
+                    to_us=good_us,
+                    at_us=self.now_us,
+                )
+            )
+            self._incidents.cleared(replace(before, good_since_us=good_us))
+
+
+__all__ = ["DeskMachine", "DeskSnapshot"]

@@ -1,0 +1,41 @@
+"""Who is told and by which channel, from the desk's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sereno.desk import Desk
+
+
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """One person on one channel."""
+
+    person: str
+    channel: str
+    address: str | None
+    locale: str
+
+
+def recipients(desk: Desk | None) -> dict[str, list[Recipient]]:
+    """Every person's channels, in the desk's order."""
+    if desk is None:
+        return {}
+    return {
+        name: [
+            Recipient(person=name, channel=channel, address=person.email, locale=person.locale)
+            for channel in person.channels
+        ]
+        for name, person in desk.people.items()
+    }
+
+
+def policy(desk: Desk | None) -> tuple[str, ...]:
+    """`level:person` lines, frozen into an incident at its opening; everybody is level 0 where none is declared."""
+    if desk is None:
+        return ()
+    if not desk.levels:
+        return tuple(f"0:{name}" for name in desk.people)
+    return tuple(f"{place}:{name}" for place, level in enumerate(desk.levels) for name in level.people)

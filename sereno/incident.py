@@ -1,0 +1,157 @@
+"""An incident as every room reads it: the desk's own record and the JSON that people and scripts see (DESIGN §13)."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from sereno.clock import iso
+
+IncidentState = Literal["open", "acknowledged", "in_progress", "resolved", "closed", "reopened", "merged"]
+IncidentClass = Literal["service", "monitor"]
+ClockName = Literal["attention", "solution"]
+ClockStatus = Literal["running", "paused", "met", "missed"]
+Priority = Literal["Urgente", "Alta", "Normal", "Baja"]
+
+PRIORITIES: tuple[Priority, ...] = ("Urgente", "Alta", "Normal", "Baja")  # worst first
+ACTIVE: frozenset[str] = frozenset({"open", "acknowledged", "in_progress", "reopened"})
+STATES: tuple[str, ...] = ("open", "acknowledged", "in_progress", "reopened", "resolved", "closed", "merged")
+
+
+class Element(msgspec.Struct, frozen=True):
+    """A thing that is watched, by kind and name; a cause or a symptom."""
+
+    kind: str
+    name: str
+
+
+class Symptom(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cause brought with it: an alarm on an element below it."""
+
+    kind: str
+    name: str
+    alarm: str
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One promise of one contract: `due_us` counts from the opening; `ended_us` is when it stopped being owed."""
+
+    contract: str
+    clock: ClockName
+    priority: Priority
+    due_us: int
+    state: ClockStatus
+    customer: str | None = None
+    severity: str | None = None
+    ended_us: int | None = None
+
+
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the append-only timeline."""
+
+    at_us: int
+    what: str
+    who: str
+
+
+class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything the desk knows of an incident; the machine is rebuilt from these."""
+
+    number: int
+    state: IncidentState
+    class_: IncidentClass = msgspec.field(name="class")
+    priority: Priority
+    priority_peak: Priority
+    cause: Element
+    title: str
+    since_us: int
+    opened_us: int
+    severity: str | None = None
+    title_id: str = ""  # the English message and its values: notifications in another language say the same
+    title_values: dict[str, str] = {}
+    alarm: str | None = None  # the alarm that speaks for the cause: its runbook line is the first step
+    elements: tuple[Element, ...] = ()  # the cause's own parts: both cores of a dead service
+    causes: tuple[Element, ...] = ()  # every cause it has had; a return within 30 minutes reopens it
+    symptoms: tuple[Symptom, ...] = ()
+    customers: dict[str, Priority] = {}  # the affected ones, each at the priority that it suffers
+    clocks: tuple[Clock, ...] = ()
+    pauses: tuple[tuple[int, int | None], ...] = ()
+    good_us: int | None = None  # first good sample of the cause's last recovery, while it is being watched
+    eased_us: int | None = None  # first good sample of the service or site whose outage made it Urgente
+    acknowledged_us: int | None = None
+    resolved_us: int | None = None
+    resolved_at_us: int | None = None  # when it was decided; the reopening window counts from here
+    closed_us: int | None = None
+    merged_into: int | None = None
+    assigned: str | None = None
+    category: str | None = None
+    closing_cause: str | None = None
+    opened_by: str = "sereno"
+    evidence: str | None = None
+    pages: int = 0
+    reopenings: int = 0
+    reopened_us: int | None = None
+    promoted_us: int | None = None  # last page of a promotion
+    quiet_until_us: int | None = None  # a flapping cause has been announced: no page before this
+    told_resolved: bool = True
+    policy: tuple[str, ...] = ()  # who is told, frozen at the opening
+    version: int = 1
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+def encode_record(record: IncidentRecord) -> str:
+    """The body that is stored; the timeline has its own table."""
+    return msgspec.json.encode(msgspec.structs.replace(record, timeline=())).decode()
+
+
+def decode_record(body: str, timeline: tuple[TimelineEntry, ...] = ()) -> IncidentRecord:
+    """The record of a stored body and its timeline."""
+    return msgspec.structs.replace(msgspec.json.decode(body, type=IncidentRecord), timeline=timeline)
+
+
+def _iso(at_us: int | None) -> str | None:
+    return None if at_us is None else iso(at_us)
+
+
+def incident_json(record: IncidentRecord) -> dict[str, Any]:
+    """DESIGN §13's shape; what did not happen is null."""
+    return {
+        "number": record.number,
+        "state": record.state,
+        "class": record.class_,
+        "priority": record.priority,
+        "priority_peak": record.priority_peak,
+        "severity": record.severity,
+        "title": record.title,
+        "cause": {
+            "kind": record.cause.kind,
+            "name": record.cause.name,
+            "elements": [{"kind": part.kind, "name": part.name} for part in record.elements],
+        },
+        "symptoms": [{"kind": one.kind, "name": one.name, "alarm": one.alarm} for one in record.symptoms],
+        "customers": dict(record.customers),
+        "since": iso(record.since_us),
+        "opened": iso(record.opened_us),
+        "acknowledged": _iso(record.acknowledged_us),
+        "resolved": _iso(record.resolved_us),
+        "closed": _iso(record.closed_us),
+        "merged_into": record.merged_into,
+        "assigned": record.assigned,
+        "category": record.category,
+        "closing_cause": record.closing_cause,
+        "reopenings": record.reopenings,
+        "evidence": record.evidence,
+        "clocks": [
+            {
+                "contract": clock.contract,
+                "customer": clock.customer,
+                "clock": clock.clock,
+                "priority": clock.priority,
+                "severity": clock.severity,
+                "due": iso(clock.due_us),
+                "state": clock.state,
+                "ended": _iso(clock.ended_us),
+            }
+            for clock in record.clocks
+        ],
+        "timeline": [{"at": iso(entry.at_us), "what": entry.what, "who": entry.who} for entry in record.timeline],
+    }
