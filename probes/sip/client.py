@@ -89,6 +89,7 @@ class SipClient:
         self.clock: Clock = clock or SystemClock()
         self._bind = bind
         self._resolver = Resolver()
+        self._channels: set[_Channel] = set()
         self._listening: OrderedDict[_Channel, None] = OrderedDict()
         # The kernel stamps packets only while some socket asks for it, and starts and stops lazily: keep one asking.
         self._stamper = _udp_socket(socket.AF_INET)
@@ -114,8 +115,8 @@ class SipClient:
             raise
 
     async def close(self) -> None:
-        """Drop everything that still waits for a late reply."""
-        for channel in list(self._listening):
+        """Close every socket: those that wait for a late reply, and those that absorb duplicates."""
+        for channel in list(self._channels):
             channel.close()
         self._stamper.close()
 
@@ -124,15 +125,22 @@ class SipClient:
         """Transactions past their deadline that still wait for a late reply."""
         return len(self._listening)
 
-    def keep(self, channel: "_Channel") -> None:
+    @property
+    def sockets(self) -> int:
+        """Sockets open now, one per transaction that is not over."""
+        return len(self._channels)
+
+    def expired(self, channel: "_Channel") -> None:
+        """It waits for a late reply from now on; beyond the limit the oldest gives way."""
         self._listening[channel] = None
         if len(self._listening) > LISTENING_LIMIT:
             next(iter(self._listening)).close()
 
-    def forget(self, channel: "_Channel") -> None:
+    def closed(self, channel: "_Channel") -> None:
+        self._channels.discard(channel)
         self._listening.pop(channel, None)
 
-    def open(self, address: Address) -> socket.socket:
+    def open(self, channel: "_Channel", address: Address) -> socket.socket:
         """A connected socket with kernel timestamps; NetworkError when this machine has no way there."""
         sock = _udp_socket(address.family)
         try:
@@ -142,6 +150,7 @@ class SipClient:
         except OSError as error:
             sock.close()
             raise NetworkError("transport", _words(error)) from None
+        self._channels.add(channel)
         return sock
 
 
@@ -151,7 +160,7 @@ class _Channel:
     def __init__(self, client: SipClient, ask: Ask, address: Address, on_late: Late | None) -> None:
         self._client, self._ask, self._on_late = client, ask, on_late
         self._loop = asyncio.get_running_loop()
-        self._sock = client.open(address)
+        self._sock = client.open(self, address)
         self._timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[Exchange] = self._loop.create_future()
         self._messages: list[Message] = []
@@ -192,7 +201,7 @@ class _Channel:
         self._sock.close()
         if self._timer is not None:
             self._timer.cancel()
-        self._client.forget(self)
+        self._client.closed(self)
 
     # --- input: the socket and the timer ---
 
@@ -230,7 +239,7 @@ class _Channel:
                 case Expired():
                     kind: Kind = "timeout" if event.garbled is None else "malformed"
                     self._finish(self._exchange(kind, detail=event.garbled))
-                    self._client.keep(self)
+                    self._client.expired(self)
                 case Ended():
                     self.close()
         self._arm()
@@ -268,7 +277,6 @@ class _Channel:
         if not event.late:
             self._finish(exchange)
             return
-        self._client.forget(self)
         if self._on_late is not None:
             self._on_late(exchange)
 
