@@ -1,0 +1,178 @@
+"""The live meter on loopback: what it counts is what was sent."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from probes.media.errors import CaptureUnavailable
+from probes.media.helper import port_filter
+from probes.media.live import LiveMeter
+from probes.media.payload import announced
+from probes.media.report import stream_fields
+from tests.media_captures import START_NS, Rtp
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _may_capture():
+    try:
+        LiveMeter(ports=(9, 9)).close()
+        socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0).close()
+    except PermissionError:
+        pytest.skip("capturing needs CAP_NET_RAW")
+
+
+@pytest.fixture
+def pair():
+    """Two UDP sockets on loopback ports of the kernel's choice."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
+        a.bind(("127.77.0.1", 0))
+        b.bind(("127.77.0.2", 0))
+        b.connect(a.getsockname())
+        yield a, b
+
+
+def until(condition, seconds=5.0):
+    """Poll until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.01)
+
+
+def _payload(i, **fields):
+    return Rtp(START_NS, i, i * 160, **fields).payload()
+
+
+def _packets(meter):
+    return int(meter.snapshot()["packets"].sum())
+
+
+def test_counts_match_what_was_sent(pair):
+    a, b = pair
+    port = a.getsockname()[1]
+    with LiveMeter(ports=(port, port)) as meter:
+        begin = time.time_ns()
+        for i in range(65_500, 65_500 + 2000):
+            if i % 100 not in {7, 8}:
+                b.send(_payload(i))
+        until(lambda: _packets(meter) == 1960)
+        end = time.time_ns()
+        (row,) = meter.snapshot()
+        fields = stream_fields(row, meter.names)
+        assert meter.dropped == 0
+        assert meter.error is None
+    assert fields["src"] == "{}:{}".format(*b.getsockname())
+    assert fields["dst"] == "{}:{}".format(*a.getsockname())
+    assert (fields["packets"], fields["expected"], fields["lost"], fields["duplicates"]) == (1960, 2000, 40, 0)
+    assert fields["loss_run_max"] == 2
+    assert begin <= row["start_ns"] <= row["end_ns"] <= end  # kernel time stamps
+
+
+def test_both_directions_and_only_the_ports_asked_for(pair):
+    a, b = pair
+    low = min(a.getsockname()[1], b.getsockname()[1])
+    with LiveMeter(ports=(low, low)) as meter, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        for i in range(20):
+            b.send(_payload(i, ssrc=1))
+            a.sendto(_payload(i, ssrc=2), b.getsockname())
+            other.sendto(_payload(i, ssrc=3), ("127.77.0.1", 9))
+        until(lambda: _packets(meter) == 40)
+        assert sorted(meter.snapshot()["ssrc"].tolist()) == [1, 2]
+
+
+def test_forgotten_streams_are_gone_and_may_come_again(pair):
+    a, b = pair
+    with LiveMeter(ports=(a.getsockname()[1],) * 2) as meter:
+        for i in range(10):
+            b.send(_payload(i))
+        until(lambda: _packets(meter) == 10)
+        assert meter.forget(meter.snapshot()) == 1
+        assert len(meter.snapshot()) == 0
+        for i in range(5):
+            b.send(_payload(i))
+        until(lambda: _packets(meter) == 5)
+
+
+def test_announced_types_have_a_clock(pair):
+    a, b = pair
+    with LiveMeter(ports=(a.getsockname()[1],) * 2) as meter:
+        meter.announce(*a.getsockname(), [announced(96, "opus", 48000)])
+        for i in range(10):
+            b.send(_payload(i, payload_type=96))
+        until(lambda: _packets(meter) == 10)
+        (row,) = meter.snapshot()
+        fields = stream_fields(row, meter.names)
+    assert (fields["codec"], fields["clock_rate"], fields["mos_lq"]) == ("opus", 48000, None)
+    assert fields["jitter_mean_seconds"] > 0
+
+
+def test_close_twice_and_read_after_close(pair):
+    a, b = pair
+    meter = LiveMeter(ports=(a.getsockname()[1],) * 2)
+    meter.start()
+    meter.start()
+    for i in range(5):
+        b.send(_payload(i))
+    until(lambda: _packets(meter) == 5)
+    meter.close()
+    meter.close()
+    assert _packets(meter) == 5
+    assert meter.dropped == 0
+
+
+def test_nothing_leaks():
+    def descriptors():
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    LiveMeter(ports=(9, 9)).close()
+    before = descriptors()
+    for _ in range(5):
+        with LiveMeter(ports=(9, 9)) as meter:
+            meter.snapshot()
+    assert descriptors() == before
+
+
+def test_without_the_capability_one_line_says_so():
+    code = "from probes.media.live import LiveMeter\nLiveMeter(ports=(9, 9)).start()"
+    command = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "CaptureUnavailable: capture on lo: capturing needs CAP_NET_RAW" in done.stderr
+
+
+def test_unknown_interface_is_named():
+    with pytest.raises(CaptureUnavailable, match="interface 'nosuch0': no interface with this name"):
+        LiveMeter(ports=(9, 9), interface="nosuch0").start()
+
+
+def test_a_helper_that_cannot_run_is_named():
+    with pytest.raises(CaptureUnavailable, match="capture helper /nonexistent: No such file"):
+        LiveMeter(ports=(9, 9), helper=("/nonexistent",)).start()
+    with pytest.raises(CaptureUnavailable, match="ended with status 1"):
+        LiveMeter(ports=(9, 9), helper=("/bin/false",)).start()
+
+
+def test_the_command_is_the_same_helper():
+    meter = LiveMeter(ports=(9, 9), helper=(sys.executable, "-m", "sereno", "capture-helper"))
+    meter.start()
+    meter.close()
+
+
+def test_the_helper_loads_nothing_heavy():
+    code = "import sys, probes.media.helper; print([m for m in ('numpy', 'msgspec', 'typer', 'asyncio', 'yaml') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_filter_program_is_whole():
+    program = port_filter(10, 20)
+    assert len(program) % 8 == 0
+    for at in range(0, len(program), 8):
+        assert at // 8 + 1 + max(program[at + 2], program[at + 3]) < len(program) // 8 + 1
