@@ -12,7 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sereno.clock import parse_duration
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Duration = Annotated[int, BeforeValidator(lambda value: value if isinstance(value, int) and value < 0 else parse_duration(value))]
+Duration = Annotated[
+    int, BeforeValidator(lambda value: value if isinstance(value, int) and value < 0 else parse_duration(value))
+]
 Failover = Literal["auto", "manual", "none"]
 
 

@@ -1,0 +1,122 @@
+"""Reads topologies: from a file, from the store, from the wire; and says which part a probe needs."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from sereno.errors import ConfigError
+from sereno.topology import validate
+from sereno.topology.model import Secret, Topology
+from sereno.yamlfile import parse_document, read_document, validated
+
+
+def load_topology(path: str | Path) -> Topology:
+    """The topology in a file, strictly validated as a whole; ConfigError (one line) for the first fault.
+
+    Relative file names in it are relative to the file itself.
+    """
+    where = Path(path)
+    document = read_document(where)
+    topology = validated(document, Topology)
+    validate.check(document, topology)
+    return _anchored(topology, where.resolve().parent)
+
+
+def parse_topology(name: str, raw: bytes) -> Topology:
+    """The same from bytes; `name` stands for the file in errors."""
+    document = parse_document(name, raw)
+    topology = validated(document, Topology)
+    validate.check(document, topology)
+    return topology
+
+
+def topology_from_json(data: dict[str, Any]) -> Topology:
+    """A topology (or a probe's part) that was validated before it was stored or sent; ConfigError if it is not one."""
+    try:
+        return Topology.model_validate_json(msgspec.json.encode(data))
+    except (ValidationError, msgspec.ValidationError, TypeError) as error:
+        raise ConfigError(
+            "topology", " ".join(str(error).split())[:200], "send it again from a validated file"
+        ) from None
+
+
+def as_json(topology: Topology) -> dict[str, Any]:
+    """Plain data as written in a file (durations as microseconds with a unit)."""
+    plain = topology.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    for check in plain.get("checks", {}).values():
+        _durations(check, ("every", "timeout", "expires", "hold"))
+    for portal in plain.get("portals", {}).values():
+        _durations(portal, ("every",))
+    for database in plain.get("databases", {}).values():
+        _durations(database.get("backup", {}), ("max_age",))
+    return plain
+
+
+def _durations(section: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if key in section:
+            section[key] = f"{section[key]}us"
+
+
+def canonical_json(topology: Topology) -> str:
+    """One text per meaning: sorted keys, no defaults written out."""
+    return msgspec.json.encode(as_json(topology), order="sorted").decode()
+
+
+def topology_hash(topology: Topology) -> str:
+    """SHA-256 of the canonical JSON, hexadecimal."""
+    return hashlib.sha256(canonical_json(topology).encode()).hexdigest()
+
+
+def part_for(topology: Topology, probe: str) -> dict[str, Any]:
+    """What one probe needs: elements, accounts (secrets by reference), checks and its own entry; no customers."""
+    plain = as_json(topology)
+    for key in ("customers", "sites", "portals", "databases", "traffic"):
+        plain.pop(key, None)
+    own = plain.get("probes", {}).get(probe)
+    plain["probes"] = {probe: own} if own is not None else {}
+    return plain
+
+
+def resolve_secret(secret: Secret, account: str) -> str | None:
+    """The secret of an account, or None when it cannot be had here; see `explain_secret` for why.
+
+    Order: `SERENO_SECRET_<ACCOUNT>`, the environment variable referred to, the file referred to.
+    """
+    return explain_secret(secret, account)[0]
+
+
+def explain_secret(secret: Secret, account: str) -> tuple[str | None, str]:
+    """The secret and nothing, or None and where it was looked for in vain."""
+    variable = "SERENO_SECRET_" + account.upper().replace("-", "_").replace(".", "_")
+    for name in filter(None, (variable, secret.env)):
+        value = os.environ.get(name)
+        if value:
+            return value, ""
+    if secret.file is None:
+        return None, f"no secret for {account}: set {variable}"
+    try:
+        value = Path(secret.file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        words = getattr(error, "strerror", None) or "is not text"
+        return None, f"no secret for {account}: {secret.file}: {words}; mend the file or set {variable}"
+    if not value:
+        return None, f"no secret for {account}: {secret.file} is empty; write it there or set {variable}"
+    return value, ""
+
+
+def _anchored(topology: Topology, folder: Path) -> Topology:
+    """The same topology with every file reference absolute."""
+
+    def anchor(secret: Secret) -> Secret:
+        if secret.file is None or Path(secret.file).is_absolute():
+            return secret
+        return secret.model_copy(update={"file": str(folder / secret.file)})
+
+    accounts = {n: a.model_copy(update={"password": anchor(a.password)}) for n, a in topology.accounts.items()}
+    databases = {n: d.model_copy(update={"dsn": anchor(d.dsn)}) for n, d in topology.databases.items()}
+    return topology.model_copy(update={"accounts": accounts, "databases": databases})
