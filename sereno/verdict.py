@@ -42,3 +42,15 @@ class ElementVerdict(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int | None
     reason: str | None = None
     facts: dict[str, Any] = {}
+
+
+class MaintenanceWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """Announced work on a scope (`service`, `customer`, `site`, `sbc`, `core`, `path`): it silences alarms; whether its
+    time is excluded is the contract's affair."""
+
+    scope_kind: str
+    scope_name: str
+    from_us: int
+    to_us: int
+    announced_us: int
+    critical_fix: bool = False

@@ -1,0 +1,274 @@
+"""The live engine: results, in whatever order they come, to changes of verdicts and findings. Pure.
+
+It says what is true *now* by what has arrived; the ledger (`collector.ledger`) says what was true, by `at`. It can
+be rebuilt at any time from the last minutes of results, fed silently.
+"""
+
+import heapq
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from collector.facts import facts_of
+from collector.verdicts.graph import Graph, Transition
+from collector.verdicts.nodes import PathNode, VoteNode
+from collector.verdicts.overlay import Coverage, active
+from collector.verdicts.samples import LeafKey, Timing, leaf_key, sample
+from collector.verdicts.series import Series
+from collector.verdicts.votes import Value
+from collector.verdicts.watch import ProbeWatch
+from sereno.topology.model import Topology
+from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict, MaintenanceWindow, State
+from sereno.wire import Result
+
+if TYPE_CHECKING:
+    from sereno.contract import Contract
+
+_WATCHED = ("edge", "natural", "options")
+_ORDER = ("service", "site", "core", "sbc", "path", "probe")
+_Element = tuple[str, str, str]
+
+
+class Engine:
+    """Verdicts of a topology now. Not thread-safe; every method takes the time it is told."""
+
+    def __init__(self, topology: Topology, contracts: "Mapping[str, Contract] | None" = None, at_us: int = 0) -> None:
+        self.topology = topology
+        self.graph = Graph(topology, counted_planes(topology, contracts or {}, at_us))
+        self._timing = Timing(topology)
+        self._series: dict[LeafKey, Series] = {}
+        self._dues: list[tuple[int, LeafKey]] = []
+        self._watch = ProbeWatch(topology)
+        self._windows: list[MaintenanceWindow] = []
+        self._covered: Coverage | None = None
+        self._isolated: dict[str, int] = {}
+        self._said: dict[_Element, tuple[str, int, str | None]] = {}
+        self._now_us = 0
+
+    # -- inputs -----------------------------------------------------------------------------------------------------
+
+    def feed(self, result: Result, arrived_us: int) -> list[Change]:
+        """One result; what it changes is decided at `arrived_us`."""
+        return self.feed_all([(result, result.at_us)], arrived_us)
+
+    def feed_all(self, results: list[tuple[Result, int]], arrived_us: int) -> list[Change]:
+        """A batch that arrived together, with the results' `at` in microseconds."""
+        changes = self.tick(arrived_us) if self._overdue(arrived_us) else []
+        self._now_us = max(self._now_us, arrived_us)
+        woken: set[str] = set()
+        touched = False
+        for result, at_us in results:
+            key = leaf_key(result)
+            if key is None or not self._known(key):
+                continue
+            hold = self._timing.live_hold_us(result.check)
+            woken.add(result.probe)
+            self._watch.arrived(result, arrived_us, hold)
+            series = self._series.get(key)
+            if series is None:
+                series = self._open(key, hold)
+            if series.feed(sample(result, at_us, self._timing.timeout_us[result.check]), arrived_us):
+                self.graph.touch(series.leaf)
+                touched = True
+        if touched:
+            changes += self._settle(arrived_us)
+        return changes + self._watched(arrived_us, woken)
+
+    def probe_event(self, probe: str, state: str, at_us: int) -> list[Change]:
+        """A probe said `online` or `offline` (or its last will did); its opinions still run out by their hold."""
+        self._watch.status(probe, state, at_us)
+        return self._watched(at_us, {probe})
+
+    def maintenance(self, window: MaintenanceWindow, now_us: int | None = None) -> list[Change]:
+        """Announced work; it takes effect when its time comes."""
+        if window not in self._windows:
+            self._windows.append(window)
+        return self.tick(now_us) if now_us is not None else []
+
+    def cancel(self, window: MaintenanceWindow, now_us: int) -> list[Change]:
+        """The work will not be."""
+        self._windows = [one for one in self._windows if one != window]
+        return self.tick(now_us)
+
+    def isolate(self, sbc: str, at_us: int) -> list[Change]:
+        """The SBC was taken out of service under attack: marked, neither maintenance nor excluded."""
+        self._isolated[sbc] = at_us
+        return self._say(("sbc", sbc, "sbc_isolated"), "true", at_us, at_us, "isolated")
+
+    def heal(self, sbc: str, at_us: int) -> list[Change]:
+        """The mark is taken away."""
+        self._isolated.pop(sbc, None)
+        return self._say(("sbc", sbc, "sbc_isolated"), "false", at_us, at_us, None)
+
+    def tick(self, now_us: int) -> list[Change]:
+        """Time passes: silences become unknown, windows open and close."""
+        self._now_us = max(self._now_us, now_us)
+        touched = False
+        while self._dues and self._dues[0][0] <= now_us:
+            _, key = heapq.heappop(self._dues)
+            series = self._series[key]
+            if series.due_us > now_us:
+                heapq.heappush(self._dues, (series.due_us, key))
+            elif series.expire(now_us):
+                self.graph.touch(series.leaf)
+                touched = True
+        touched = self.graph.wake(now_us) or touched
+        changes = self._settle(now_us) if touched else []
+        changes += self._windowed(now_us)
+        return changes + self._watched(now_us, None)
+
+    def next_due_us(self) -> int | None:
+        """When `tick` will have something to look at; None when nothing is pending."""
+        dues = [self._dues[0][0]] if self._dues else []
+        if self.graph.due_us is not None:
+            dues.append(self.graph.due_us)
+        dues += [edge for window in self._windows for edge in (window.from_us, window.to_us) if edge > self._now_us]
+        watch = self._watch.next_after(self._now_us)
+        if watch is not None:
+            dues.append(watch)
+        return min(dues, default=None)
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def verdicts(self, now_us: int) -> list[ElementVerdict]:
+        """What is said of every element now (call `tick` first when time has passed)."""
+        found = []
+        for element, node in self.graph.elements.items():
+            kind, name, what = element
+            if what != VERDICT or kind == "customer":
+                continue
+            state, since, reason = self._shown(element, node.value, now_us)
+            facts = facts_of(node, self._series)
+            found.append(_verdict(kind, name, state, since, reason, facts))
+        for word in self._watch.words(now_us):
+            if word.kind == "probe" and word.what == VERDICT:
+                said = self._said.get(("probe", word.name, VERDICT))
+                since = said[1] if said and said[0] == word.state else word.since_us
+                found.append(_verdict("probe", word.name, word.state, since, word.reason, {}))
+        return sorted(found, key=lambda one: _ORDER.index(one.kind))
+
+    def findings(self) -> list[tuple[str, str, str]]:
+        """Every finding that is true now, as (kind, name, what)."""
+        return sorted(element for element, said in self._said.items() if element[2] != VERDICT and said[0] == "true")
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _known(self, key: LeafKey) -> bool:
+        topology = self.topology
+        return (key.sbc is None or key.sbc in topology.sbcs) and (key.core is None or key.core in topology.cores)
+
+    def _open(self, key: LeafKey, hold_us: int) -> Series:
+        every = self._timing.every_us[key.check]
+        series = Series(self.graph.leaf(key), hold_us, every, quality=key.check in _WATCHED)
+        self._series[key] = series
+        heapq.heappush(self._dues, (self._now_us + hold_us, key))
+        return series
+
+    def _overdue(self, now_us: int) -> bool:
+        if self._windows:
+            due = self.next_due_us()
+            return due is not None and due <= now_us
+        shaky = self.graph.due_us
+        return bool(self._dues and self._dues[0][0] <= now_us) or (shaky is not None and shaky <= now_us)
+
+    def _settle(self, now_us: int) -> list[Change]:
+        changes: list[Change] = []
+        for transition in self.graph.settle(now_us):
+            changes += self._transition(transition, now_us)
+        return changes
+
+    def _transition(self, transition: Transition, now_us: int) -> list[Change]:
+        element, new = transition.element, transition.new
+        if element[0] == "customer":
+            return []
+        if element[2] != VERDICT:
+            return self._say(element, new.state, new.since_us or now_us, now_us, new.reason)
+        state, since, reason = self._shown(element, new, now_us)
+        return self._say(element, state, since or now_us, now_us, reason)
+
+    def _shown(self, element: _Element, value: Value, now_us: int) -> tuple[str, int, str | None]:
+        """A verdict as people hear it: maintenance covers it while a window is open."""
+        kind, name, _ = element
+        if self._covered is not None and self._covered.covers(kind, name):
+            opened = [window.from_us for window in active(self._windows, now_us)]
+            return "maintenance", max(opened, default=now_us), "maintenance"
+        closed = [window.to_us for window in self._windows if window.to_us <= now_us]
+        since = value.since_us
+        said = self._said.get(element)
+        if closed and said is not None and said[0] == "maintenance":
+            since = max(since, *closed)
+        elif said is not None and said[0] == value.state:
+            since = said[1]
+        reason = value.reason
+        if kind == "sbc" and name in self._isolated and value.state != "up":
+            reason = "isolated"
+        return value.state, since, reason
+
+    def _say(self, element: _Element, state: str, since_us: int, now_us: int, reason: str | None) -> list[Change]:
+        said = self._said.get(element)
+        silent = "false" if element[2] != VERDICT else "unknown"
+        if (said[0] if said else silent) == state:
+            return []
+        self._said[element] = (state, since_us, reason)
+        kind, name, what = element
+        node = self.graph.elements.get(element)
+        facts = facts_of(node, self._series) if node is not None else {}
+        return [
+            Change(
+                kind=_kind(kind),
+                name=name,
+                what=what,
+                state=state,
+                since_us=since_us,
+                at_us=now_us,
+                reason=reason,
+                facts=facts,
+            )
+        ]
+
+    def _windowed(self, now_us: int) -> list[Change]:
+        if not self._windows and self._covered is None:
+            return []
+        windows = active(self._windows, now_us)
+        scopes = [(window.scope_kind, window.scope_name) for window in windows]
+        self._covered = Coverage(self.topology, scopes) if scopes else None
+        changes: list[Change] = []
+        for element, node in self.graph.elements.items():
+            if element[2] == VERDICT and element[0] != "customer":
+                state, since, reason = self._shown(element, node.value, now_us)
+                changes += self._say(element, state, since or now_us, now_us, reason)
+        return changes
+
+    def _watched(self, now_us: int, probes: set[str] | None) -> list[Change]:
+        changes: list[Change] = []
+        for word in self._watch.words(now_us):
+            if probes is not None and word.kind == "probe" and word.name not in probes:
+                continue
+            since = word.since_us or now_us
+            changes += self._say((word.kind, word.name, word.what), word.state, since, now_us, word.reason)
+        return changes
+
+
+def counted_planes(topology: Topology, contracts: "Mapping[str, Contract]", at_us: int) -> dict[str, frozenset[str]]:
+    """Per customer, the planes that its contract counts at an instant."""
+    found = {}
+    for name, customer in topology.customers.items():
+        contract = contracts.get(customer.contract)
+        if contract is not None:
+            found[name] = frozenset(contract.at(at_us).downtime_planes)
+    return found
+
+
+def _kind(kind: str) -> ElementKind:
+    return kind  # type: ignore[return-value]  # elements are wired with the closed list of kinds
+
+
+def _verdict(
+    kind: str, name: str, state: str, since_us: int, reason: str | None, facts: dict[str, object]
+) -> ElementVerdict:
+    said: State = state  # type: ignore[assignment]  # rules speak only the closed list of states
+    return ElementVerdict(
+        kind=_kind(kind), name=name, state=said, since_us=since_us or None, reason=reason, facts=facts
+    )
+
+
+__all__ = ["Engine", "PathNode", "VoteNode", "counted_planes"]

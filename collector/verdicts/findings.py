@@ -1,0 +1,151 @@
+"""What is worth saying beside up and down (DESIGN §8.8; the alarms' inputs): nodes that are true or false."""
+
+from collections.abc import Callable
+
+from collector.verdicts import rules
+from collector.verdicts.nodes import FALSE, TRUE, CoreNode, Leaf, Node, PathNode, SbcNode, SiteNode, ViewNode, VoteNode
+from collector.verdicts.votes import Value
+
+
+class Finding(Node):
+    """True while `test` gives a value; its since is the value's, its reason too."""
+
+    level = 6
+    __slots__ = ("source", "test")
+
+    def __init__(self, inputs: list[Node], element: tuple[str, str, str], test: Callable[[], Value | None]) -> None:
+        super().__init__(inputs, element)
+        self.value = Value(FALSE, 0)
+        self.source = inputs[0] if inputs else None
+        self.test = test
+
+    def evaluate(self) -> Value:
+        found = self.test()
+        if found is None:
+            return Value(FALSE, self.source.value.since_us if self.source is not None else 0)
+        return Value(TRUE, found.since_us, found.reason)
+
+
+def of_path(node: PathNode) -> list[Finding]:
+    """wrong_core, intermittent, options_slow, call_failing."""
+    name = f"{node.sbc}/{node.core}"
+    signalling, _, call = node.planes_
+
+    def tagged(tag: str) -> Callable[[], Value | None]:
+        return lambda: signalling.value if tag in signalling.value.tags else None
+
+    def wrong_core() -> Value | None:
+        return signalling.value if signalling.value.reason == "wrong_core" else None
+
+    def call_failing() -> Value | None:
+        value = call.value
+        return value if value.state == "down" and "audio" not in value.tags else None
+
+    return [
+        Finding([signalling], ("path", name, "wrong_core"), wrong_core),
+        Finding([signalling], ("path", name, "intermittent"), tagged("intermittent")),
+        Finding([signalling], ("path", name, "options_slow"), tagged("options_slow")),
+        Finding([call], ("path", name, "call_failing"), call_failing),
+    ]
+
+
+def of_sbc(name: str, node: SbcNode, inside: VoteNode, view: ViewNode) -> list[Finding]:
+    """failover_broken, steering, sbc_unreachable_internet, register_failing, audio_broken."""
+    natural = view.natural.planes_[0]
+    signalling: list[Node] = [path.planes_[0] for path in view.paths]
+
+    def failover_broken() -> Value | None:
+        forced = any(path.value.alive for path in view.paths)
+        return natural.value if natural.value.state == "down" and forced else None
+
+    def steering() -> Value | None:
+        return natural.value if view.contradiction else None
+
+    def unreachable() -> Value | None:
+        return node.edge.value if node.edge.value.state == "down" and inside.value.alive else None
+
+    def plane(index: int, tag: str | None) -> Callable[[], Value | None]:
+        def test() -> Value | None:
+            votes = [path.planes_[index] for path in (view.natural, *view.paths)]
+            for vote in votes:
+                value = vote.value
+                if value.state == "down" and (tag is None or tag in value.tags):
+                    return value
+            return None
+
+        return test
+
+    planes: list[list[Node]] = [[path.planes_[index] for path in (view.natural, *view.paths)] for index in (1, 2)]
+    return [
+        Finding([natural, *view.paths], ("sbc", name, "failover_broken"), failover_broken),
+        Finding([natural, *signalling], ("sbc", name, "steering"), steering),
+        Finding([node.edge, inside], ("sbc", name, "sbc_unreachable_internet"), unreachable),
+        Finding(planes[0], ("sbc", name, "register_failing"), plane(1, None)),
+        Finding(planes[1], ("sbc", name, "audio_broken"), plane(2, "audio")),
+    ]
+
+
+def of_core(name: str, node: CoreNode) -> list[Finding]:
+    """core_refusing."""
+
+    def test() -> Value | None:
+        return node.value if "core_refusing" in node.value.tags else None
+
+    return [Finding([node], ("core", name, "core_refusing"), test)]
+
+
+def of_site(node: SiteNode, element: tuple[str, str], networks: int) -> list[Finding]:
+    """redundancy_lost, outage_suspected, quorum_short."""
+    votes = list(
+        {id(one): one for view in node.views for path in (view.natural, *view.paths) for one in path.planes_}.values()
+    )
+
+    def lost() -> Value | None:
+        if node.lost is None or not node.value.alive:
+            return None
+        return Value(TRUE, node.lost.since_us, "redundancy_lost")
+
+    def suspected() -> Value | None:
+        views = [view.value for view in node.views]
+        if node.value.state != "unknown" or not all(_suspect(value) for value in views):
+            return None
+        return max(views, key=lambda value: value.since_us)._replace(reason="unconfirmed")
+
+    def short() -> Value | None:
+        valid = frozenset().union(*(vote.networks_valid for vote in votes))
+        return Value(TRUE, 0, "quorum_short") if valid and len(valid) < min(2, networks) else None
+
+    found = [
+        Finding([node], (*element, "redundancy_lost"), lost),
+        Finding([node, *node.views], (*element, "outage_suspected"), suspected),
+    ]
+    if networks > 1:
+        found.append(Finding([*votes], (*element, "quorum_short"), short))
+    return found
+
+
+def _suspect(value: Value) -> bool:
+    return value.state == "down" or (value.state == "unknown" and "unconfirmed" in value.tags)
+
+
+def network_split(sbc: str, network: str, votes: list[VoteNode]) -> Finding:
+    """All probes of a network lose an SBC that another network reaches."""
+    tag = f"split:{network}"
+
+    def test() -> Value | None:
+        found = [vote.value for vote in votes if tag in vote.value.tags]
+        return min(found, key=lambda value: value.since_us) if found else None
+
+    return Finding([*votes], ("network", f"{sbc}/{network}", "network_split"), test)
+
+
+def account_refused(account: str, leaves: list[Leaf]) -> Value | None:
+    """The account is refused by two answers in a row somewhere; the reason says whether another account works."""
+    refused = [leaf.value for leaf in leaves if leaf.key.account == account and "refused" in leaf.value.tags]
+    refused = [value for value in refused if value.state == "down"]
+    if not refused:
+        return None
+    return min(refused, key=lambda value: value.since_us)
+
+
+__all__ = ["Finding", "rules"]

@@ -1,0 +1,215 @@
+"""From votes to verdicts: planes to paths, paths and edges to cores, views to sites (DESIGN §8.5–§8.8).
+
+Every rule is a function of values. `since_us` of a result is when it became true by its inputs' own times, so that
+the live engine, which learns late, still says when an outage began.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from collector.verdicts.votes import Value, all_of, any_of, unknown
+
+PLANES = ("signalling", "registration", "call")
+ALL_PLANES = frozenset(PLANES)
+
+
+class Planes(NamedTuple):
+    """The votes on the three planes of a path (or of an SBC's natural view); None where nobody ever measured."""
+
+    signalling: Value | None
+    registration: Value | None
+    call: Value | None
+
+
+def path(planes: Planes, counted: frozenset[str], *, passive: bool = False) -> Value:
+    """A path is down if any counted plane is, degraded if another is; unknown if signalling is and nothing is down."""
+    known = [(name, value) for name, value in zip(PLANES, planes, strict=True) if value is not None]
+    down = [(name, value) for name, value in known if value.state == "down"]
+    counts = [(name, value) for name, value in down if name in counted]
+    if counts:
+        name, first = counts[0]  # in the order of the planes: what a phone meets first
+        reason = first.reason or name
+        return Value("down", min(value.since_us for _, value in counts), reason, first.tags | {f"plane:{name}"})
+    signalling = planes.signalling
+    if signalling is None or signalling.state == "unknown":
+        if passive:
+            return unknown(0 if signalling is None else signalling.since_us, "not_testable")
+        return signalling or unknown(0, "no_data")
+    spoken = [value for _, value in known if value.alive]
+    began = max(value.since_us for value in spoken)
+    if down:
+        name, worst = down[0]
+        return Value("degraded", max(began, worst.since_us), name, worst.tags)
+    for value in spoken:
+        if value.state == "degraded":
+            return value
+    return Value("up", began, signalling.reason, signalling.tags)
+
+
+def refusing(planes: Planes) -> Value | None:
+    """The plane on which the core itself says no: OPTIONS 5xx or 6xx by the core, or REGISTER or INVITE 5xx while
+    OPTIONS is answered. None when it does not.
+    """
+    signalling = planes.signalling
+    if signalling is None:
+        return None
+    if signalling.state == "down":
+        return signalling if "by_core" in signalling.tags else None
+    for value in (planes.registration, planes.call):
+        if signalling.alive and value is not None and value.state == "down":
+            if value.reason == "sip_5xx" and "by_sbc" not in value.tags:
+                return value
+    return None
+
+
+class Reach(NamedTuple):
+    """How a core is seen through one SBC."""
+
+    sbc: str
+    solid: bool  # its edge is up, and not just before or after an outage of its own
+    planes: Planes
+    passive: bool
+
+
+def core(reaches: Sequence[Reach], inside: Value | None, *, sbcs: int) -> Value:
+    """A core is down only if every SBC with a live edge fails to reach it.
+
+    It takes two such SBCs, or one that says so itself (408 or 5xx), or an inside probe; the only SBC of a one-SBC
+    system is enough. With no live edge nobody knows.
+    """
+    reached = [one.planes.signalling for one in reaches if one.planes.signalling and one.planes.signalling.alive]
+    refused = [value for value in (refusing(one.planes) for one in reaches) if value]
+    enough = min(2, len({one.sbc for one in reaches}))
+    if refused and len(refused) >= enough:
+        since = sorted(value.since_us for value in refused)[enough - 1]
+        return Value("degraded", since, "core_refusing", frozenset({"core_refusing"}))
+    if reached:
+        return Value("up", min(value.since_us for value in reached))
+    if inside is not None and inside.alive:
+        return Value("degraded", inside.since_us, "unreachable_from_sbcs")
+    witnesses = [one for one in reaches if one.solid and not one.passive]
+    latest = max((one.planes.signalling.since_us for one in reaches if one.planes.signalling), default=0)
+    if not witnesses:
+        return unknown(latest, "no_edge")
+    failing: list[Value] = []
+    for one in witnesses:
+        value = one.planes.signalling
+        if value is None or value.state == "unknown":
+            return unknown(latest, value.reason if value is not None and value.reason else "no_data")
+        if value.reason == "wrong_core":
+            return unknown(latest, "wrong_core")
+        failing.append(value)
+    last = max(failing, key=lambda value: value.since_us)
+    explicit = any("by_sbc" in value.tags for value in failing)
+    confirmed = len(failing) > 1 or explicit or sbcs == 1 or (inside is not None and inside.state == "down")
+    if not confirmed:
+        return unknown(last.since_us, "unconfirmed", "unconfirmed")
+    return Value("down", last.since_us, last.reason, last.tags)
+
+
+def sbc(edge: Value | None, signalling: Sequence[Value]) -> Value:
+    """An SBC is its edge; where no edge is measured, a reply that came through it, or from it, shows it alive."""
+    if edge is not None:
+        return edge
+    alive = [value for value in signalling if value.alive or "by_sbc" in value.tags or "by_core" in value.tags]
+    if alive:
+        return Value("up", min(value.since_us for value in alive), "no_edge")
+    return unknown(max((value.since_us for value in signalling), default=0), "no_edge")
+
+
+def view(natural: Value | None, paths: Sequence[Value], signalling: Sequence[Value]) -> Value:
+    """What a phone sees of an SBC: its natural transactions AND, while forced signalling passes, any of its paths.
+
+    Natural transactions that pass while all forced ones fail are a fault of steering: the phone's view wins.
+    """
+    terms = [] if natural is None else [natural]
+    if natural is None or any(value.alive for value in signalling):
+        terms.append(any_of(list(paths)))
+    return all_of(terms)
+
+
+def site(views: Sequence[Value], failover: str) -> Value:
+    """A site's verdict from what its SBCs look like, in the order its phones try them.
+
+    With automatic failover any SBC that is up is enough, but a phone leaves an SBC only for failures it can see: an
+    SBC that answers and gives no audio holds its phones.
+    """
+    if failover == "any":
+        return any_of(list(views))  # no sites are named: the service itself, wherever it answers
+    if failover != "auto":
+        return views[0]
+    for index, value in enumerate(views):
+        if value.alive:
+            if index == 0:
+                return value
+            return value._replace(since_us=_carried(views[: index + 1]))
+        if value.state == "down" and "visible" not in value.tags:
+            if all(one.state == "down" for one in views[:index]):
+                return value._replace(since_us=max(one.since_us for one in views[: index + 1]))
+            rest = any_of(list(views[index:]))
+            return unknown(max(one.since_us for one in views), rest.reason or "no_data")
+    return any_of(list(views))
+
+
+def _carried(views: Sequence[Value]) -> int:
+    """A later SBC carries the site: since it is up, however long the earlier ones have been away."""
+    return views[-1].since_us
+
+
+class Redundancy(NamedTuple):
+    """Twins that a site was given and that are not known to be dead."""
+
+    configured: int
+    live: int
+    since_us: int  # when the last but one was lost
+    regained_us: int  # when a second one was there again
+
+    @property
+    def lost(self) -> bool:
+        return self.configured > 1 and self.live <= 1
+
+
+def redundancy(states: Sequence[Value]) -> Redundancy:
+    """How many of the twins are left; since the one that made it one."""
+    dead = sorted(value.since_us for value in states if value.state == "down")
+    needed = len(states) - 1
+    since = dead[needed - 1] if 0 < needed <= len(dead) else 0
+    alive = sorted(value.since_us for value in states if value.alive)
+    return Redundancy(len(states), len(states) - len(dead), since, alive[1] if len(alive) > 1 else 0)
+
+
+def degraded_by(value: Value, lost: Redundancy | None, regained_us: int, *, single: bool) -> Value:
+    """A site that stands on its last leg is degraded, and says so; one built on a single leg is only told apart."""
+    if value.state != "up":
+        return value
+    if lost is not None:
+        return Value("degraded", max(value.since_us, lost.since_us), "redundancy_lost", value.tags)
+    since = max(value.since_us, regained_us)
+    return value._replace(since_us=since, reason="no_redundancy" if single else value.reason)
+
+
+def service(sites: Sequence[Value]) -> Value:
+    """Down when all are; degraded when any is down or degraded; unknown while nobody is known to be up."""
+    down = [value for value in sites if value.state == "down"]
+    if down and len(down) == len(sites):
+        last = max(down, key=lambda value: value.since_us)
+        return last
+    alive = [value for value in sites if value.alive]
+    if not alive:
+        return any_of(list(sites))
+    worse = [value for value in sites if value.state in {"down", "degraded"}]
+    if worse:
+        first = min(worse, key=lambda value: value.since_us)
+        reason = "site_down" if down else first.reason
+        return Value("degraded", first.since_us, reason, first.tags - {"visible"})
+    best = min(alive, key=lambda value: value.since_us)
+    return Value("up", max(value.since_us for value in alive), best.reason, best.tags)
+
+
+def customer(sites: Sequence[Value]) -> Value:
+    """The worst of a customer's sites: down, unknown, degraded, up."""
+    for state, pick in (("down", min), ("unknown", max), ("degraded", min)):
+        found = [value for value in sites if value.state == state]
+        if found:
+            return pick(found, key=lambda value: value.since_us)
+    return Value("up", max(value.since_us for value in sites))
