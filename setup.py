@@ -2,7 +2,16 @@
 
 from setuptools import Extension, setup
 
-CFLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-fvisibility=hidden", "-pthread"]
+CFLAGS = [
+    "-O3",
+    "-std=c11",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-missing-field-initializers",
+    "-fvisibility=hidden",
+    "-pthread",
+]
 
 setup(
     ext_modules=[

@@ -27,9 +27,7 @@ class Rtp:
 
     def payload(self) -> bytes:
         second = self.payload_type | (0x80 if self.marker else 0)
-        header = struct.pack(
-            "!BBHII", 0x80, second, self.sequence & 0xFFFF, self.timestamp & 0xFFFFFFFF, self.ssrc
-        )
+        header = struct.pack("!BBHII", 0x80, second, self.sequence & 0xFFFF, self.timestamp & 0xFFFFFFFF, self.ssrc)
         return header + b"\xd5" * self.size
 
 

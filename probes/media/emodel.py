@@ -157,7 +157,7 @@ def _talker_echo(c: Connection, noise: Array, ist: Array) -> Array:
     terv = np.where(stmr < 9, terv + ist / 2, terv)
     difference = roe - (80 + 2.5 * (terv - 14))
     idte = (difference / 2 + np.sqrt(difference**2 / 4 + 100) - 1) * (1 - np.exp(-t))
-    return np.where(stmr > 20, np.sqrt(idte**2 + ist**2), idte)
+    return _f(np.where(stmr > 20, np.sqrt(idte**2 + ist**2), idte))
 
 
 def _listener_echo(ro: Array, wepl: Array, tr: Array) -> Array:

@@ -1,30 +1,34 @@
 """The C meter for Python: streams go in by file, buffer or ring; a snapshot is a NumPy structured array."""
 
-import ipaddress
 import mmap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from probes.media import sdp
 from probes.media.errors import CaptureError
 from probes.media.payload import Format
 from probes.media.rows import STREAM_DTYPE, StreamRows
+from probes.media.sdp import Names, announce_sdp, packed
 
 try:
     from probes.media import _meter
 except ImportError as error:  # a checkout that was not built
     raise CaptureError(f"the C meter is not built ({error}): run python setup.py build_ext --inplace") from None
 
-_LAYOUT = tuple((name, *STREAM_DTYPE.fields[name]) for name in STREAM_DTYPE.names or () if name != "_")  # type: ignore[index]
-if _meter.ROW_SIZE != STREAM_DTYPE.itemsize or tuple(
-    (name, np.dtype(code), offset) for name, code, offset in _meter.ROW_LAYOUT
-) != tuple((name, kind, offset) for name, kind, offset, *_ in _LAYOUT):
+
+def _layout() -> dict[str, tuple[np.dtype[Any], int]]:
+    """The dtype's fields as the C meter lists its own."""
+    fields: Mapping[str, tuple[Any, ...]] = STREAM_DTYPE.fields or {}
+    return {name: (kind, offset) for name, (kind, offset, *_) in fields.items() if name != "_"}
+
+
+if STREAM_DTYPE.itemsize != _meter.ROW_SIZE or _layout() != {
+    name: (np.dtype(code), offset) for name, code, offset in _meter.ROW_LAYOUT
+}:
     raise CaptureError("the C meter is of another build: run python setup.py build_ext --inplace")
 
-Names: TypeAlias = dict[tuple[int, int], str]
 Progress: TypeAlias = Callable[[int], None]
 
 _SLICE = 8 << 20  # octets between two progress reports
@@ -36,13 +40,6 @@ _REFUSALS = {
     3: "pcapng: convert it with `editcap -F pcap IN OUT`",
     4: "compressed: gunzip it first",
 }
-
-
-class Announcing(Protocol):
-    """A meter that can be told what an endpoint calls its payload types."""
-
-    def announce(self, address: str, port: int, formats: Iterable[Format]) -> None:
-        """Take the formats that `address:port` receives."""
 
 
 class StreamMeter:
@@ -70,18 +67,6 @@ class StreamMeter:
     def counters(self) -> dict[str, int]:
         """Datagrams by what they were: rtp, rtcp, other, overflow."""
         return dict(self.core.counters())
-
-
-def packed(address: str) -> bytes:
-    """The 16 octets of an address; IPv4 is mapped."""
-    parsed = ipaddress.ip_address(address)
-    return parsed.packed if parsed.version == 6 else bytes(10) + b"\xff\xff" + parsed.packed  # noqa: PLR2004
-
-
-def announce_sdp(meter: Announcing, message: bytes) -> None:
-    """Tell the meter every endpoint in a SIP message."""
-    for endpoint in sdp.endpoints(message):
-        meter.announce(endpoint.address, endpoint.port, endpoint.formats)
 
 
 def feed_pcap(

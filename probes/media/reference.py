@@ -7,13 +7,14 @@ and settles losses on the way. Both pass the same tests (DESIGN: media).
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from probes.media.errors import CaptureError
-from probes.media.meter import Names, announce_sdp, packed
 from probes.media.payload import STATIC, Format, Kind
 from probes.media.rows import NO_PAYLOAD_TYPE, STREAM_DTYPE, StreamRows
+from probes.media.sdp import Names, announce_sdp, packed
 
 MAX_LATE = 960  # packets: later than this a packet cannot be placed
 MAX_DROPOUT = 3000  # RFC 3550 A.1
@@ -284,7 +285,7 @@ def _fill(row: np.void, key: tuple[bytes, int, bytes, int, int], s: _Stream) -> 
     expected = sum(segment.expected for segment in s.segments)
     losses = _losses(s.segments)
     placed = s.packets - s.strays
-    values = {
+    values: dict[str, Any] = {
         "src": np.void(key[0]), "src_port": key[1], "dst": np.void(key[2]), "dst_port": key[3], "ssrc": key[4],
         "clock_rate": s.main[0].clock_rate, "profile": s.main[1], "payload_type": s.main[0].payload_type,
         "packets": s.packets, "bytes": s.bytes, "expected": expected, "lost": expected - (placed - s.duplicates),
@@ -347,14 +348,14 @@ def datagram(link_type: int, frame: bytes, time_ns: int) -> Packet | None:
     else:
         raise CaptureError(f"link type {link_type} is not read")
     version = ip[0] >> 4 if ip else 0
-    if version == 4:  # noqa: PLR2004
+    if version == 4:
         return _ipv4(ip, time_ns)
-    return _ipv6(ip, time_ns) if version == 6 else None  # noqa: PLR2004
+    return _ipv6(ip, time_ns) if version == 6 else None
 
 
 def _ipv4(ip: bytes, time_ns: int) -> Packet | None:
     header = (ip[0] & 0x0F) * 4
-    if len(ip) < max(header, 20) or header < 20 or ip[9] != 17 or int.from_bytes(ip[6:8]) & 0x1FFF:  # noqa: PLR2004
+    if len(ip) < max(header, 20) or header < 20 or ip[9] != 17 or int.from_bytes(ip[6:8]) & 0x1FFF:
         return None
     total = int.from_bytes(ip[2:4]) or len(ip)
     mapped = bytes(10) + b"\xff\xff"
@@ -362,17 +363,17 @@ def _ipv4(ip: bytes, time_ns: int) -> Packet | None:
 
 
 def _ipv6(ip: bytes, time_ns: int) -> Packet | None:
-    if len(ip) < 40 or ip[6] != 17:  # noqa: PLR2004
+    if len(ip) < 40 or ip[6] != 17:
         return None
     length = int.from_bytes(ip[4:6])
     return _udp(ip[40 : 40 + length], length, ip[8:24], ip[24:40], time_ns)
 
 
 def _udp(data: bytes, room: int, src: bytes, dst: bytes, time_ns: int) -> Packet | None:
-    if len(data) < 8:  # noqa: PLR2004
+    if len(data) < 8:
         return None
     src_port, dst_port, length = struct.unpack_from("!HHH", data)
-    if length < 8:  # noqa: PLR2004
+    if length < 8:
         return None
     payload = data[8:length]
     return Packet(time_ns, src, src_port, dst, dst_port, payload, length - 8 if length <= room else len(payload))

@@ -104,6 +104,6 @@ def _number(value: np.float64) -> float | None:
 
 
 def _endpoint(octets: np.void, port: np.uint16) -> str:
-    address = ipaddress.IPv6Address(bytes(octets))
+    address = ipaddress.IPv6Address(octets.tobytes())
     mapped = address.ipv4_mapped
     return f"{mapped}:{port}" if mapped else f"[{address}]:{port}"

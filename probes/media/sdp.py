@@ -2,9 +2,13 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 from probes.media.payload import STATIC, Format, announced
+
+Names: TypeAlias = dict[tuple[int, int], str]  # (announcement, payload type) → codec
 
 _RTPMAP = re.compile(r"rtpmap:\s*(\d{1,3})\s+([A-Za-z0-9][A-Za-z0-9._+-]{0,63})/(\d{1,9})")
 _MEDIA = re.compile(r"(audio|video)\s+(\d{1,5})(?:/\d+)?\s+\S*RTP/\S+\s+(.*)")
@@ -63,3 +67,22 @@ def _endpoint(media: re.Match[str], address: str, maps: dict[int, Format]) -> li
     numbers = [int(word) for word in media[3].split() if word.isdecimal() and len(word) <= 3]  # noqa: PLR2004
     formats = [maps.get(number) or STATIC.get(number) for number in dict.fromkeys(numbers)]
     return [Endpoint(address, port, tuple(entry for entry in formats if entry is not None))]
+
+
+class Announcing(Protocol):
+    """A meter that can be told what an endpoint calls its payload types."""
+
+    def announce(self, address: str, port: int, formats: Iterable[Format]) -> None:
+        """Take the formats that `address:port` receives."""
+
+
+def packed(address: str) -> bytes:
+    """The 16 octets of an address; IPv4 is mapped."""
+    parsed = ipaddress.ip_address(address)
+    return parsed.packed if parsed.version == 6 else bytes(10) + b"\xff\xff" + parsed.packed  # noqa: PLR2004
+
+
+def announce_sdp(meter: Announcing, message: bytes) -> None:
+    """Tell the meter every endpoint in a SIP message."""
+    for endpoint in endpoints(message):
+        meter.announce(endpoint.address, endpoint.port, endpoint.formats)

@@ -17,7 +17,7 @@ _UNKNOWN = 3
 
 
 @app.command(help="Rate and MOS by the E-model (ITU-T G.107, narrowband).")
-def mos(
+def mos(  # noqa: PLR0917 - every input of G.107 is an option
     codec: Annotated[str, typer.Option(help="Codec, such as G711, PCMA, G729A, G723.1.")],
     plc: Annotated[bool, typer.Option("--plc/--no-plc", help="G.711 with packet-loss concealment.")] = False,
     loss: Annotated[float, typer.Option(help="Packet loss, percent.")] = 0.0,

@@ -1,6 +1,5 @@
 """The live meter on loopback: what it counts is what was sent."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -129,7 +128,7 @@ def test_close_twice_and_read_after_close(pair):
 
 def test_nothing_leaks():
     def descriptors():
-        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+        return [len(list(Path(f"/proc/self/{kind}").iterdir())) for kind in ("fd", "task")]
 
     LiveMeter(ports=(9, 9)).close()
     before = descriptors()
@@ -166,7 +165,8 @@ def test_the_command_is_the_same_helper():
 
 
 def test_the_helper_loads_nothing_heavy():
-    code = "import sys, probes.media.helper; print([m for m in ('numpy', 'msgspec', 'typer', 'asyncio', 'yaml') if m in sys.modules])"
+    heavy = ("numpy", "msgspec", "typer", "asyncio", "yaml")
+    code = f"import sys, probes.media.helper; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

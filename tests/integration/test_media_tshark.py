@@ -1,9 +1,10 @@
 """tshark 4.0 as the oracle, on real captures and on captures made here.
 
-What differs on purpose: tshark's *lost* is expected - received with duplicates included (ours: `lost_rfc3550`); it counts
-telephone events into jitter; its clock is a whole number of kHz (11.025 becomes 11); its mean is
-`(mean * packets so far + J) / (packets so far + 1)` with marker packets in the count but not in the sum, which equals the
-mean only where there are no markers; and it takes the last packet that arrived for the highest. The test models that mean to show that this is the only difference.
+What differs on purpose: tshark's *lost* is expected - received with duplicates included (ours: `lost_rfc3550`) and
+takes the last packet that arrived for the highest; it counts telephone events into jitter; its clock is a whole number
+of kHz (11.025 becomes 11); its mean is `(mean * packets so far + J) / (packets so far + 1)` with marker packets in the
+count but not in the sum, which equals the mean only where there are no markers. A model of that mean here shows that
+nothing else differs.
 """
 
 import random
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 
@@ -110,7 +112,7 @@ def _tshark(path):
 def _tshark_mean(packets):
     """tshark's mean of J over one stream's packets in arrival order."""
     mean = jitter = 0.0
-    for number, (before, now) in enumerate(zip(packets, packets[1:], strict=False)):
+    for number, (before, now) in enumerate(pairwise(packets)):
         units = (now.timestamp - before.timestamp + 2**31) % 2**32 - 2**31
         jitter += (abs((now.at_ns - before.at_ns) * 1e-9 - units / 8000) - jitter) / 16
         if not now.marker:

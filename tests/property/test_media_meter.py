@@ -20,7 +20,9 @@ def known_streams(draw):
     # The ends are kept: nobody can know of a packet lost before the first or after the last.
     lost = draw(st.sets(st.integers(3, count - 2), max_size=count // 3))
     sent = [i for i in range(count) if i not in lost]
-    keys = {i: i + draw(st.integers(0, 12)) for i in draw(st.sets(st.sampled_from(sent), max_size=20)) if 2 < i < count - 1}
+    keys = {
+        i: i + draw(st.integers(0, 12)) for i in draw(st.sets(st.sampled_from(sent), max_size=20)) if 2 < i < count - 1
+    }
     order = sorted(sent, key=lambda i: (keys.get(i, i), i))
     doubles = draw(st.lists(st.sampled_from(sent), max_size=10))
     arrivals = list(order)
@@ -75,7 +77,9 @@ _chaos = st.lists(
     st.builds(
         Rtp,
         at_ns=st.integers(0, 10**10).map(lambda offset: START_NS + offset),
-        sequence=st.one_of(st.integers(0, 65_535), st.integers(0, 40), st.integers(65_500, 65_535), st.integers(900, 1100)),
+        sequence=st.one_of(
+            st.integers(0, 65_535), st.integers(0, 40), st.integers(65_500, 65_535), st.integers(900, 1100)
+        ),
         timestamp=st.one_of(st.integers(0, 2**32 - 1), st.integers(0, 50).map(lambda n: n * STEP)),
         payload_type=st.sampled_from([0, 8, 13, 18, 97, 101]),
         ssrc=st.sampled_from([1, 2]),
@@ -85,7 +89,10 @@ _chaos = st.lists(
     max_size=80,
 )
 
-_walk = st.lists(st.sampled_from([1, 1, 1, 1, 2, 0, -1, -3, 50, 63, 64, 65, -900, -960, -961, 961, 2999, 3000, 3001, 20_000]), max_size=120)
+_walk = st.lists(
+    st.sampled_from([1, 1, 1, 1, 2, 0, -1, -3, 50, 63, 64, 65, -900, -960, -961, 961, 2999, 3000, 3001, 20_000]),
+    max_size=120,
+)
 
 
 @given(_chaos)

@@ -76,7 +76,7 @@ def test_loss_is_percent_and_bursts_cost_more():
     # A fraction fed where percent is needed would leave 5 % loss near 4.4.
     assert assess("G711", plc=True, loss_percent=5).mos_lq == pytest.approx(3.92, abs=0.01)
     assert float(ie_eff(0, 25.1, 5, 2)) == pytest.approx(95 * 5 / (2.5 + 25.1))
-    curve = [assess("G711", plc=False, loss_percent=loss).mos_lq for loss in range(0, 101)]
+    curve = [assess("G711", plc=False, loss_percent=loss).mos_lq for loss in range(101)]
     assert curve == sorted(curve, reverse=True)
 
 

@@ -52,7 +52,12 @@ def test_perfect_stream(meter):
     fields = one(meter, stream(100))
     assert fields["src"] == "10.9.0.1:20000"
     assert fields["dst"] == "10.9.0.2:30000"
-    assert (fields["ssrc"], fields["payload_type"], fields["codec"], fields["clock_rate"]) == ("0x00001234", 8, "PCMA", 8000)
+    assert (fields["ssrc"], fields["payload_type"], fields["codec"], fields["clock_rate"]) == (
+        "0x00001234",
+        8,
+        "PCMA",
+        8000,
+    )
     assert (fields["packets"], fields["expected"], fields["lost"], fields["bytes"]) == (100, 100, 0, 17_200)
     assert fields["jitter_max_seconds"] == 0.0
     assert fields["loss_ratio"] == 0.0
@@ -371,7 +376,9 @@ def test_whole_file_has_no_warning(meter):
     assert meter.feed(rtp_pcap([])) is False
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"\xd4\xc3\xb2\xa1", b"\x0a\x0d\x0d\x0a" + bytes(60), b"\x1f\x8b" + bytes(60)])
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"\xd4\xc3\xb2\xa1", b"\x0a\x0d\x0d\x0a" + bytes(60), b"\x1f\x8b" + bytes(60)]
+)
 def test_what_is_no_pcap_is_refused(meter, data):
     with pytest.raises(CaptureError):
         meter.feed(data)

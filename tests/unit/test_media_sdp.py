@@ -14,7 +14,13 @@ def sdp(*lines):
 
 def test_audio_with_static_and_mapped_types():
     (one,) = endpoints(
-        sdp("v=0", "c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 8 0 101 99", "a=rtpmap:101 telephone-event/8000", "a=rtpmap:99 opus/48000/2")
+        sdp(
+            "v=0",
+            "c=IN IP4 192.0.2.1",
+            "m=audio 4000 RTP/AVP 8 0 101 99",
+            "a=rtpmap:101 telephone-event/8000",
+            "a=rtpmap:99 opus/48000/2",
+        )
     )
     assert (one.address, one.port) == ("192.0.2.1", 4000)
     assert [(f.payload_type, f.codec, f.clock_rate, f.kind) for f in one.formats] == [
