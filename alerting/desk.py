@@ -54,7 +54,7 @@ class DeskMachine:
         self.states: dict[Key, AlarmState] = {}
         self.world: dict[Key, Change] = {}
         self.now_us = 0
-        self._topology = topology
+        self.topology = topology
         self._dirty_us: int | None = None
         self._book = Book(topology.service, recipients(desk))
         options = topology.checks.options
@@ -137,7 +137,7 @@ class DeskMachine:
         self._dirty_us = None
         for key, state in list(self.states.items()):
             self._settle(key, state, machine.on_time(self.alarms.alarms[state.alarm], state, now_us))
-        view = View(self._topology, self.alarms, self._heard())
+        view = View(self.topology, self.alarms, self._heard())
         self._incidents.reconcile(view, self.states, self.world, now_us)
 
     def _heard(self) -> Iterable[AlarmState]:
@@ -147,12 +147,12 @@ class DeskMachine:
                 yield state
 
     def _in_maintenance(self, state: AlarmState) -> bool:
-        site = self._topology.sites.get(state.name)
-        sbcs = site.sbcs if site is not None else tuple(self._topology.sbcs)
+        site = self.topology.sites.get(state.name)
+        sbcs = site.sbcs if site is not None else tuple(self.topology.sbcs)
         parts = [Element("sbc", sbc) for sbc in sbcs] + [
             Element("core", core)
             for sbc in sbcs
-            for core in (self._topology.sbcs[sbc].primary, self._topology.sbcs[sbc].backup)
+            for core in (self.topology.sbcs[sbc].primary, self.topology.sbcs[sbc].backup)
             if core is not None
         ]
         said = (self.world.get((part.kind, part.name, VERDICT)) for part in parts)

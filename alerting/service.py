@@ -1,0 +1,150 @@
+"""The desk at work: reads what is said, decides by the machine, writes each round in one transaction, sends.
+
+A round that fails leaves no trace in the store; the machine is then rebuilt from it, so memory never runs ahead.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import func, select
+
+from alerting.channels.base import Channel
+from alerting.commands import Handler, apply_pending, handlers_for
+from alerting.desk import DeskMachine
+from alerting.effects import Effect
+from alerting.outbox import Dispatcher
+from alerting.storage import BATCH, Memory
+from sereno.clock import SECOND_US, Clock
+from sereno.errors import StoreError
+from sereno.store import Store
+from sereno.store.commands import Command
+from sereno.store.tables import commands, verdict_changes
+
+log = logging.getLogger(__name__)
+POLL_SECONDS = 0.1  # commands must be applied within 250 ms; what the collector commits wakes us at once
+
+
+class Desk:
+    """The machine and its memory in the store, one round at a time; no loop, no network."""
+
+    def __init__(
+        self, store: Store, machine: DeskMachine, clock: Clock,
+        *, handlers: Mapping[str, Handler] | None = None,
+    ) -> None:  # fmt: skip
+        self._store, self._machine, self._clock = store, machine, clock
+        self._handlers = {**handlers_for(machine.topology), **(handlers or {})}
+        self._memory: Memory | None = None
+        self._lock = threading.Lock()
+
+    def replace(self, machine: DeskMachine) -> None:
+        """Another topology, desk or alarm file is in force from the next round on."""
+        with self._lock:
+            self._machine = machine
+            self._handlers |= handlers_for(machine.topology)
+            self._memory = None
+
+    def round(self) -> tuple[int, list[Command], bool]:
+        """One round: (messages to send, commands done, whether more waits)."""
+        with self._lock:
+            memory = self._memory or self._remember()
+            if not self._anything(memory):
+                return 0, [], False
+            try:
+                return self._decide(memory)
+            except BaseException:
+                self._memory = None  # the transaction is gone: forget what only memory holds
+                raise
+
+    def next_due_us(self) -> int | None:
+        return self._machine.next_due_us()
+
+    def _remember(self) -> Memory:
+        memory = Memory()
+        with self._store.read() as connection:
+            memory.load(connection, self._machine)
+        self._memory = memory
+        return memory
+
+    def _anything(self, memory: Memory) -> bool:
+        due = self._machine.next_due_us()
+        if due is not None and due <= self._clock.now_us():
+            return True
+        with self._store.read() as connection:
+            last = connection.execute(select(func.max(verdict_changes.c.id))).scalar()
+            asked = connection.execute(select(commands.c.id).where(commands.c.state == "pending").limit(1)).scalar()
+        return asked is not None or (last is not None and int(last) > memory.position)
+
+    def _decide(self, memory: Memory) -> tuple[int, list[Command], bool]:
+        machine, effects, position = self._machine, list[Effect](), memory.position
+        with self._store.write() as connection:
+            news = memory.news(connection)
+            for position, change in news:
+                effects += machine.change(change)
+            more = len(news) == BATCH
+            done: list[Command] = []
+            if not more:  # with news still to read, neither time nor people may run ahead of it
+                now_us = self._clock.now_us()
+                effects += machine.tick(now_us)
+                decided, done = apply_pending(connection, machine, self._handlers, now_us)
+                effects += decided
+            messages = memory.write(connection, machine, effects, position, self._clock.now_us())
+        memory.wrote(machine, position)
+        return messages, done, more
+
+
+class AlertingService:
+    """The desk inside a collector: `run()` until cancelled, `wake()` after each commit of verdict changes."""
+
+    def __init__(
+        self, store: Store, machine: DeskMachine, clock: Clock, channels: Mapping[str, Channel],
+        *, handlers: Mapping[str, Handler] | None = None,
+        on_command: Callable[[Command], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.desk = Desk(store, machine, clock, handlers=handlers)
+        self._dispatcher = Dispatcher(store, channels, clock)
+        self._clock = clock
+        self._on_command = on_command
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was committed that concerns the desk."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Rounds and deliveries until cancelled."""
+        dispatching = asyncio.create_task(self._dispatcher.run(), name="outbox")
+        try:
+            while not dispatching.done():
+                await self._once()
+            dispatching.result()
+        finally:
+            dispatching.cancel()
+            await asyncio.gather(dispatching, return_exceptions=True)
+
+    async def _once(self) -> None:
+        self._wake.clear()
+        try:
+            messages, done, more = await asyncio.to_thread(self.desk.round)
+        except StoreError as error:
+            log.error("desk: %s", error)
+            await asyncio.sleep(POLL_SECONDS)
+            return
+        if messages:
+            self._dispatcher.wake()
+        for command in done:
+            if self._on_command is not None:
+                self._on_command(command)
+        if more:
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._patience())
+        except TimeoutError:
+            return
+
+    def _patience(self) -> float:
+        due = self.desk.next_due_us()
+        if due is None:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.001, (due - self._clock.now_us()) / SECOND_US))

@@ -1,0 +1,172 @@
+"""The desk's machine and the store: written after each round in one transaction, rebuilt from it at start."""
+
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from alerting.causes import Key
+from alerting.desk import DeskMachine, DeskSnapshot
+from alerting.effects import Effect, Notification, TimelineAdded
+from alerting.machine import AlarmState
+from sereno.incident import IncidentRecord, encode_record
+from sereno.store.desk import incidents as read_incidents
+from sereno.store.tables import alarm_states, incident_timeline, incidents, outbox, positions, verdict_changes
+from sereno.verdict import Change
+
+READER = "alerting"
+CLOCK = "alerting.clock"  # how far the machine's own time has come, beside how far it has read
+BATCH = 1_000
+
+
+class Memory:
+    """What the store holds of the machine, so that a round writes only what it changed."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._records: dict[int, IncidentRecord] = {}
+        self._alarms: dict[Key, AlarmState] = {}
+
+    def load(self, connection: Connection, machine: DeskMachine) -> None:
+        """Rebuild the machine as it was after its last committed round."""
+        marks = {row.reader: int(row.position) for row in connection.execute(select(positions))}
+        self.position = marks.get(READER, 0)
+        records = read_incidents(connection)
+        alarms = [msgspec.json.decode(row.body, type=AlarmState) for row in connection.execute(select(alarm_states))]
+        machine.restore(
+            DeskSnapshot(
+                now_us=marks.get(CLOCK, 0),
+                dirty_us=None,
+                next_number=max((record.number for record in records), default=0) + 1,
+                world=tuple(_world(connection, self.position)),
+                alarms=tuple(alarms),
+                incidents=tuple(records),
+            )
+        )
+        self._records = {record.number: record for record in machine.incidents()}
+        self._alarms = {state.key: state for state in alarms}
+
+    def news(self, connection: Connection) -> list[tuple[int, Change]]:
+        """What was said since the last round, oldest first."""
+        rows = connection.execute(
+            select(verdict_changes)
+            .where(verdict_changes.c.id > self.position)
+            .order_by(verdict_changes.c.id)
+            .limit(BATCH)
+        )
+        return [(int(row.id), _change(row)) for row in rows]
+
+    def write(
+        self, connection: Connection, machine: DeskMachine, effects: Iterable[Effect], position: int, now_us: int
+    ) -> int:
+        """The round: incidents, timelines, alarms, messages to send, position. How many messages."""
+        self._write_incidents(connection, machine)
+        messages = 0
+        for effect in effects:
+            if isinstance(effect, TimelineAdded):
+                entry = effect.entry
+                connection.execute(
+                    insert(incident_timeline).values(
+                        number=effect.number, at_us=entry.at_us, what=entry.what, who=entry.who
+                    )
+                )
+            elif isinstance(effect, Notification):
+                messages += 1
+                connection.execute(insert(outbox).values(**_message(effect, now_us)))
+        self._write_alarms(connection, machine)
+        _mark(connection, READER, position)
+        _mark(connection, CLOCK, machine.now_us)
+        return messages
+
+    def wrote(self, machine: DeskMachine, position: int) -> None:
+        """The round is committed."""
+        self.position = position
+        self._records = {record.number: record for record in machine.incidents()}
+        self._alarms = dict(machine.states)
+
+    def _write_incidents(self, connection: Connection, machine: DeskMachine) -> None:
+        for record in machine.incidents():
+            known = self._records.get(record.number)
+            if record is known:
+                continue
+            values = {
+                "state": record.state,
+                "class": record.class_,
+                "priority": record.priority,
+                "cause_kind": record.cause.kind,
+                "cause_name": record.cause.name,
+                "since_us": record.since_us,
+                "opened_us": record.opened_us,
+                "resolved_us": record.resolved_us,
+                "closed_us": record.closed_us,
+                "version": record.version,
+                "body": encode_record(record),
+            }
+            if known is None:
+                connection.execute(insert(incidents).values(number=record.number, **values))
+            else:
+                connection.execute(update(incidents).where(incidents.c.number == record.number).values(**values))
+
+    def _write_alarms(self, connection: Connection, machine: DeskMachine) -> None:
+        for key in self._alarms.keys() - machine.states.keys():
+            connection.execute(delete(alarm_states).where(_is(key)))
+        for key, state in machine.states.items():
+            known = self._alarms.get(key)
+            if state is known:
+                continue
+            body = msgspec.json.encode(state).decode()
+            if known is None:
+                connection.execute(insert(alarm_states).values(alarm=key[0], kind=key[1], name=key[2], body=body))
+            else:
+                connection.execute(update(alarm_states).where(_is(key)).values(body=body))
+
+
+def _is(key: Key) -> object:
+    return (alarm_states.c.alarm == key[0]) & (alarm_states.c.kind == key[1]) & (alarm_states.c.name == key[2])
+
+
+def _mark(connection: Connection, reader: str, position: int) -> None:
+    moved = connection.execute(update(positions).where(positions.c.reader == reader).values(position=position))
+    if moved.rowcount == 0:
+        connection.execute(insert(positions).values(reader=reader, position=position))
+
+
+def _message(effect: Notification, now_us: int) -> dict[str, object]:
+    return {
+        "key": effect.key,
+        "incident": effect.incident,
+        "channel": effect.channel,
+        "recipient": effect.to,
+        "created_us": now_us,
+        "due_us": now_us,
+        "message": msgspec.json.encode(effect).decode(),
+        "state": "pending",
+        "attempts": 0,
+    }
+
+
+def _world(connection: Connection, position: int) -> list[Change]:
+    """The last thing said of each element, as far as the desk has read."""
+    last = (
+        select(func.max(verdict_changes.c.id))
+        .where(verdict_changes.c.id <= position)
+        .group_by(verdict_changes.c.kind, verdict_changes.c.name, verdict_changes.c.what)
+    )
+    rows = connection.execute(
+        select(verdict_changes).where(verdict_changes.c.id.in_(last)).order_by(verdict_changes.c.id)
+    )
+    return [_change(row) for row in rows]
+
+
+def _change(row: object) -> Change:
+    values = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public access by column
+    return Change(
+        kind=values["kind"],
+        name=values["name"],
+        what=values["what"],
+        state=values["state"],
+        since_us=values["since_us"],
+        at_us=values["at_us"],
+        reason=values["reason"],
+        facts=msgspec.json.decode(values["facts"]),
+    )
