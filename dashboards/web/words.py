@@ -101,16 +101,17 @@ def broken(words: Words, page: Panorama) -> str:
         for cell in page.paths
         if cell.verdict.state == "down" and cell.core not in {*cores, *refusing} and cell.sbc not in sbcs
     ]
-    parts = []
-    if cores:
-        parts.append(words.text("core {names} down", names=words.names(cores)))
-    if refusing:
-        parts.append(words.text("core {names} refuses service", names=words.names(refusing)))
-    if sbcs:
-        parts.append(words.text("SBC {names} down", names=words.names(sbcs)))
-    if paths:
-        parts.append(words.text("path {names} down", names=words.names(paths)))
-    return "; ".join(parts)
+    said = (
+        (cores, "core {names} down", "cores {names} down"),
+        (refusing, "core {names} refuses service", "cores {names} refuse service"),
+        (sbcs, "SBC {names} down", "SBCs {names} down"),
+        (paths, "path {names} down", "paths {names} down"),
+    )
+    return "; ".join(
+        words.text(one if len(names) == 1 else several, names=words.names(names))
+        for names, one, several in said
+        if names
+    )
 
 
 def _degraded(words: Words, page: Panorama) -> str:

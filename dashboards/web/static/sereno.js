@@ -61,6 +61,7 @@
   }
 
   const COLOURS = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#b6bec9", "#7f9cf5"];
+  const PLOT_HEIGHT = 240;
   const plots = {};
 
   function draw(key, data) {
@@ -88,10 +89,10 @@
     const axis = { stroke: "#9da7b3", grid: { stroke: "#21262d" }, ticks: { stroke: "#30363d" } };
     const mos = key === "mos";
     const chart = new uPlot({
-      width: holder.clientWidth, height: 180,
+      width: holder.clientWidth, height: PLOT_HEIGHT,
       scales: mos ? { y: { range: [1, 4.6] } } : { y: { range: (_u, _low, high) => [0, Math.max(1, high * 1.1)] } },
       axes: [{ ...axis, values: (_u, ticks) => ticks.map((t) => new Date(t * 1000).toLocaleTimeString(language, { hour12: false, hour: "2-digit", minute: "2-digit" })) }, { ...axis, size: 46 }],
-      series: [{}, ...names.map((name, index) => ({
+      series: [{ label: holder.dataset.time, value: (_u, t) => (t === null ? "--" : new Date(t * 1000).toLocaleTimeString(language, { hour12: false })) }, ...names.map((name, index) => ({
         label: name, stroke: COLOURS[index % COLOURS.length], width: 1.5, spanGaps: mos,
         dash: index >= COLOURS.length ? [6, 4] : undefined, points: { show: mos, size: 5 },
       }))],
@@ -146,7 +147,7 @@
 
   window.addEventListener("resize", () => {
     for (const [key, plot] of Object.entries(plots)) {
-      plot.chart.setSize({ width: document.getElementById(`plot-${key}`).clientWidth, height: 180 });
+      plot.chart.setSize({ width: document.getElementById(`plot-${key}`).clientWidth, height: PLOT_HEIGHT });
     }
   });
 

@@ -1,0 +1,126 @@
+"""A store as a collector would leave it, for looking at pages; the instants are given, the rows are real."""
+
+import json
+
+from sereno.clock import SECOND_US, iso
+from sereno.store.tables import (
+    incident_timeline,
+    incidents,
+    lease,
+    results,
+    topologies,
+    verdict_changes,
+)
+from sereno.topology import canonical_json, parse_topology, topology_hash
+from sereno.wire import Result, encode
+
+TOPOLOGY = b"""
+service: acme-voice
+domain: voice.example
+timezone: America/Bogota
+cores:
+  core-a: {uri: "sip:127.0.2.1", identify: {header: Server, contains: core-a}}
+  core-b: {uri: "sip:127.0.2.2", identify: {header: Server, contains: core-b}}
+sbcs:
+  sbc-1: {addresses: ["sip:127.0.1.1"], primary: core-a, backup: core-b, place: "Bogot\xc3\xa1"}
+  sbc-2: {addresses: ["sip:127.0.1.2"], primary: core-b, backup: core-a, place: "San Jos\xc3\xa9"}
+customers: {acme: {name: Acme, contract: callmyway}}
+sites: {acme-bog: {customer: acme, sbcs: [sbc-1, sbc-2]}}
+checks: {options: {every: 1s, timeout: 900ms}}
+probes: {lab-1: {network: lab}}
+"""
+SBCS, CORES = ("sbc-1", "sbc-2"), ("core-a", "core-b")
+
+
+class Seed:
+    """Writes rows the way the collector does."""
+
+    def __init__(self, store, now_us):
+        self.store, self.now_us, self.seq = store, now_us, 0
+        topology = parse_topology("seed", TOPOLOGY)
+        with store.write() as connection:
+            connection.execute(
+                topologies.insert().values(
+                    from_us=now_us - 3_600 * SECOND_US, hash=topology_hash(topology), topology=canonical_json(topology)
+                )
+            )
+
+    def alive(self, now_us):
+        with self.store.write() as connection:
+            connection.execute(lease.delete())
+            connection.execute(lease.insert().values(id=1, epoch=1, holder="seed", renewed_us=now_us))
+
+    def say(self, kind, name, state, *, what="verdict", reason=None, since_us=None):
+        since = self.now_us - 600 * SECOND_US if since_us is None else since_us
+        with self.store.write() as connection:
+            connection.execute(
+                verdict_changes.insert().values(
+                    kind=kind, name=name, what=what, state=state, since_us=since, at_us=since, reason=reason, facts="{}"
+                )
+            )
+
+    def all_up(self):
+        self.say("service", "acme-voice", "up")
+        self.say("site", "acme-bog", "up")
+        self.say("probe", "lab-1", "up")
+        for name in CORES:
+            self.say("core", name, "up")
+        for sbc in SBCS:
+            self.say("sbc", sbc, "up")
+            for core in CORES:
+                self.say("path", f"{sbc}/{core}", "up")
+
+    def result(self, check, at_us, *, sbc, core=None, outcome="ok", **fields):
+        self.seq += 1
+        made = Result(
+            v=1, probe="lab-1", boot="b", seq=self.seq, at=iso(at_us), check=check, outcome=outcome, sbc=sbc, core=core,
+            **fields,
+        )  # fmt: skip
+        with self.store.write() as connection:
+            connection.execute(
+                results.insert().values(
+                    element=f"{sbc}/{core}" if core else sbc, probe="lab-1", at_us=at_us, boot="b", seq=self.seq,
+                    check=check, outcome=outcome, reason=fields.get("reason"), arrived_us=at_us,
+                    body=encode(made).decode(),
+                )
+            )  # fmt: skip
+
+    def measured(self, until_us, seconds=120):
+        for step in range(seconds, 0, -4):
+            at_us = until_us - step * SECOND_US
+            for sbc in SBCS:
+                self.result("edge", at_us, sbc=sbc, rtt_seconds=0.0003, code=200)
+                self.result("natural", at_us, sbc=sbc, rtt_seconds=0.0006, code=200)
+                for index, core in enumerate(CORES):
+                    rtt = 0.0005 + 0.0002 * index + (step % 7) * 0.00003
+                    self.result("options", at_us, sbc=sbc, core=core, rtt_seconds=rtt, code=200)
+        for step in (100, 80, 60, 40, 20):
+            for sbc in SBCS:
+                for core in CORES:
+                    at_us = until_us - step * SECOND_US
+                    media = {"rx": {"mos_lq": 4.41, "packets": 250}, "tx": {"mos_lq": 4.4, "packets": 250}}
+                    self.result("call", at_us, sbc=sbc, core=core, codec="PCMA", media=media, setup_seconds=0.05)
+                    self.result("register", at_us, sbc=sbc, core=core, code=200, expires_seconds=60.0)
+
+    def incident(self, *, state="open", priority="Alta", title="Núcleo core-a caído", cause=("core", "core-a")):
+        opened = self.now_us - 90 * SECOND_US
+        clocks = [("attention", 5_400), ("solution", 14_400)]
+        body = {
+            "severity": "S2",
+            "title": title,
+            "clocks": [
+                {"contract": "callmyway", "clock": name, "due_us": opened + seconds * SECOND_US, "state": "running"}
+                for name, seconds in clocks
+            ],
+        }  # fmt: skip
+        with self.store.write() as connection:
+            number = connection.execute(
+                incidents.insert().values(
+                    state=state, priority=priority, cause_kind=cause[0], cause_name=cause[1], since_us=opened,
+                    opened_us=opened, version=1, body=json.dumps(body), **{"class": "service"},
+                )
+            ).inserted_primary_key[0]  # fmt: skip
+            connection.execute(
+                incident_timeline.insert().values(number=number, at_us=opened, what="Abierto", who="sereno")
+            )
+        return number
