@@ -1,6 +1,7 @@
 """Canaries: hosts that have nothing to do with the softswitch. If none answers, the probe's own network is in doubt.
 
-`sip:host` gets an OPTIONS (any final reply will do), `tcp:host:port` a connection (which must be accepted).
+`sip:host` gets an OPTIONS (any final reply will do); `tcp:host:port`, and a SIP address over TCP or TLS, a connection
+(which must be accepted).
 """
 
 import asyncio
@@ -51,6 +52,8 @@ class Canaries:
         if target.startswith("tcp:"):
             return await _connects(*_host_port(target), self._timeout_seconds)
         to = parse_uri(target)
+        if to.transport != "udp":
+            return await _connects(to.host, to.effective_port, self._timeout_seconds)
         ask = Ask(to=to, uri=f"sip:{to.hostport}", timeout_seconds=self._timeout_seconds)
         return (await self._sip.options(ask)).kind == "answered"
 
@@ -63,11 +66,11 @@ class Canaries:
 
 
 def check_canary(target: str) -> None:
-    """UsageError unless it is `sip:host[:port]` over UDP or `tcp:host:port`."""
+    """UsageError unless it is a SIP address or `tcp:host:port`."""
     if target.startswith("tcp:"):
         _host_port(target)
-    elif parse_uri(target).transport != "udp":
-        raise UsageError(f"canary {target!r}: SIP canaries are asked over UDP; write sip:host or tcp:host:port")
+    else:
+        parse_uri(target)
 
 
 def _host_port(target: str) -> tuple[str, int]:

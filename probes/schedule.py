@@ -13,12 +13,12 @@ import msgspec
 
 from probes.cadence import Cadence, Counts
 from probes.canary import Canaries
-from probes.checks import REGISTRY, CheckFunction, Runtime, Target, result
+from probes.checks import REGISTRY, CheckFunction, Runtime, Target
+from probes.checks.run import HUNG_AFTER_SECONDS, guarded
 from sereno.wire import Result
 
 log = logging.getLogger(__name__)
 
-HUNG_AFTER_SECONDS = 30.0  # beyond the check's own deadline and hold; a check that is still not back never will be
 Key = tuple[str | None, ...]
 
 
@@ -86,7 +86,7 @@ class Scheduler:
     async def _check(self, key: Key) -> None:
         target, sent = self._targets[key], asyncio.get_running_loop().time()
         try:
-            found = await self._measure(target)
+            found = await guarded(target, self._runtime, self._registry, self._hung_after)
         finally:
             self._cadence.finished(key)
         if found.outcome == "failed":
@@ -98,20 +98,6 @@ class Scheduler:
         elif found.outcome == "ok":
             self._failing.discard(key)
         self._give(found)
-
-    async def _measure(self, target: Target) -> Result:
-        at_us = self._runtime.clock.now_us()
-        limit = target.timeout_seconds + (target.hold_us or 0) / 1e6 + self._hung_after
-        try:
-            async with asyncio.timeout(limit):
-                return await self._registry[target.check](target, self._runtime)
-        except TimeoutError:
-            error: Exception = TimeoutError(f"the check did not come back in {limit:g} s")
-        except Exception as fault:
-            log.exception("the %s check of %s failed by its own fault", target.check, target.key)
-            error = fault
-        words = f"{type(error).__name__}: {error}"[:500]
-        return result(target, at_us, "invalid", "probe_fault", evidence={"error": words})
 
     async def _testified(self, found: Result, sent: float) -> Result:
         if self._canaries is None:

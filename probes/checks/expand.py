@@ -32,13 +32,13 @@ def targets(topology: Topology, probe: str, only: Sequence[str] | None = None) -
     return _spread(found)
 
 
-def notes(topology: Topology) -> list[str]:
-    """What is in the file but not measured by this version, one line each: never a silent gap."""
+def notes(topology: Topology, sbc: str | None = None) -> list[str]:
+    """What is in the file (or of one SBC) but not measured by this version, one line each: never a silent gap."""
     lines = [
         f"{name}: {address} is not measured: only UDP is"
-        for name, sbc in topology.sbcs.items()
-        for address in sbc.addresses
-        if parse_uri(address).transport != "udp"
+        for name, found in topology.sbcs.items()
+        for address in found.addresses
+        if sbc in {None, name} and parse_uri(address).transport != "udp"
     ]
     if topology.checks.natural is not None and topology.domain is None:
         lines.append("natural checks are not made: the topology has no domain")
@@ -117,7 +117,14 @@ def _call(topology: Topology, who: Probe | None) -> Iterator[Target]:
     for path in _paths(topology, who):
         core = topology.cores[path.core]
         for address in _udp_addresses(topology, path.sbc)[:1]:
-            to = fill(given.to, core=path.core, core_uri=core.uri, prefix=core.prefix, sbc=parse_uri(address))
+            to = fill(
+                given.to,
+                core=path.core,
+                core_uri=core.uri,
+                prefix=core.prefix,
+                sbc=parse_uri(address),
+                domain=topology.domain,
+            )
             yield Target(
                 check="call",
                 sbc=path.sbc,

@@ -28,7 +28,7 @@ def forced(target: Target, topology: Topology, to: SipUri) -> Ask:
     timeout = target.timeout_seconds
 
     def filled(text: str) -> str:
-        return fill(text, core=target.core or "", core_uri=core.uri, prefix=core.prefix, sbc=to)
+        return fill(text, core=target.core or "", core_uri=core.uri, prefix=core.prefix, sbc=to, domain=topology.domain)
 
     if steer is not None and steer.to is not None:
         headers = (filled(steer.header),) if steer.header is not None else ()

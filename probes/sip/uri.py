@@ -57,17 +57,17 @@ def parse_uri(text: str) -> SipUri:
     )
 
 
-def fill(text: str, *, core: str, core_uri: str, prefix: str | None, sbc: SipUri) -> str:
-    """`{core}` (its host and port), `{core.name}`, `{core.uri}`, `{core.prefix}`, `{sbc}`, and `@sbc`, put in.
+def fill(text: str, *, core: str, core_uri: str, prefix: str | None, sbc: SipUri, domain: str | None = None) -> str:
+    """`{core}` (its host and port), `{core.name}`, `{core.prefix}`, `{sbc}`, `{domain}`, and `@sbc`, put in.
 
     UsageError for any other word, and for control characters: what comes out stands in a SIP message.
     """
     words = {
         "core": parse_uri(core_uri).hostport,
         "core.name": core,
-        "core.uri": core_uri,
         "core.prefix": prefix or "",
         "sbc": sbc.hostport,
+        "domain": domain or "",
     }
 
     def word(found: re.Match[str]) -> str:

@@ -256,9 +256,7 @@ async def test_a_silent_canary_is_false_within_half_a_second(sip):
         assert await canaries.testify(0.0) == {name: False}
 
 
-@pytest.mark.parametrize(
-    "name", ["tcp:host", "tcp::80", "tcp:h:0", "tcp:h:99999", "http://x", "sips:h", "sip:h;transport=tcp"]
-)
+@pytest.mark.parametrize("name", ["tcp:host", "tcp::80", "tcp:h:0", "tcp:h:99999", "http://x", "sip:"])
 def test_a_canary_that_cannot_be_asked_is_refused(name):
     with pytest.raises(UsageError):
         check_canary(name)

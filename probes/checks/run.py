@@ -1,0 +1,35 @@
+"""One check, guarded: whatever it does, a result comes back."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from probes.checks.base import CheckFunction, Runtime, Target, result
+from sereno.wire import Result
+
+log = logging.getLogger(__name__)
+
+HUNG_AFTER_SECONDS = 30.0  # beyond the check's own deadline and hold; a check that is still not back never will be
+
+
+async def guarded(
+    target: Target,
+    runtime: Runtime,
+    registry: Mapping[str, CheckFunction],
+    hung_after_seconds: float = HUNG_AFTER_SECONDS,
+) -> Result:
+    """What the check measured; if it raised or never came back, `invalid`/`probe_fault`: our fault, no downtime."""
+    at_us = runtime.clock.now_us()
+    limit = target.timeout_seconds + (target.hold_us or 0) / 1e6 + hung_after_seconds
+    bound = asyncio.timeout(limit)
+    try:
+        async with bound:
+            return await registry[target.check](target, runtime)
+    except Exception as fault:  # the border between a check and the scheduler
+        if bound.expired():
+            words = f"the check did not come back in {limit:g} s"
+            log.error("%s %s: %s", target.check, target.key, words)  # noqa: TRY400  # its stack says nothing
+        else:
+            words = f"{type(fault).__name__}: {fault}"[:500]
+            log.exception("the %s check of %s failed by its own fault", target.check, target.key)
+    return result(target, at_us, "invalid", "probe_fault", evidence={"error": words})

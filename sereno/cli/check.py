@@ -1,0 +1,198 @@
+"""`sereno check`: make checks now, once, and print their results as they come."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import msgspec
+import typer
+
+from sereno.clock import SystemClock, parse_duration
+from sereno.errors import UsageError
+from sereno.topology.model import Topology
+from sereno.wire import Result, encode
+
+app = typer.Typer(no_args_is_help=True)
+PROBE = "sereno-check"
+
+Sbc = Annotated[str | None, typer.Option("--sbc", help="Only through this SBC.")]
+Core = Annotated[str | None, typer.Option("--core", help="Only to this core.")]
+File = Annotated[
+    Path | None, typer.Option("--topology", help="The topology file; else $SERENO_TOPOLOGY, else the running lab's.")
+]
+Timeout = Annotated[str | None, typer.Option("--timeout", help="Deadline of the check, such as 900ms.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, as on the wire.")]
+
+
+@app.command()
+def edge(sbc: Sbc = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Is the SBC itself there? OPTIONS that only the SBC can answer."""
+    _check("edge", sbc, None, topology, timeout, as_json)
+
+
+@app.command()
+def options(
+    sbc: Sbc = None, core: Core = None, topology: File = None, timeout: Timeout = None, as_json: Json = False
+) -> None:
+    """Is the path there? OPTIONS forced through the SBC to the core."""
+    _check("options", sbc, core, topology, timeout, as_json)
+
+
+@app.command()
+def natural(sbc: Sbc = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """What a phone sees: OPTIONS for the service's domain, failover included."""
+    _check("natural", sbc, None, topology, timeout, as_json)
+
+
+@app.command()
+def register(
+    sbc: Sbc = None, core: Core = None, topology: File = None, timeout: Timeout = None, as_json: Json = False
+) -> None:
+    """Register the test accounts, forced through the SBC to the core."""
+    _check("register", sbc, core, topology, timeout, as_json)
+
+
+@app.command()
+def call(
+    sbc: Sbc = None, core: Core = None, topology: File = None, timeout: Timeout = None, as_json: Json = False
+) -> None:
+    """Make a test call with two-way media, forced through the SBC to the core."""
+    _check("call", sbc, core, topology, timeout, as_json)
+
+
+def _check(kind: str, sbc: str | None, core: str | None, file: Path | None, timeout: str | None, as_json: bool) -> None:
+    topology = _topology(file)
+    targets = _targets(kind, topology, sbc, core, timeout)
+    _say_what_is_left_out(topology, sbc)
+    outcomes = asyncio.run(_run(topology, targets, as_json))
+    raise typer.Exit(1 if "failed" in outcomes else 3 if "invalid" in outcomes else 0)
+
+
+def _topology(file: Path | None) -> Topology:
+    from sereno.topology import load_topology
+
+    given = file or (Path(os.environ["SERENO_TOPOLOGY"]) if os.environ.get("SERENO_TOPOLOGY") else _lab_topology())
+    return load_topology(given)
+
+
+def _lab_topology() -> Path:
+    from deploy.lab import Lab
+
+    path = Path(Lab().topology_path)
+    if not path.is_file():
+        raise UsageError(
+            "no topology: give --topology FILE, set SERENO_TOPOLOGY, or start the lab with `sereno lab up`"
+        )
+    return path
+
+
+def _targets(kind: str, topology: Topology, sbc: str | None, core: str | None, timeout: str | None) -> list[Any]:
+    """The targets that the flags name; UsageError says what there is when they name nothing."""
+    from probes.checks import targets
+
+    _known("SBC", sbc, topology.sbcs)
+    _known("core", core, topology.cores)
+    if kind == "natural" and topology.domain is None:
+        raise UsageError("natural: the topology has no `domain` to ask for; write one, such as domain: voice.example")
+    if kind == "register" and not topology.accounts:
+        raise UsageError("register: the topology has no accounts; write them under `accounts:`")
+    if kind == "call" and topology.checks.call is None:
+        raise UsageError("call: the topology does not say whom to call; write `call:` under `checks:`")
+    found = [t for t in targets(topology, PROBE, (kind,)) if sbc in {None, t.sbc} and core in {None, t.core}]
+    if not found:
+        where = f"{sbc or 'any SBC'}/{core or 'any core'}"
+        raise UsageError(
+            f"{kind}: nothing to measure for {where}; there are the UDP paths "
+            f"{', '.join(path.name for path in topology.paths() if not path.passive) or 'none'}"
+        )
+    if timeout is not None:
+        found = [msgspec.structs.replace(t, timeout_us=_timeout_us(timeout)) for t in found]
+    return found
+
+
+def _say_what_is_left_out(topology: Topology, sbc: str | None) -> None:
+    from probes.checks import notes
+
+    for line in notes(topology, sbc):
+        print(f"sereno: note: {line}", file=sys.stderr)
+
+
+def _timeout_us(text: str) -> int:
+    try:
+        value = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--timeout: {error}") from None
+    if value <= 0:
+        raise UsageError(f"--timeout: {text!r} leaves no time; write one such as 900ms")
+    return value
+
+
+def _known(what: str, name: str | None, names: Any) -> None:
+    if name is not None and name not in names:
+        raise UsageError(f"there is no {what} {name!r}; there are {', '.join(names)}")
+
+
+async def _run(topology: Topology, targets: list[Any], as_json: bool) -> set[str]:
+    """All at once, each printed when it comes; the outcomes seen."""
+    from probes.checks import REGISTRY, Runtime
+    from probes.checks.run import guarded
+    from probes.sip.client import SipClient
+    from sereno.topology import resolve_secret
+
+    clock, boot, outcomes = SystemClock(), secrets.token_hex(8), list[str]()
+
+    def secret(account: str) -> str | None:
+        return resolve_secret(topology.accounts[account].password, account)
+
+    sip = SipClient(PROBE, clock=clock)
+    runtime = Runtime(clock=clock, topology=topology, probe=PROBE, sip=sip, secret=secret)
+    stop = await _with_calls(runtime, targets)
+
+    async def one(target: Any) -> None:
+        found = await guarded(target, runtime, REGISTRY)
+        outcomes.append(found.outcome)
+        stamped = msgspec.structs.replace(found, probe=PROBE, boot=boot, seq=len(outcomes))
+        print(encode(stamped).decode() if as_json else _line(stamped), flush=True)
+
+    try:
+        await asyncio.gather(*(one(target) for target in targets))
+    finally:
+        await sip.close()
+        if stop is not None:
+            await stop()
+    return set(outcomes)
+
+
+async def _with_calls(runtime: Any, targets: list[Any]) -> Callable[[], Awaitable[None]] | None:
+    """The pool of call workers and the meter, started only for the checks that need them; how to stop them."""
+    if targets[0].check not in {"register", "call"}:
+        return None
+    from probes.sip.pool import CallPool
+
+    runtime.calls = CallPool(targets, runtime.clock)
+    await runtime.calls.start()
+    return cast("Callable[[], Awaitable[None]]", runtime.calls.stop)
+
+
+def _line(found: Result) -> str:
+    """One readable line: mark, where, what."""
+    mark = {"ok": "✓", "failed": "✕", "invalid": "?"}[found.outcome]
+    where = "/".join(part for part in (found.sbc, found.core) if part) or found.target or ""
+    words = [mark, found.check, where, found.address or "", found.outcome]
+    if found.reason is not None:
+        words.append(found.reason)
+    if found.code is not None:
+        words.append(f"{found.code} {found.phrase}".strip())
+    if found.answered_by is not None and found.answered_by != "none":
+        words.append(f"from {found.answered_core or found.answered_by}")
+    if found.rtt_seconds is not None:
+        words.append(f"rtt {found.rtt_seconds * 1e3:.3f} ms")
+    elif found.answered_after_seconds is not None:
+        words.append(f"answered after {found.answered_after_seconds * 1e3:.1f} ms")
+    if found.retransmissions:
+        words.append(f"{found.retransmissions} retransmitted")
+    return "  ".join(word for word in words if word)

@@ -1,0 +1,125 @@
+"""`sereno check` as a person types it: a process, a topology file, peers on loopback."""
+
+import asyncio
+import json
+import os
+import sys
+
+import pytest
+import yaml
+
+HOST = "127.20.3.1"
+
+
+class Peer(asyncio.DatagramProtocol):
+    """An SBC that answers for core-a, says 408 for core-b, and 483 to what has no hop left."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        lines = data.decode().split("\r\n")
+        kept = [line for line in lines if line.split(":")[0] in {"Via", "From", "To", "Call-ID", "CSeq"}]
+        status, who = "200 OK", ["Server: core-a"]
+        if "Max-Forwards: 0" in lines:
+            status, who = "483 Too Many Hops", []
+        elif "10.8.0.2" in lines[0]:
+            status, who = "408 Request Timeout", []
+        self.transport.sendto(("\r\n".join([f"SIP/2.0 {status}", *kept, *who]) + "\r\n\r\n").encode(), addr)
+
+
+@pytest.fixture
+async def topology(tmp_path):
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Peer, local_addr=(HOST, 0))
+    port = transport.get_extra_info("sockname")[1]
+    content = {
+        "service": "voice",
+        "domain": "voice.example",
+        "cores": {
+            "core-a": {"uri": "sip:10.8.0.1", "identify": {"header": "Server", "contains": "core-a"}},
+            "core-b": {"uri": "sip:10.8.0.2", "identify": {"header": "Server", "contains": "core-b"}},
+        },
+        "sbcs": {
+            "sbc-1": {"addresses": [f"sip:{HOST}:{port}"], "primary": "core-a", "backup": "core-b"},
+            "sbc-2": {"addresses": [f"sip:127.20.3.2:{port}"], "primary": "core-a"},
+            "sbc-3": {"addresses": [f"sips:127.20.3.3:{port}"], "primary": "core-a"},
+        },
+    }
+    path = tmp_path / "topology.yaml"
+    path.write_text(yaml.safe_dump(content))
+    yield path
+    transport.close()
+
+
+async def sereno(*arguments, environment=None):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sereno", "check", *map(str, arguments),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**{k: v for k, v in os.environ.items() if k != "SERENO_TOPOLOGY"}, **(environment or {})},
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_one_path_as_json_on_the_wire(topology):
+    code, out, err = await sereno("options", "--sbc", "sbc-1", "--core", "core-a", "--topology", topology, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["v"] == 1
+    assert (found["check"], found["sbc"], found["core"], found["outcome"]) == ("options", "sbc-1", "core-a", "ok")
+    assert (found["answered_by"], found["answered_core"], found["code"]) == ("core", "core-a", 200)
+    assert 0 < found["rtt_seconds"] < 0.9
+    assert found["seq"] == 1
+    assert "reason" not in found
+
+
+async def test_everything_at_once_one_line_each_and_status_1_when_one_failed(topology):
+    code, out, err = await sereno("options", "--topology", topology, "--json")
+    assert err.startswith("sereno: note: sbc-3: sips:127.20.3.3:")
+    assert err.endswith("is not measured: only UDP is\n")
+    found = {(r["sbc"], r["core"]): r for r in map(json.loads, out.splitlines())}
+    assert code == 1
+    assert set(found) == {("sbc-1", "core-a"), ("sbc-1", "core-b"), ("sbc-2", "core-a")}
+    assert found["sbc-1", "core-b"]["reason"] == "sip_408"
+    assert found["sbc-1", "core-b"]["answered_by"] == "sbc"
+    assert found["sbc-2", "core-a"]["reason"] == "refused"
+    assert {r["seq"] for r in found.values()} == {1, 2, 3}
+    assert len({r["boot"] for r in found.values()}) == 1
+
+
+async def test_edge_and_natural_in_words(topology):
+    environment = {"SERENO_TOPOLOGY": str(topology)}
+    code, out, _ = await sereno("edge", "--sbc", "sbc-1", environment=environment)
+    assert code == 0
+    assert out.startswith("✓  edge  sbc-1  ")
+    assert "483 Too Many Hops" in out
+    code, out, _ = await sereno("natural", "--sbc", "sbc-1", environment=environment)
+    assert (code, "from core-a" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("options", "--sbc", "sbc-9"), "there is no SBC 'sbc-9'; there are sbc-1, sbc-2, sbc-3"),
+        (("options", "--core", "core-z"), "there is no core 'core-z'; there are core-a, core-b"),
+        (("options", "--sbc", "sbc-2", "--core", "core-b"), "options: nothing to measure for sbc-2/core-b"),
+        (("edge", "--sbc", "sbc-3"), "edge: nothing to measure for sbc-3/any core"),
+        (("edge", "--timeout", "900"), "--timeout: '900' is not a duration"),
+        (("edge", "--timeout", "0s"), "leaves no time"),
+        (("edge", "--core", "core-a"), "No such option: --core"),
+        (("register",), "register: the topology has no accounts"),
+        (("call",), "call: the topology does not say whom to call"),
+    ],
+)
+async def test_wrong_flags_are_one_clear_line(topology, arguments, says):
+    code, out, err = await sereno(*arguments, "--topology", topology)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+async def test_a_missing_file_is_one_line(tmp_path):
+    code, _, err = await sereno("edge", "--topology", tmp_path / "none.yaml")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "none.yaml" in err
