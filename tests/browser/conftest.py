@@ -1,15 +1,12 @@
 """A served page over a seeded store, and Debian's Chromium to look at it."""
 
-import asyncio
-import socket
-import threading
 import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import sync_playwright
 from web_seed import Seed
+from web_server import Served
 
 from dashboards.web.app import create_app
 from sereno.store import open_store
@@ -17,40 +14,6 @@ from sereno.store import open_store
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
-
-
-class Served:
-    """A web server in a thread, which can be stopped and started again on the same port."""
-
-    def __init__(self, store):
-        self.store = store
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._server = None
-        self._thread = None
-        self._beating = threading.Event()
-
-    def start(self):
-        app = create_app(self.store)
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=1, lifespan="on"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
-        self._thread.start()
-        deadline = time.monotonic() + 10
-        while not self._server.started:
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.01)
-
-    def stop(self):
-        if self._server is not None:
-            self._server.should_exit = True
-            self._thread.join(10)
-            assert not self._thread.is_alive(), "an open stream held the server"
-            self._server = None
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +38,7 @@ def seed(store):
 
 @pytest.fixture
 def served(store, seed):
-    server = Served(store)
+    server = Served(lambda: create_app(store))
     server.start()
     yield server
     server.stop()

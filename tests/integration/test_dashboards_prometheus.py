@@ -1,0 +1,193 @@
+"""The exposition is clean for promtool; every query of every board answers on a real Prometheus with the right value."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from web_seed import Seed
+from web_server import Served, free_port
+
+from collector.metrics import Metrics
+from dashboards.web.app import create_app
+from sereno.clock import iso
+from sereno.store import open_store
+from sereno.wire import Result
+
+BOARDS = sorted((Path(__file__).resolve().parents[2] / "dashboards" / "grafana" / "boards").glob("*.json"))
+STREAM = {"packets": 250, "lost": 5, "jitter_mean_seconds": 0.002, "mos_lq": 4.35, "mos_cq": 4.3}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A store in which core-a is down, its metrics served, and a Prometheus that scrapes them every second."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    store = open_store(folder / "data")
+    seed = Seed(store, time.time_ns() // 1_000)
+    seed.all_up()
+    seed.say("core", "core-a", "down", reason="timeout")
+    seed.say("service", "acme-voice", "degraded", reason="redundancy_lost")
+    seed.incident()
+    metrics = Metrics(store)
+    served = Served(lambda: create_app(store, metrics=metrics.render))
+    served.start()
+    prometheus = Prometheus(folder, served.port)
+    try:
+        prometheus.until_scraped()  # a rate needs a first sample of each series before it grows
+        feed(metrics, rounds=1, first=1)
+        prometheus.until('sum(sereno_check_results_total{check="call"})', 4)
+        feed(metrics, rounds=4, first=100)
+        prometheus.until('sum(sereno_check_results_total{check="call"})', 20)
+        yield prometheus, metrics
+    finally:
+        prometheus.stop()
+        served.stop()
+        store.dispose()
+
+
+def feed(metrics, *, rounds, first):
+    """Results as committed: calls and OPTIONS through core-b are well, OPTIONS to core-a time out."""
+    seq = first
+    for _ in range(rounds):
+        for sbc in ("sbc-1", "sbc-2"):
+            for core in ("core-a", "core-b"):
+                common = {"v": 1, "probe": "lab-1", "boot": "b", "at": iso(time.time_ns() // 1_000)}
+                common |= {"sbc": sbc, "core": core}
+                failed = {"outcome": "failed", "reason": "timeout", "duration_seconds": 0.9}
+                good = {"outcome": "ok", "code": 200, "duration_seconds": 0.004}
+                metrics.observe(Result(seq=seq, check="options", **common, **(failed if core == "core-a" else good)))
+                media = {"rx": STREAM, "tx": STREAM}
+                metrics.observe(
+                    Result(
+                        seq=seq + 1, check="call", outcome="ok", codec="PCMA", media=media, setup_seconds=0.1, **common
+                    )
+                )
+                metrics.committed(2)
+                seq += 2
+
+
+class Prometheus:
+    """Debian's Prometheus on a free port."""
+
+    def __init__(self, folder, target_port):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        config = folder / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 1s}\n"
+            f"scrape_configs: [{{job_name: sereno, static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}]\n",
+            encoding="utf-8",
+        )
+        self._log = (folder / "prometheus.log").open("w")
+        self._process = subprocess.Popen(
+            [
+                shutil.which("prometheus") or "/usr/bin/prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+            ],
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def query(self, expression):
+        """Every sample of an instant query, by its labels."""
+        address = f"{self.url}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            result = json.load(answer)["data"]["result"]
+        return {
+            tuple(sorted((k, v) for k, v in row["metric"].items() if k not in ("job", "instance", "__name__"))): float(
+                row["value"][1]
+            )
+            for row in result
+        }
+
+    def until_scraped(self):
+        self._poll(lambda: self.query("up{job='sereno'}") and max(self.query("up{job='sereno'}").values()) == 1)
+
+    def until(self, expression, value):
+        self._poll(lambda: value in self.query(expression).values())
+
+    def _poll(self, wanted):
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if wanted():
+                    return
+            except OSError:
+                pass  # not listening yet
+            assert time.monotonic() < deadline, "Prometheus did not get there"
+            assert self._process.poll() is None, "Prometheus ended"
+            time.sleep(0.05)
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(10)
+        self._log.close()
+
+
+def queries():
+    for path in BOARDS:
+        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+            for target in panel["targets"]:
+                yield pytest.param(target["expr"], id=f"{path.stem}-{panel['id']}{target['refId']}")
+
+
+def filled(expression):
+    return expression.replace("$sbc", "sbc-1|sbc-2").replace("$__rate_interval", "1m")
+
+
+@pytest.mark.parametrize("expression", list(queries()))
+def test_every_panel_query_answers(world, expression):
+    prometheus, _metrics = world
+    assert prometheus.query(filled(expression)), expression
+
+
+def test_panels_say_what_the_store_says(world):
+    from dashboards.grafana.panorama import state_expression
+
+    prometheus, _metrics = world
+    cores = prometheus.query(state_expression("core"))
+    assert cores == {(("element", "core-a"),): 2.0, (("element", "core-b"),): 0.0}
+    assert prometheus.query(state_expression("service")) == {(("element", "acme-voice"),): 1.0}
+    open_by_priority = prometheus.query('sum by (priority) (sereno_incidents{state!="resolved"})')
+    assert open_by_priority[("priority", "Alta"),] == 1.0
+    assert open_by_priority[("priority", "Urgente"),] == 0.0
+
+
+def test_ratios_over_time(world):
+    prometheus, _metrics = world
+    (board,) = BOARDS
+    panels = {p["title"]: p for p in json.loads(board.read_text(encoding="utf-8"))["panels"]}
+    failed = prometheus.query(filled(panels["Fracción fallida"]["targets"][0]["expr"]))
+    by_core = {dict(labels)["core"]: value for labels, value in failed.items() if dict(labels)["check"] == "options"}
+    assert by_core == {"core-a": 1.0, "core-b": 0.0}
+    loss = prometheus.query(filled(panels["Pérdida RTP"]["targets"][0]["expr"]))
+    assert loss
+    assert all(abs(value - 5 / 255) < 1e-9 for value in loss.values())
+    mos = prometheus.query(filled(panels["MOS-LQ: mediana"]["targets"][0]["expr"]))
+    assert all(4.3 <= value <= 4.4 for value in mos.values())
+
+
+def test_the_variable_lists_the_sbcs(world):
+    prometheus, _metrics = world
+    found = {dict(labels).get("sbc") for labels in prometheus.query("sereno_check_results_total")}
+    assert found == {"sbc-1", "sbc-2"}
+
+
+def test_promtool_finds_nothing_to_say(world):
+    _prometheus, metrics = world
+    body, kind = metrics.render()
+    assert kind.startswith("text/plain")
+    done = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout + done.stderr == b""
+
+
+def test_the_shipped_configuration_is_valid():
+    config = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "prometheus.yml"
+    done = subprocess.run(["promtool", "check", "config", str(config)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
