@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from sereno.errors import ConfigError
-from sereno.topology.model import Duration, Frozen, Name
+from sereno.shape import Duration, Frozen, Name
 from sereno.verdict import VERDICT
 
 Urgency = Literal["alto", "medio", "bajo"]

@@ -7,21 +7,11 @@ Durations are integer microseconds inside (`every_us`), written `1s`, `900ms` in
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from sereno.clock import parse_duration
+from sereno.shape import Duration, Frozen, Name
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Duration = Annotated[
-    int, BeforeValidator(lambda value: value if isinstance(value, int) and value < 0 else parse_duration(value))
-]
 Failover = Literal["auto", "manual", "none"]
-
-
-class Frozen(BaseModel):
-    """Unknown keys are fatal; nothing is coerced; nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
 class Secret(Frozen):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from zoneinfo import available_timezones
 
-from babel.core import localedata
+from babel import localedata
 
 from sereno.contract import known_contract
 from sereno.errors import ConfigError

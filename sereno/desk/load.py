@@ -1,0 +1,34 @@
+"""Reads `desk.yaml`, strictly validated as a whole."""
+
+from pathlib import Path
+
+from sereno.desk import validate
+from sereno.desk.model import Channel, Desk
+from sereno.yamlfile import parse_document, read_document, validated
+
+
+def load_desk(path: str | Path) -> Desk:
+    """The desk in a file; ConfigError (one line) for the first fault. Relative file names are relative to the file."""
+    where = Path(path)
+    document = read_document(where)
+    desk = validated(document, Desk)
+    validate.check(document, desk)
+    return _anchored(desk, where.resolve().parent)
+
+
+def parse_desk(name: str, raw: bytes) -> Desk:
+    """The same from bytes; `name` stands for the file in errors."""
+    document = parse_document(name, raw)
+    desk = validated(document, Desk)
+    validate.check(document, desk)
+    return desk
+
+
+def _anchored(desk: Desk, folder: Path) -> Desk:
+    def anchor(channel: Channel) -> Channel:
+        secret = channel.secret
+        if secret is None or secret.file is None or Path(secret.file).is_absolute():
+            return channel
+        return channel.model_copy(update={"secret": secret.model_copy(update={"file": str(folder / secret.file)})})
+
+    return desk.model_copy(update={"channels": {name: anchor(channel) for name, channel in desk.channels.items()}})

@@ -1,0 +1,50 @@
+"""Who is told and how: the frozen model of `desk.yaml`."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from sereno.shape import Frozen, Name
+from sereno.topology.model import Secret
+
+
+class Channel(Frozen):
+    """One way out: a webhook (signed with `secret`) or a mail server (logged into with `user` and `secret`)."""
+
+    webhook: str | None = None
+    smtp: str | None = None
+    from_: Annotated[str | None, Field(alias="from")] = None
+    user: str | None = None
+    secret: Secret | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_kind(cls, value: Any) -> Any:
+        if isinstance(value, dict) and ("webhook" in value) == ("smtp" in value):
+            raise ValueError("is neither a webhook nor a mail server: write `webhook: URL` or `smtp: smtp://host:25`")
+        return value
+
+
+class Person(Frozen):
+    """Somebody who is told, by each of `channels` in order."""
+
+    email: str | None = None
+    channels: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    locale: str = "es_CO"
+
+
+class Level(Frozen):
+    """One rung of escalation; `calendar` is one of the contract's, none: always."""
+
+    name: str
+    people: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    calendar: Name | None = None
+
+
+class Desk(Frozen):
+    """The whole file. `contract` is the operator's own desk: matrix, priorities, calendars."""
+
+    contract: str
+    channels: dict[Name, Channel] = {}
+    people: dict[Name, Person] = {}
+    levels: Annotated[tuple[Level, ...], Field(strict=False)] = ()
