@@ -9,7 +9,7 @@ import sys
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sereno.errors import SerenoError
 
@@ -39,15 +39,24 @@ _HIDDEN = {"capture-helper"}
 class _LazyGroup(TyperGroup):
     """Finds commands by name and imports their module on first use."""
 
+    _listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         del ctx
         return [name for name in COMMANDS if name not in _HIDDEN]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Lists every command by its summary alone."""
+        self._listing = True
+        super().format_help(ctx, formatter)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         del ctx
         if cmd_name not in COMMANDS:
             return None
         path, summary = COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(name=cmd_name, help=summary)
         module = importlib.import_module(path)
         command = typer.main.get_command(module.app)
         command.name = cmd_name

@@ -1,4 +1,4 @@
-"""The exposition is clean for promtool; every query of every board answers on a real Prometheus with the right value."""
+"""The exposition is clean for promtool; every query of every board answers rightly on a real Prometheus."""
 
 import json
 import shutil
