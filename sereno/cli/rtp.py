@@ -21,7 +21,7 @@ def _group() -> None:
 
 @app.command(help="Loss, jitter, bursts and MOS of every RTP stream in pcap files.")
 def analyze(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Classic pcap files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Classic pcap files; - is standard input.")],
     plc: Annotated[bool, typer.Option("--plc/--no-plc", help="Rate G.711 with packet-loss concealment.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

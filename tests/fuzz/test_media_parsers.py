@@ -1,5 +1,6 @@
 """Every parser of the media room: it parses, or raises the one documented error, nothing else."""
 
+import io
 import shutil
 import subprocess
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_damaged_pcap(junk, at):
     for data in (junk, WHOLE[:at] + junk, WHOLE[:at] + junk + WHOLE[at + len(junk) :]):
         meter = StreamMeter()
         try:
-            feed_pcap(meter, data, "x")
+            feed_pcap(meter, io.BytesIO(data), "x")
         except CaptureError:
             continue
         meter.snapshot()

@@ -242,7 +242,7 @@ static PyObject *pcap_feed_buffer(PyObject *o, PyObject *args) {
     Py_buffer view;
     Py_ssize_t start, budget;
     if (!PyArg_ParseTuple(args, "y*nn:feed", &view, &start, &budget)) return NULL;
-    if (!self->opened || start < PCAP_FILE_HEADER || start > view.len || budget <= 0) {
+    if (!self->opened || start < 0 || start > view.len || budget <= 0) {
         PyBuffer_Release(&view);
         PyErr_SetString(PyExc_ValueError, "feed() comes after open(), within the buffer, with a positive budget");
         return NULL;
