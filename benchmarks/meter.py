@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from probes.media.meter import StreamMeter, meter_file
-from probes.media.report import stream_fields
+from probes.media.report import streams_fields
 
 _SENDER_US = 20_000
 
@@ -92,7 +92,7 @@ def main() -> None:
         meter = StreamMeter()
         meter_file(path, meter)
         begin = time.perf_counter()
-        described = [stream_fields(row, meter.names) for row in meter.snapshot()]
+        described = streams_fields(meter.snapshot(), meter.names)
         describe = time.perf_counter() - begin
     print(f"packets {counted}, streams {len(described)}, octets a frame {options.snap}")
     print(f"meter {best / counted * 1e9:.1f} ns/packet")

@@ -10,9 +10,10 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
+import numpy as np
 import yaml
 
-from probes.media.emodel import Connection, mos_of_r, rate
+from probes.media.emodel import Array, Connection, ie_eff, mos_of_r, rate
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Quality:
 
 
 UNKNOWN = Quality(None, None, None, None, None, None)
+_DEFAULT = Connection()
+_BASE_R = float(rate(_DEFAULT).R)  # no loss, no delay, Ie 0
 
 
 @cache
@@ -74,7 +77,7 @@ def assess(
     row = codec_row(codec, plc=plc) if codec else None
     if row is None or row.ie is None or loss_percent is None or (row.bpl is None and loss_percent > 0):
         return UNKNOWN
-    base = vars(connection) if connection else {}
+    base = vars(connection or _DEFAULT)
     own = {"Ie": row.ie, "Bpl": row.bpl or 1.0, "Ppl": loss_percent, "BurstR": max(burst_ratio, 1.0)}
     still = {"Ta": 0.0, "T": 0.0, "Tr": 0.0}
     listening = rate(Connection(**{**base, **own, **still}))
@@ -88,3 +91,18 @@ def assess(
     talking = rate(Connection(**{**base, **own, **moved}))
     r_cq = float(talking.R)
     return Quality(r_lq, quality.mos_lq, r_cq, float(mos_of_r(r_cq)), quality.ie_eff, float(talking.Id))
+
+
+def listen(codec: str | None, *, loss_ratio: Array, burst_ratio: Array, plc: bool = True) -> tuple[Array, Array]:
+    """R-LQ and MOS-LQ of many streams of one codec at once, as `assess` gives them; NaN where unknown.
+
+    NaN in `burst_ratio` means no losses to compare.
+    """
+    row = codec_row(codec, plc=plc) if codec else None
+    if row is None or row.ie is None:
+        return np.full_like(loss_ratio, np.nan), np.full_like(loss_ratio, np.nan)
+    bursts = np.fmax(burst_ratio, 1.0)
+    r = _BASE_R - ie_eff(row.ie, row.bpl or 1.0, 100 * loss_ratio, bursts)
+    if row.bpl is None:
+        r = np.where(loss_ratio > 0, np.nan, r)
+    return r, mos_of_r(r)

@@ -3,43 +3,64 @@
 import ipaddress
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from probes.media.payload import STATIC
-from probes.media.quality import assess
-from probes.media.rows import NO_PAYLOAD_TYPE
+from probes.media.quality import UNKNOWN, Quality, assess, listen
+from probes.media.rows import NO_PAYLOAD_TYPE, StreamRows
 from sereno.clock import iso
 
-_NONE: Mapping[tuple[int, int], str] = {}
+Names: TypeAlias = Mapping[tuple[int, int], str]
+
+_NONE: Names = {}
 
 
 def stream_fields(
-    row: np.void, names: Mapping[tuple[int, int], str] = _NONE, *, delay_ms: float | None = None, plc: bool = True
+    row: np.void, names: Names = _NONE, *, delay_ms: float | None = None, plc: bool = True
 ) -> dict[str, Any]:
     """The fields of one stream. `names` are the meter's; G.711 is rated with packet-loss concealment unless told.
 
     `delay_ms` is the one-way delay, where it is known: without it there is no MOS-CQ.
     """
-    expected, lost = int(row["expected"]), int(row["lost"])
-    payload_type = None if row["payload_type"] == NO_PAYLOAD_TYPE else int(row["payload_type"])
-    codec = codec_name(row, names)
-    loss_ratio = lost / expected if expected else None
-    burst_ratio = _burst_ratio(row)
+    lost, expected = int(row["lost"]), int(row["expected"])
     quality = assess(
-        codec,
-        loss_percent=None if loss_ratio is None else 100 * loss_ratio,
-        burst_ratio=burst_ratio or 1.0,
+        codec_name(row, names),
+        loss_percent=100 * lost / expected if expected else None,
+        burst_ratio=_burst_ratio(row) or 1.0,
         delay_ms=delay_ms,
         plc=plc,
     )
+    return _fields(row, names, quality)
+
+
+def streams_fields(rows: StreamRows, names: Names = _NONE, *, plc: bool = True) -> list[dict[str, Any]]:
+    """`stream_fields` of many rows, rated together; in the order of their starts."""
+    rows = rows[rows.argsort(order=("start_ns", "ssrc"))]
+    codecs = [codec_name(row, names) for row in rows]
+    lost, runs = rows["lost"].astype(float), rows["loss_runs"].astype(float)
+    loss = lost / np.maximum(rows["expected"], 1)
+    burst = np.divide(lost, runs, out=np.full_like(lost, np.nan), where=runs > 0) * (1 - loss)
+    qualities = [UNKNOWN] * len(rows)
+    for codec in set(codecs):
+        where = [index for index, name in enumerate(codecs) if name == codec]
+        r, mos = listen(codec, loss_ratio=loss[where], burst_ratio=burst[where], plc=plc)
+        for index, one_r, one_mos in zip(where, r.tolist(), mos.tolist(), strict=True):
+            if one_r == one_r:  # noqa: PLR0124 - not NaN
+                qualities[index] = Quality(one_r, one_mos, None, None, None, None)
+    return [_fields(row, names, quality) for row, quality in zip(rows, qualities, strict=True)]
+
+
+def _fields(row: np.void, names: Names, quality: Quality) -> dict[str, Any]:
+    expected, lost = int(row["expected"]), int(row["lost"])
+    payload_type = None if row["payload_type"] == NO_PAYLOAD_TYPE else int(row["payload_type"])
     return {
         "src": _endpoint(row["src"], row["src_port"]),
         "dst": _endpoint(row["dst"], row["dst_port"]),
         "ssrc": f"0x{int(row['ssrc']):08x}",
         "payload_type": payload_type,
-        "codec": codec,
+        "codec": codec_name(row, names),
         "clock_rate": int(row["clock_rate"]) or None,
         "packets": int(row["packets"]),
         "bytes": int(row["bytes"]),
@@ -56,8 +77,8 @@ def stream_fields(
         "jitter_seconds": _number(row["jitter"]),
         "jitter_mean_seconds": _number(row["jitter_mean"]),
         "jitter_max_seconds": _number(row["jitter_max"]),
-        "loss_ratio": loss_ratio,
-        "burst_ratio": burst_ratio,
+        "loss_ratio": lost / expected if expected else None,
+        "burst_ratio": _burst_ratio(row),
         **_bursts(row),
         "discarded": None,  # nobody simulated a de-jitter buffer
         "r_lq": quality.r_lq,
@@ -71,7 +92,7 @@ def stream_fields(
     }
 
 
-def codec_name(row: np.void, names: Mapping[tuple[int, int], str] = _NONE) -> str | None:
+def codec_name(row: np.void, names: Names = _NONE) -> str | None:
     """The codec's name by SDP, else by RFC 3551; None for a dynamic type nobody announced."""
     number = int(row["payload_type"])
     if name := names.get((int(row["profile"]), number)):

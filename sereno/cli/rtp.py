@@ -41,7 +41,7 @@ def analyze(
 
 def _analyze(path: Path, *, plc: bool) -> tuple[list[dict[str, Any]], str | None]:
     from probes.media.meter import StreamMeter, meter_file
-    from probes.media.report import stream_fields
+    from probes.media.report import streams_fields
 
     meter = StreamMeter()
     with _progress(path) as progress:
@@ -49,9 +49,7 @@ def _analyze(path: Path, *, plc: bool) -> tuple[list[dict[str, Any]], str | None
     overflow = meter.counters()["overflow"]
     if overflow:
         warning = f"{path}: {overflow} packets of streams beyond the first 1048576 are not counted"
-    rows = meter.snapshot()
-    rows = rows[rows.argsort(order=("start_ns", "ssrc"))]
-    return [stream_fields(row, meter.names, plc=plc) for row in rows], warning
+    return streams_fields(meter.snapshot(), meter.names, plc=plc), warning
 
 
 @contextmanager

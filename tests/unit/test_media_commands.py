@@ -29,27 +29,10 @@ def test_json_has_the_documented_fields(capture):
     assert (done.returncode, done.stderr) == (0, b"")
     streams = json.loads(done.stdout)["streams"]
     documented = [
-        "src",
-        "dst",
-        "ssrc",
-        "payload_type",
-        "codec",
-        "clock_rate",
-        "packets",
-        "expected",
-        "lost",
-        "duplicates",
-        "reordered",
-        "jitter_mean_seconds",
-        "jitter_max_seconds",
-        "burst_ratio",
-        "loss_ratio",
-        "discarded",
-        "mos_lq",
-        "r_lq",
-        "start",
-        "end",
-    ]
+        "src", "dst", "ssrc", "payload_type", "codec", "clock_rate", "packets", "expected", "lost", "duplicates",
+        "reordered", "jitter_mean_seconds", "jitter_max_seconds", "burst_ratio", "loss_ratio", "discarded", "mos_lq",
+        "r_lq", "start", "end",
+    ]  # fmt: skip
     assert set(documented) <= set(streams[0])
     assert [s["ssrc"] for s in streams] == ["0x00000009", "0x00001234"]
     assert streams[1]["lost"] == 2

@@ -12,7 +12,7 @@ from probes.media import reference
 from probes.media.errors import CaptureError
 from probes.media.meter import StreamMeter, feed_pcap, meter_file
 from probes.media.payload import announced
-from probes.media.report import stream_fields
+from probes.media.report import stream_fields, streams_fields
 from tests.media_captures import DST, SRC, START_NS, Rtp, ethernet, frame, pcap, rtp_pcap, stream, udp4
 
 
@@ -472,3 +472,29 @@ def test_snapshot_is_a_copy_that_can_be_written():
     rows["packets"] = 99
     assert meter.snapshot()["packets"].tolist() == [3]
     assert np.isnan(meter.snapshot()["jitter"]).tolist() == [False]
+
+
+def test_many_rows_together_say_the_same_as_one_by_one():
+    meter = StreamMeter()
+    packets = [
+        p
+        for ssrc, payload_type in enumerate((8, 0, 18, 3, 4, 9, 97))
+        for gone in ((), (5,), (5, 6, 20))
+        for i, p in enumerate(stream(60, ssrc=100 * ssrc + len(gone), payload_type=payload_type))
+        if i not in gone
+    ]
+    feed_pcap(meter, io.BytesIO(rtp_pcap(packets)), "x")
+    for plc in (True, False):
+        together = streams_fields(meter.snapshot(), meter.names, plc=plc)
+        alone = {f["ssrc"]: f for f in (stream_fields(row, meter.names, plc=plc) for row in meter.snapshot())}
+        assert len(together) == len(alone) == 21
+        for fields in together:
+            other = alone[fields["ssrc"]]
+            assert (fields["r_lq"] is None) == (other["r_lq"] is None)
+            if fields["r_lq"] is not None:
+                assert fields["r_lq"] == pytest.approx(other["r_lq"], abs=1e-9)
+                assert fields["mos_lq"] == pytest.approx(other["mos_lq"], abs=1e-9)
+            for name in fields.keys() - {"r_lq", "mos_lq"}:
+                assert fields[name] == other[name], name
+                k: v for k, v in other.items() if k not in rated
+            }
