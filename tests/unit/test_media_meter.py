@@ -496,5 +496,3 @@ def test_many_rows_together_say_the_same_as_one_by_one():
                 assert fields["mos_lq"] == pytest.approx(other["mos_lq"], abs=1e-9)
             for name in fields.keys() - {"r_lq", "mos_lq"}:
                 assert fields[name] == other[name], name
-                k: v for k, v in other.items() if k not in rated
-            }
