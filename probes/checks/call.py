@@ -1,0 +1,100 @@
+"""`call`: a test call through an SBC to a core, its media measured in both directions, ended by our BYE."""
+
+import asyncio
+from typing import Any
+
+from probes.checks.base import Runtime, Target, result
+from probes.checks.call_media import Media, counted, metered, streams_of
+from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
+from probes.checks.judge_call import JudgedCall, judge_call
+from probes.media.meter import announce_sdp
+from probes.sip.errors import NetworkError
+from probes.sip.ipc import Answered, Call, Called
+from probes.sip.pool import CallPool
+from probes.sip.supervise import WorkerFault
+from sereno.wire import Result
+
+_BYE_SECONDS = 4.0
+_METER_LAG_SECONDS = 0.06  # what arrived in the last 50 ms may be missing in a snapshot
+_POOR_MOS = 3.6  # G.107 Annex B: below it, many users dissatisfied
+_EVIDENCE_LOOKS = 60
+
+
+async def call(target: Target, runtime: Runtime) -> Result:
+    """One call: answered within the timeout, held, ended."""
+    try:
+        pool = pool_of(runtime)
+        command = Call(
+            id=0,
+            account=await account_spec(target, runtime, pool),
+            to=target.to or "",
+            codecs=target.codecs,
+            timeout_seconds=target.timeout_seconds,
+            hold_seconds=(target.hold_us or 0) / 1e6,
+            bye_seconds=min(_BYE_SECONDS, target.timeout_seconds),
+        )
+        seen = await pool.call(target, command, lambda event: _announce(pool, target, event))
+    except (Unable, WorkerFault) as fault:
+        return unable(target, runtime, str(fault))
+    except NetworkError as error:
+        return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
+    media = await _media(pool, target, seen)
+    said = judge_call(
+        seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs
+    )
+    return result(
+        target,
+        instant_us(runtime, said.started_ns),
+        said.outcome,
+        said.reason,
+        code=said.code,
+        phrase=said.phrase,
+        answered_by=said.answered_by,
+        answered_core=said.answered_core,
+        retry_after_seconds=said.retry_after_seconds,
+        duration_seconds=said.duration_seconds,
+        setup_seconds=said.setup_seconds,
+        post_dial_delay_seconds=said.post_dial_delay_seconds,
+        disconnect_seconds=said.disconnect_seconds,
+        codec=seen.codec,
+        media=media or None,
+        evidence=_evidence(runtime, said, seen, media),
+    )
+
+
+def _announce(pool: CallPool, target: Target, event: Answered) -> None:
+    """Tell the meter what the call's dynamic payload types are."""
+    meter = pool.meter(target)
+    if meter is not None:
+        for message in event.messages:
+            announce_sdp(meter, message.text.encode())
+
+
+async def _media(pool: CallPool, target: Target, seen: Called) -> Media:
+    meter = pool.meter(target)
+    if meter is None or meter.error is not None:
+        return counted(seen)
+    await asyncio.sleep(_METER_LAG_SECONDS)
+    rows = meter.snapshot()
+    media = metered(rows, meter.names, seen)
+    meter.forget(streams_of(rows, seen)[2])
+    return media
+
+
+def _evidence(runtime: Runtime, said: JudgedCall, seen: Called, media: Media) -> dict[str, Any] | None:
+    """The messages and the packets second by second, of a failed or poor call."""
+    mos = [value for stream in media.values() if (value := stream.get("mos_lq")) is not None]
+    if said.outcome == "ok" and min(mos, default=5.0) >= _POOR_MOS:
+        return None
+    looks = [
+        [round((look.at_ns - said.started_ns) / 1e9, 3), look.rx_packets, look.tx_packets, look.rx_level]
+        for look in seen.seconds[-_EVIDENCE_LOOKS:]
+    ]
+    return evidence_of(
+        runtime,
+        seen.messages,
+        detail=said.detail,
+        ended_by=said.ended_by,
+        held_seconds=said.held_seconds,
+        rtp={"columns": ["seconds", "rx_packets", "tx_packets", "rx_level"], "rows": looks} if looks else None,
+    )

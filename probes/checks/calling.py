@@ -1,0 +1,72 @@
+"""What register and call share: who calls, through where; and how a worker's words become a result's."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from probes.checks.base import Runtime, Target, result
+from probes.checks.evidence import ladder
+from probes.checks.options import forced
+from probes.sip import client
+from probes.sip.ipc import AccountSpec, Message
+from probes.sip.pool import CallPool
+from probes.sip.uri import parse_uri
+from sereno.topology import explain_secret
+from sereno.wire import Result
+
+_UNSAFE = re.compile(r"[\x00-\x20\x7f<>\"]")
+
+
+class Unable(Exception):  # noqa: N818 - it says what this probe is not able to do, in words for evidence
+    """This probe cannot make the check; nothing is said of the softswitch."""
+
+
+def unable(target: Target, runtime: Runtime, detail: str) -> Result:
+    """Invalid, by this probe's own fault."""
+    return result(target, runtime.clock.now_us(), "invalid", "probe_fault", evidence={"detail": detail[:300]})
+
+
+def pool_of(runtime: Runtime) -> CallPool:
+    """The runtime's pool; Unable without one."""
+    if not isinstance(runtime.calls, CallPool):
+        raise Unable("this probe has no pjsua2 workers")
+    return runtime.calls
+
+
+async def account_spec(target: Target, runtime: Runtime, pool: CallPool) -> AccountSpec:
+    """The target's account, forced through its SBC to its core. Unable when something is missing here."""
+    name = target.account or ""
+    account = runtime.topology.accounts.get(name)
+    if account is None or target.sbc is None or target.core is None:
+        raise Unable(f"no account {name!r} in the topology")
+    password = runtime.secret(name)
+    if password is None:
+        password, why = explain_secret(account.password, name)
+        if password is None:
+            raise Unable(why)
+    if _UNSAFE.search(account.user + account.realm):
+        raise Unable(f"account {name}: user and realm may not hold spaces, quotes or angle brackets")
+    ask = forced(target, runtime.topology, parse_uri(target.address or ""))
+    steered = ask.uri if not runtime.topology.sbcs[target.sbc].steer else f"sip:{account.realm}"
+    headers = [line.partition(":") for line in ask.headers]
+    return AccountSpec(
+        key="|".join(part or "" for part in target.key),
+        aor=f"sip:{account.user}@{account.realm}",
+        registrar=steered,
+        route=f"sip:{await pool.address(target, target.timeout_seconds)};lr",
+        user=account.user,
+        password=password,
+        expires_seconds=round((target.expires_us or 120_000_000) / 1e6),
+        headers=tuple((key.strip(), value.strip()) for key, _, value in headers),
+    )
+
+
+def instant_us(runtime: Runtime, at_ns: int) -> int:
+    """The wall clock's time of an instant of the monotonic clock, by the runtime's own clock."""
+    return runtime.clock.now_us() - round((runtime.clock.monotonic() - at_ns / 1e9) * 1e6)
+
+
+def evidence_of(runtime: Runtime, messages: Sequence[Message], **more: Any) -> dict[str, Any]:
+    """The ladder of these messages, and what else is known."""
+    rows = [client.Message(instant_us(runtime, m.at_ns), m.direction, m.text.encode()) for m in messages]
+    return {**ladder(rows), **{key: value for key, value in more.items() if value is not None}}

@@ -1,0 +1,180 @@
+"""Whether a test call was good (DESIGN section 5). Pure: what a worker saw goes in, what is said comes out.
+
+Good is: answered by the forced core, media active both ways, received packets advancing to the end, the tone heard, the
+BYE answered. pjsip by itself reports none of the last four.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from probes.checks.judge_register import REFUSED
+from probes.sip.identify import BLOCKED, MISSTEERED, Speaker, sip_class, speaker
+from probes.sip.ipc import Called, Second
+from probes.sip.ladder import Answer, Ladder, Request, read
+from sereno.topology.model import Topology
+from sereno.wire import AnsweredBy, Outcome, Reason
+
+_RINGING = range(180, 200)
+_UNHEARD_RATIO = 0.9  # of what we send, lost by the far end's own report: that direction is dead
+_SETTLING_SECONDS = 2.0  # an echo's way there and back, buffers and all
+_NEEDED_LOOKS = 3
+
+
+class JudgedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of the path's call; instants of the monotonic clock."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    answered_by: AnsweredBy | None = None
+    answered_core: str | None = None
+    code: int | None = None
+    phrase: str | None = None
+    retry_after_seconds: float | None = None
+    started_ns: int
+    duration_seconds: float
+    post_dial_delay_seconds: float | None = None
+    setup_seconds: float | None = None
+    held_seconds: float | None = None
+    disconnect_seconds: float | None = None
+    ended_by: str | None = None
+    detail: str | None = None
+
+
+def judge_call(seen: Called, topology: Topology, *, sbc: str, core: str, codecs: Sequence[str]) -> JudgedCall:
+    """The outcome of one call through this SBC to this core."""
+    ladder = read(seen.messages)
+    sent = ladder.sent("INVITE")
+    started_ns = sent[0].at_ns if sent else seen.started_ns
+    final = ladder.final("INVITE")
+    who = speaker(final.reply, topology, sbc=sbc, core=core, plane="options") if final else None
+    outcome, reason = _meaning(seen, ladder, final, who, core, codecs)
+    detail = seen.detail
+    if seen.ending == "hung_up":
+        detail = "the probe was told to stop during the call"
+    return JudgedCall(
+        outcome=outcome,
+        reason=reason,
+        answered_by=who.by if who else "none" if outcome == "failed" else None,
+        answered_core=who.core if who else None,
+        code=final.reply.code if final else None,
+        phrase=final.reply.phrase if final else None,
+        retry_after_seconds=float(final.reply.retry_after) if final and final.reply.retry_after is not None else None,
+        started_ns=started_ns,
+        duration_seconds=_seconds(started_ns, seen.ended_ns),
+        post_dial_delay_seconds=post_dial_delay(ladder),
+        setup_seconds=_seconds(started_ns, final.at_ns) if final and final.reply.code < 300 else None,  # noqa: PLR2004
+        held_seconds=_held(ladder, final, seen),
+        disconnect_seconds=_disconnect(ladder),
+        ended_by=_ended_by(seen, ladder),
+        detail=detail,
+    )
+
+
+def _meaning(
+    seen: Called, ladder: Ladder, final: Answer | None, who: Speaker | None, core: str, codecs: Sequence[str]
+) -> tuple[Outcome, Reason | None]:
+    if seen.ending in {"error", "hung_up"} or not ladder.sent("INVITE"):
+        return "invalid", "probe_fault"
+    if final is None or who is None:
+        if seen.ending == "transport":
+            return "failed", "transport"
+        rang = any(answer.reply.code in _RINGING for answer in ladder.heard("INVITE"))
+        return "failed", "no_answer" if rang else "timeout"
+    code = final.reply.code
+    if code == BLOCKED:
+        return "invalid", "blocked"
+    if who.by == "core" and who.core != core:
+        return "failed", "wrong_core"
+    if code >= 300:  # noqa: PLR2004
+        return _refused(code, who, rang_out=seen.ending == "timeout")
+    bad = _media_fault(seen, codecs) or _end_fault(seen, ladder)
+    return ("failed", bad) if bad else ("ok", None)
+
+
+def _refused(code: int, who: Speaker, *, rang_out: bool) -> tuple[Outcome, Reason | None]:
+    if rang_out and code == 487:  # noqa: PLR2004  # the answer to our own CANCEL
+        return "failed", "no_answer"
+    if code == 488 or (code in {415, 606} and who.by != "sbc"):  # noqa: PLR2004
+        return "failed", "codec"
+    if code in MISSTEERED and who.by == "sbc":
+        return "invalid", "steering"
+    if code in REFUSED - {404}:
+        return "failed", "auth"
+    if code in {482, 483}:
+        return "failed", "loop"
+    return "failed", sip_class(code)
+
+
+def _media_fault(seen: Called, codecs: Sequence[str]) -> Reason | None:
+    """What is wrong with the media, worst first."""
+    if not seen.media_active or seen.counters is None:
+        return "codec" if seen.ending == "refused" else "no_media"
+    if codecs and (seen.codec or "").upper() not in {codec.upper() for codec in codecs}:
+        return "codec"
+    counters = seen.counters
+    if counters.rx_packets == 0:
+        return "one_way" if counters.far_reports else "no_media"
+    if counters.tx_packets == 0:
+        return "one_way"
+    if counters.far_reports and counters.tx_lost > _UNHEARD_RATIO * counters.tx_packets:
+        return "one_way"
+    if seen.ending == "stalled":
+        return "cut_off"
+    return "dead_air" if silent(seen.seconds) else None
+
+
+def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:
+    """How it ended, if not as we wanted."""
+    if seen.ending in {"remote", "refused"}:
+        return "cut_off"
+    answer = ladder.final("BYE")
+    if seen.bye != "answered" or answer is None:
+        return "bye_unanswered"
+    if answer.reply.code == 481:  # noqa: PLR2004  # the other side has forgotten the call
+        return "cut_off"
+    return None if answer.reply.code < 300 else "bye_unanswered"  # noqa: PLR2004
+
+
+def silent(looks: Sequence[Second]) -> bool:
+    """Packets came but no sound in them: the tone that we sent was never heard."""
+    settled = [look for look in looks if look.at_ns - looks[0].at_ns >= _SETTLING_SECONDS * 1e9]
+    return len(settled) >= _NEEDED_LOOKS and all(look.rx_level == 0 for look in settled)
+
+
+def post_dial_delay(ladder: Ladder) -> float | None:
+    """RFC 6076 section 4.3: from the INVITE that carries all that is needed (the one with credentials, if asked for) to
+    the first answer other than 100."""
+    invites = [request for request in ladder.sent("INVITE")]
+    needed = _first_with_credentials(invites)
+    if needed is None:
+        return None
+    answers = [a for a in ladder.heard("INVITE") if a.reply.cseq == needed.cseq and a.reply.code > 100]  # noqa: PLR2004
+    return _seconds(needed.at_ns, answers[0].at_ns) if answers else None
+
+
+def _first_with_credentials(invites: Sequence[Request]) -> Request | None:
+    return next((request for request in invites if request.credentials), invites[0] if invites else None)
+
+
+def _disconnect(ladder: Ladder) -> float | None:
+    """RFC 6076 section 4.5: from the first BYE to its answer."""
+    sent, answer = ladder.sent("BYE"), ladder.final("BYE")
+    return _seconds(sent[0].at_ns, answer.at_ns) if sent and answer else None
+
+
+def _held(ladder: Ladder, final: Answer | None, seen: Called) -> float | None:
+    if final is None or final.reply.code >= 300:  # noqa: PLR2004
+        return None
+    ends = [request.at_ns for request in ladder.requests if request.method == "BYE"]
+    return _seconds(final.at_ns, min(ends, default=seen.ended_ns))
+
+
+def _ended_by(seen: Called, ladder: Ladder) -> str | None:
+    if any(request.method == "BYE" and not request.ours for request in ladder.requests):
+        return "far_end"
+    return "us" if ladder.sent("BYE") or seen.ending == "timeout" else None
+
+
+def _seconds(from_ns: int, to_ns: int) -> float:
+    return round(max(0, to_ns - from_ns) / 1e9, 7)

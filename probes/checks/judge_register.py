@@ -1,0 +1,109 @@
+"""What a REGISTER's answer means (DESIGN section 5). Pure: what a worker saw goes in, what is said comes out."""
+
+import re
+
+import msgspec
+
+from probes.sip.identify import BLOCKED, MISSTEERED, Speaker, sip_class, speaker
+from probes.sip.ipc import Registered
+from probes.sip.ladder import Ladder, Request, read
+from probes.sip.message import Reply, split_values
+from sereno.topology.model import Topology
+from sereno.wire import AnsweredBy, Outcome, Reason
+
+_URI = re.compile(r"sips?:(?:([^@<>;]*)@)?([^;<>?]+)", re.IGNORECASE)
+_EXPIRES = re.compile(r";[ \t]*expires[ \t]*=[ \t]*\"?([0-9]{1,10})", re.IGNORECASE)
+_SECONDS = re.compile(r"[ \t]*([0-9]{1,10})")
+REFUSED = frozenset({401, 403, 404, 407})
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of the target; `started_ns` is when its first message went out."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    answered_by: AnsweredBy | None = None
+    answered_core: str | None = None
+    code: int | None = None
+    phrase: str | None = None
+    retry_after_seconds: float | None = None
+    expires_seconds: float | None = None
+    started_ns: int
+    duration_seconds: float
+    detail: str | None = None
+
+
+def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str) -> Judged:
+    """The outcome of one registration through this SBC to this core."""
+    ladder = read(seen.messages)
+    sent = ladder.sent("REGISTER")
+    started_ns = sent[0].at_ns if sent else seen.started_ns
+    if seen.ending in {"busy", "error"} or not sent:
+        detail = seen.detail or "pjsua2 sent nothing"
+        return _judged("invalid", "probe_fault", started_ns, seen.ended_ns, detail=detail)
+    final = ladder.final("REGISTER")
+    if final is None:
+        reason: Reason = "transport" if seen.ending == "transport" else "timeout"
+        return _judged("failed", reason, started_ns, seen.ended_ns, answered_by="none")
+    reply = final.reply
+    who = speaker(reply, topology, sbc=sbc, core=core, plane="options")
+    expires = granted(reply, _contact(sent))
+    outcome, reason_said = _meaning(reply.code, who, core, expires)
+    return _judged(
+        outcome,
+        reason_said,
+        started_ns,
+        final.at_ns,
+        answered_by=who.by,
+        answered_core=who.core,
+        code=reply.code,
+        phrase=reply.phrase,
+        retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
+        expires_seconds=float(expires) if outcome == "ok" and expires is not None else None,
+    )
+
+
+def _judged(outcome: Outcome, reason: Reason | None, started_ns: int, ended_ns: int, **fields: object) -> Judged:
+    seconds = round(max(0, ended_ns - started_ns) / 1e9, 7)
+    return Judged(outcome=outcome, reason=reason, started_ns=started_ns, duration_seconds=seconds, **fields)  # type: ignore[arg-type]
+
+
+def _contact(sent: list[Request]) -> str | None:
+    return sent[-1].contact
+
+
+def granted(reply: Reply, contact: str | None) -> int | None:
+    """The expiry that a 200 gives *our* binding; None when our Contact is not in it (RFC 3261 section 10.2.4)."""
+    ours = _address(contact or "")
+    for value in (v for header in reply.values("contact") for v in split_values(header)):
+        if ours is not None and _address(value) == ours:
+            own = _EXPIRES.search(value)
+            if own is not None:
+                return int(own[1])
+            general = [_SECONDS.match(each) for each in reply.values("expires")]
+            return next((int(found[1]) for found in general if found is not None), 0)
+    return None
+
+
+def _address(contact: str) -> tuple[str, str] | None:
+    found = _URI.search(contact)
+    return ((found[1] or ""), found[2].strip().lower()) if found else None
+
+
+def _meaning(code: int, who: Speaker, core: str, expires: int | None) -> tuple[Outcome, Reason | None]:
+    if code == BLOCKED:
+        return "invalid", "blocked"
+    if who.by == "core" and who.core != core:
+        return "failed", "wrong_core"
+    if code < 300:  # noqa: PLR2004
+        return ("ok", None) if expires else ("failed", "binding_missing")
+    if code in MISSTEERED and who.by == "sbc":
+        return "invalid", "steering"
+    if code in REFUSED:
+        return "failed", "auth"
+    if code in {482, 483}:
+        return "failed", "loop"
+    return "failed", sip_class(code)
+
+
+__all__ = ["Judged", "Ladder", "granted", "judge_register"]

@@ -1,0 +1,231 @@
+"""Test calls and registrations for asyncio: as many pjsua2 workers as the targets need, and one meter on their ports."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from probes.checks.base import Target
+from probes.media.errors import CaptureUnavailable
+from probes.sip.errors import NetworkError
+from probes.sip.ipc import Answered, Call, Called, Register, Registered
+from probes.sip.resolve import Resolver
+from probes.sip.supervise import WorkerFault, WorkerProcess
+from probes.sip.uri import parse_uri
+from sereno.clock import Clock
+
+if TYPE_CHECKING:
+    from probes.media.live import LiveMeter
+
+log = logging.getLogger("sereno.calls")
+
+CALLS, ACCOUNTS = 4, 8  # of one pjsua2 process
+RTP_BLOCK = 20
+RTP_FIRST, RTP_LAST = 20_000, 32_000  # below the kernel's ephemeral ports
+STOP_SECONDS = 2.0
+MARGIN_SECONDS = 1.0  # a worker decides at the deadline; one that says nothing so long after it hangs
+_WIDEBAND = {"G722"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A worker to be: which targets it serves, from which address."""
+
+    name: str
+    source: str
+    keys: tuple[tuple[str | None, ...], ...]
+
+
+class CallPool:
+    """Workers for these targets. `start()` it in the loop that uses it, `stop()` it in the end.
+
+    `source` is the local address (else the one that the kernel would use toward each SBC), `rtp_base` the first RTP
+    port, even (else a free block is found). Each worker has twenty ports from there on. One account of one path stays
+    with one worker: at most eight of them in one that registers, four in one that calls, so no call waits for a slot.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        clock: Clock,
+        *,
+        source: str | None = None,
+        rtp_base: int | None = None,
+        capture: bool = True,
+    ) -> None:
+        self._targets = [target for target in targets if target.check in {"register", "call"}]
+        self.clock = clock
+        self._source, self._rtp_base, self._capture = source, rtp_base, capture
+        self._workers: dict[tuple[str | None, ...], WorkerProcess] = {}
+        self._held: list[socket.socket] = []
+        self._meters: dict[str, LiveMeter] = {}
+        self._resolver = Resolver()
+        self.notes: list[str] = []
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """Every worker once."""
+        return list(dict.fromkeys(self._workers.values()))
+
+    async def start(self) -> None:
+        """Start meter and workers; what cannot be had is logged and shows in the results."""
+        plans = plan([(target, await self._source_for(target)) for target in self._targets])
+        if not plans:
+            return
+        base = self._rtp_base or self._free_block([each.source for each in plans])
+        wide = any(codec.upper() in _WIDEBAND for target in self._targets for codec in target.codecs)
+        if self._capture and any(target.check == "call" for target in self._targets):
+            await self._start_meters({each.source for each in plans}, (base, base + RTP_BLOCK * len(plans) - 1))
+        for index, each in enumerate(plans):
+            worker = WorkerProcess(
+                each.name,
+                source=each.source,
+                rtp_port=base + RTP_BLOCK * index,
+                clock_rate=16_000 if wide else 8_000,
+            )
+            worker.start()
+            self._workers.update(dict.fromkeys(each.keys, worker))
+
+    async def stop(self) -> None:
+        """Un-register, hang up, end the workers and the meter."""
+        await asyncio.gather(*(worker.stop(STOP_SECONDS) for worker in self.workers))
+        self._workers.clear()
+        for meter in self._meters.values():
+            await asyncio.to_thread(meter.close)
+        for held in self._held:
+            held.close()
+        self._held.clear()
+
+    async def register(self, target: Target, command: Register) -> Registered:
+        """What came of a REGISTER; WorkerFault when the worker failed, not the softswitch."""
+        event = await self._worker(target).request(command, seconds=command.timeout_seconds + MARGIN_SECONDS)
+        if not isinstance(event, Registered):
+            raise WorkerFault(f"a register was answered with {type(event).__name__}")
+        return event
+
+    async def call(self, target: Target, command: Call, on_answered: Callable[[Answered], None]) -> Called:
+        """What came of a call; WorkerFault as above. `on_answered` hears of its SDP as soon as there is media."""
+        seconds = command.timeout_seconds + command.hold_seconds + command.bye_seconds + MARGIN_SECONDS
+        event = await self._worker(target).request(command, seconds=seconds, on_answered=on_answered)
+        if not isinstance(event, Called):
+            raise WorkerFault(f"a call was answered with {type(event).__name__}")
+        return event
+
+    async def address(self, target: Target, seconds: float) -> str:
+        """`host:port` of the target's SBC as literals: pjsip's own resolver would block its loop. NetworkError `dns`."""
+        found = await self._resolver.resolve(parse_uri(target.address or ""), timeout_seconds=seconds)
+        return f"{found.sockaddr[0]}:{found.sockaddr[1]}"
+
+    def meter(self, target: Target) -> "LiveMeter | None":
+        """The meter that sees this target's calls; None: pjsua2's own statistics have to do."""
+        worker = self._workers.get(target.key)
+        return self._meters.get(interface_of(worker.source) or "") if worker is not None else None
+
+    @property
+    def meter_dropped(self) -> int:
+        """Packets that a meter did not count because it was too slow."""
+        return sum(meter.dropped for meter in self._meters.values())
+
+    def _worker(self, target: Target) -> WorkerProcess:
+        worker = self._workers.get(target.key)
+        if worker is None:
+            raise WorkerFault("the pool was not started with this target")
+        return worker
+
+    async def _source_for(self, target: Target) -> str:
+        if self._source is not None:
+            return self._source
+        try:
+            host = (await self.address(target, 2.0)).rpartition(":")[0]
+        except NetworkError as error:
+            log.warning("%s: %s; its calls go out from any address", target.sbc, error)
+            return "0.0.0.0"  # noqa: S104 - the kernel chooses per packet
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((host, 9))
+            except OSError as error:
+                log.warning("%s: no route to %s: %s", target.sbc, host, error.strerror or error)
+                return "0.0.0.0"  # noqa: S104 - as above
+            return str(probe.getsockname()[0])
+
+    def _free_block(self, sources: Sequence[str]) -> int:
+        """The first port of a block that nobody has; its last port is kept bound to say that it is ours."""
+        for base in range(RTP_FIRST, RTP_LAST - RTP_BLOCK * len(sources), RTP_BLOCK):
+            held: list[socket.socket] = []
+            try:
+                for index, source in enumerate(sources):
+                    first = base + RTP_BLOCK * index
+                    held.append(_bound(source, first + RTP_BLOCK - 1))
+                    for port in range(first, first + 2 * CALLS):
+                        _bound(source, port).close()
+            except OSError as error:
+                for each in held:
+                    each.close()
+                if error.errno != errno.EADDRINUSE:
+                    log.warning("RTP ports on %s: %s", ", ".join(sources), error.strerror or error)
+                    return base
+                continue
+            self._held = held
+            return base
+        log.warning("no free block of RTP ports between %d and %d", RTP_FIRST, RTP_LAST)
+        return RTP_FIRST
+
+    async def _start_meters(self, sources: set[str], ports: tuple[int, int]) -> None:
+        from probes.media.live import LiveMeter
+
+        for interface in sorted({interface_of(source) or "" for source in sources}):
+            try:
+                if not interface:
+                    raise CaptureUnavailable("no one interface has the local address")
+                meter = LiveMeter(ports=ports, interface=interface)
+                await asyncio.to_thread(meter.start)
+            except CaptureUnavailable as error:
+                note = f"media is measured by pjsua2 itself, not by the meter: {error}"
+                self.notes.append(note)
+                log.warning("%s", note)
+            else:
+                self._meters[interface] = meter
+
+
+def plan(targets: Sequence[tuple[Target, str]]) -> list[Plan]:
+    """Targets to workers: registrations and calls apart (their transaction timers differ), one source address each."""
+    groups: dict[tuple[str, str], dict[tuple[str | None, ...], None]] = {}
+    for target, source in targets:
+        groups.setdefault((target.check, source), {})[target.key] = None
+    plans = []
+    for (check, source), keys in groups.items():
+        size = CALLS if check == "call" else ACCOUNTS
+        for start in range(0, len(keys), size):
+            plans.append(Plan(f"{check}-{len(plans) + 1}", source, tuple(keys)[start : start + size]))
+    return plans
+
+
+def interface_of(address: str) -> str | None:
+    """The interface that has this IPv4 address: every 127 is `lo`'s."""
+    if address.startswith("127."):
+        return "lo"
+    import fcntl
+    import struct
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            with contextlib.suppress(OSError):  # an interface without an IPv4 address
+                answer = fcntl.ioctl(asked.fileno(), 0x8915, request)  # SIOCGIFADDR
+                if socket.inet_ntoa(answer[20:24]) == address:
+                    return name
+    return None
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,202 @@
+"""One test call in a worker: INVITE, a known tone for the hold, a BYE whose answer is timed.
+
+pjsip says nothing when a call has died, so its packets are looked at every half second. What happened is told as it
+was seen; whether the call was good is judged elsewhere.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import pjsua2
+
+from probes.sip.ipc import Answered, AnyEvent, Call, Called, CallEnding, Counters, Fault, Message, Second
+from probes.sip.ua import UserAgent, header, words
+from probes.sip.ua_leg import Leg, counters
+
+Emit = Callable[[AnyEvent], None]
+Phase = Literal["inviting", "held", "ending", "leaving"]
+
+LOOK_SECONDS = 0.5
+SILENT_SECONDS = 3.0  # no packet from there for so long: the far end is gone
+_TONE_HZ, _TONE_MS = 1004, 1000  # the telephone network's test tone: no divisor of 8 kHz, so every code is used
+_MAX_LOOKS = 240
+_LEAVE_SECONDS = 40.0  # beyond every timer of a call that pjsip still has to clear away
+
+
+class CallInProgress:
+    """A call from its INVITE until pjsip has let go of it (`done`); the pool is told once, as soon as it is decided."""
+
+    def __init__(self, ua: UserAgent, command: Call, emit: Emit) -> None:
+        self._ua, self._command, self._emit = ua, command, emit
+        self._leg: Leg | None = None
+        self._tone: pjsua2.ToneGenerator | None = None
+        self._call_id: str | None = None
+        self._phase: Phase = "inviting"
+        self._ending: CallEnding = "error"
+        self._looks: list[Second] = []
+        self._counters: Counters | None = None
+        self._endpoints: tuple[str, str, str] | None = None  # codec, local, remote
+        self._advanced = (0, 0.0)  # packets received, and since when it is so many
+        self._phase_ends = time.monotonic() + command.timeout_seconds
+        self.deadline = self._phase_ends
+        self.started_ns = time.monotonic_ns()
+        self.done = False
+
+    @property
+    def id(self) -> int:
+        return self._command.id
+
+    def start(self) -> None:
+        """Send the INVITE."""
+        command = self._command
+        try:
+            self._ua.sound(on=True)
+            self._ua.prefer(command.codecs)
+            self._ua.transaction_timeout(command.timeout_seconds)
+            leg = Leg(self._ua.account(command.account))
+            options = pjsua2.CallOpParam(True)  # noqa: FBT003 - pjsua2 takes no keywords
+            options.opt.audioCount, options.opt.videoCount = 1, 0
+            for name, value in command.account.headers:
+                options.txOption.headers.append(header(name, value))
+            leg.makeCall(command.to, options)
+            self._leg, self._call_id = leg, leg.getInfo().callIdString
+        except pjsua2.Error as error:
+            self._tell("error", words(error))
+            self.done = True
+
+    def hang_up(self) -> None:
+        """End it now."""
+        if self._phase in {"inviting", "held"} and self._leg is not None:
+            self._end(self._leg, "hung_up")
+
+    def tick(self, now: float) -> None:
+        """Do what is due; `deadline` is when to look again at the latest."""
+        leg = self._leg
+        if self.done or leg is None:
+            return
+        if leg.gone:
+            self._gone(leg)
+        elif self._phase == "inviting":
+            self._await_answer(leg, now)
+        elif self._phase == "held":
+            self._hold(leg, now)
+        elif self._phase == "ending" and (leg.bye is not None or now >= self._phase_ends):
+            self._leave(leg, self._ending)
+        elif self._phase == "leaving" and now >= self._phase_ends:
+            self.done = True
+
+    def _await_answer(self, leg: Leg, now: float) -> None:
+        if leg.confirmed:
+            self._phase, self._phase_ends = "held", now + self._command.hold_seconds
+            self._advanced = (0, now)
+            self._hold(leg, now)
+        elif now >= self._phase_ends:
+            self._leave(leg, "timeout")
+
+    def _hold(self, leg: Leg, now: float) -> None:
+        if leg.media is not None and self._endpoints is None:
+            self._open_media(leg, *leg.media)
+        if now < min(self.deadline, self._phase_ends) and self._looks:
+            return
+        self._look(leg, now)
+        self.deadline = min(now + LOOK_SECONDS, self._phase_ends)
+        if now >= self._phase_ends:
+            self._end(leg, "completed")
+        elif now - self._advanced[1] >= SILENT_SECONDS:
+            self._end(leg, "stalled")
+
+    def _open_media(self, leg: Leg, index: int, audio: pjsua2.AudioMedia) -> None:
+        """Send the tone, hear what comes back, say where the packets go."""
+        stream, transport = leg.getStreamInfo(index), leg.getMedTransportInfo(index)
+        self._endpoints = (stream.codecName, transport.localRtpName, stream.remoteRtpAddress)
+        tone = pjsua2.ToneDesc()
+        tone.freq1, tone.freq2, tone.on_msec, tone.off_msec = _TONE_HZ, 0, _TONE_MS, 0
+        tones = pjsua2.ToneDescVector()
+        tones.append(tone)
+        self._tone = pjsua2.ToneGenerator()
+        self._tone.createToneGenerator(self._ua.clock_rate)
+        self._tone.play(tones, True)  # noqa: FBT003 - pjsua2 takes no keywords
+        self._tone.startTransmit(audio)
+        audio.startTransmit(self._ua.endpoint.audDevManager().getPlaybackDevMedia())  # its level is read on the way
+        self._emit(Answered(id=self.id, messages=self._messages()))
+
+    def _look(self, leg: Leg, now: float) -> None:
+        if leg.media is None:
+            return
+        index, audio = leg.media
+        stat = leg.getStreamStat(index)
+        self._counters = counters(stat, leg.getStreamInfo(index))
+        if self._counters.rx_packets > self._advanced[0]:
+            self._advanced = (self._counters.rx_packets, now)
+        if len(self._looks) < _MAX_LOOKS:
+            seen = self._counters
+            self._looks.append(
+                Second(
+                    at_ns=time.monotonic_ns(),
+                    rx_packets=seen.rx_packets,
+                    tx_packets=seen.tx_packets,
+                    rx_level=int(audio.getRxLevel()),
+                    far_reports=seen.far_reports,
+                )
+            )
+
+    def _end(self, leg: Leg, ending: CallEnding) -> None:
+        """Send a BYE and time its answer: `hangup()` says 200 whether or not anybody answered."""
+        if not leg.confirmed:
+            self._leave(leg, ending)
+            return
+        self._ua.transaction_timeout(self._command.bye_seconds)
+        request = pjsua2.CallSendRequestParam()
+        request.method = "BYE"
+        try:
+            leg.sendRequest(request)
+        except pjsua2.Error as error:
+            self._leave(leg, "error", words(error))
+            return
+        self._phase, self._ending = "ending", ending
+        self.deadline = self._phase_ends = time.monotonic() + self._command.bye_seconds
+
+    def _gone(self, leg: Leg) -> None:
+        """pjsip has ended it: refused, timed out, ended by the other side, or after our BYE."""
+        if self._phase == "ending":
+            self._tell(self._ending)
+        elif leg.confirmed:
+            self._tell("remote")
+        elif self._phase == "inviting":
+            self._tell({"timeout": "timeout", "transport": "transport"}.get(leg.invite or "", "refused"))  # type: ignore[arg-type]
+        self.done = True
+
+    def _leave(self, leg: Leg, ending: CallEnding, detail: str | None = None) -> None:
+        """Tell the pool, then make pjsip let go."""
+        self._tell(ending, detail)
+        self._phase = "leaving"
+        self.deadline = self._phase_ends = time.monotonic() + _LEAVE_SECONDS
+        if not leg.gone and leg.isActive():
+            try:
+                leg.hangup(pjsua2.CallOpParam())
+            except pjsua2.Error as error:
+                self._emit(Fault(id=None, detail=f"hangup: {words(error)}"))
+
+    def _messages(self) -> tuple[Message, ...]:
+        return self._ua.log.of(self._call_id, self.started_ns)
+
+    def _tell(self, ending: CallEnding, detail: str | None = None) -> None:
+        leg, endpoints = self._leg, self._endpoints
+        self._emit(
+            Called(
+                id=self.id,
+                ending=ending,
+                started_ns=self.started_ns,
+                ended_ns=time.monotonic_ns(),
+                messages=self._messages(),
+                media_active=endpoints is not None,
+                codec=endpoints[0] if endpoints else None,
+                local=endpoints[1] if endpoints else None,
+                remote=endpoints[2] if endpoints else None,
+                seconds=tuple(self._looks),
+                counters=self._counters,
+                bye="none" if self._phase != "ending" or leg is None else leg.bye or "timeout",
+                detail=detail,
+            )
+        )

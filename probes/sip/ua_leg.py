@@ -1,0 +1,76 @@
+"""pjsua2's call object, reduced to what its owner looks at, and its statistics in our words."""
+
+from typing import Literal
+
+import pjsua2
+
+from probes.sip.ipc import Counters
+
+_ENDED = (pjsua2.PJSIP_TSX_STATE_COMPLETED, pjsua2.PJSIP_TSX_STATE_TERMINATED)
+
+How = Literal["answered", "timeout", "transport"]
+
+
+class Leg(pjsua2.Call):
+    """A call; its callbacks only copy plain values."""
+
+    def __init__(self, account: pjsua2.Account) -> None:
+        super().__init__(account)
+        self.confirmed, self.gone = False, False
+        self.invite: How | None = None
+        self.bye: How | None = None
+        self.media: tuple[int, pjsua2.AudioMedia] | None = None
+
+    def onCallState(self, prm: pjsua2.OnCallStateParam) -> None:  # noqa: ARG002, N802 - pjsua2's name
+        """Confirmed, or gone."""
+        state = self.getInfo().state
+        self.confirmed = self.confirmed or state == pjsua2.PJSIP_INV_STATE_CONFIRMED
+        self.gone = state == pjsua2.PJSIP_INV_STATE_DISCONNECTED
+
+    def onCallMediaState(self, prm: pjsua2.OnCallMediaStateParam) -> None:  # noqa: ARG002, N802 - pjsua2's name
+        """Which medium is the active audio."""
+        self.media = None
+        for medium in self.getInfo().media:
+            if medium.type == pjsua2.PJMEDIA_TYPE_AUDIO and medium.status == pjsua2.PJSUA_CALL_MEDIA_ACTIVE:
+                self.media = (int(medium.index), self.getAudioMedia(medium.index))
+
+    def onCallTsxState(self, prm: pjsua2.OnCallTsxStateParam) -> None:  # noqa: N802 - pjsua2's name
+        """How our transactions end: without the event's type a real 408 and our own timer look alike."""
+        event = prm.e.body.tsxState
+        if event.tsx.role != pjsua2.PJSIP_ROLE_UAC or event.tsx.state not in _ENDED:
+            return
+        if event.tsx.method == "BYE" and self.bye is None:
+            self.bye = _how(int(event.type))
+        elif event.tsx.method == "INVITE" and int(event.type) != pjsua2.PJSIP_EVENT_USER:
+            self.invite = self.invite or _how(int(event.type)) if _how(int(event.type)) != "answered" else "answered"
+
+
+def _how(event_type: int) -> How:
+    if event_type == pjsua2.PJSIP_EVENT_TIMER:
+        return "timeout"
+    return "transport" if event_type == pjsua2.PJSIP_EVENT_TRANSPORT_ERROR else "answered"
+
+
+def counters(stat: pjsua2.StreamStat, info: pjsua2.StreamInfo) -> Counters:
+    """pjsua2's statistics of a stream, in seconds."""
+    rx, tx, rtt = stat.rtcp.rxStat, stat.rtcp.txStat, stat.rtcp.rttUsec
+    return Counters(
+        rx_packets=int(rx.pkt),
+        rx_lost=int(rx.loss),
+        rx_duplicates=int(rx.dup),
+        rx_reordered=int(rx.reorder),
+        rx_discarded=int(rx.discard),
+        rx_jitter_mean_seconds=rx.jitterUsec.mean / 1e6,
+        rx_jitter_max_seconds=rx.jitterUsec.max / 1e6,
+        tx_packets=int(tx.pkt),
+        tx_lost=int(tx.loss),
+        tx_jitter_mean_seconds=tx.jitterUsec.mean / 1e6,
+        tx_jitter_max_seconds=tx.jitterUsec.max / 1e6,
+        far_reports=int(tx.updateCount),
+        rtt_samples=int(rtt.n),
+        rtt_mean_seconds=rtt.mean / 1e6,
+        buffer_mean_seconds=stat.jbuf.avgDelayMsec / 1e3,
+        ptime_seconds=int(info.audCodecParam.setting.frm_per_pkt) * int(info.audCodecParam.info.frameLen) / 1e3
+        if info.audCodecParam is not None
+        else 0.0,
+    )
