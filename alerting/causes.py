@@ -10,7 +10,7 @@ import msgspec
 
 from alerting.alarms import Alarms
 from alerting.machine import AlarmState
-from sereno.incident import Element
+from sereno.incident import Element, IncidentClass
 from sereno.topology.model import Site, Topology
 from sereno.verdict import VERDICT
 
@@ -24,7 +24,7 @@ _SPREADING = (VERDICT, "intermittent", "options_slow")  # on every path of an el
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one cause explains."""
 
-    class_: str
+    class_: IncidentClass
     cause: Element
     members: tuple[Key, ...]
     elements: tuple[Element, ...] = ()  # the cause's own parts, when it is the sum of them
@@ -183,7 +183,7 @@ class View:
 
     def groups(self) -> list[Group]:
         """What is wrong now, by cause, the largest cause first; a group exists only where an alarm has fired."""
-        found: dict[tuple[str, Element], list[AlarmState]] = {}
+        found: dict[tuple[IncidentClass, Element], list[AlarmState]] = {}
         for state in self._states:
             found.setdefault((self._alarms[state.alarm].class_, self.cause_of(state)), []).append(state)
         groups = [

@@ -4,17 +4,12 @@ A due date is never relaxed: worsening recomputes it from the opening; getting b
 (met or missed) and goes on with the lighter one; the attention that was promised stays promised.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from sereno.contract import Contract
 from sereno.incident import PRIORITIES, Clock, ClockName, IncidentRecord, Priority
-
-if TYPE_CHECKING:
-    from sereno.contract import Contract
 
 _NAMES: tuple[ClockName, ...] = ("attention", "solution")
 

@@ -79,7 +79,7 @@ def _maintenance(topology: Topology) -> dict[str, Handler]:
         if to_us <= from_us:
             raise RefusedError(f"la ventana termina ({iso(to_us)}) antes de empezar ({iso(from_us)})")
         announced = asked.get("announced_us")
-        row = connection.execute(
+        written = connection.execute(
             insert(maintenance).values(
                 scope_kind=kind,
                 scope_name=name,
@@ -90,8 +90,8 @@ def _maintenance(topology: Topology) -> dict[str, Handler]:
                 who=command.who,
                 recorded_us=now_us,
             )
-        )
-        return f"mantenimiento {row.inserted_primary_key[0]} de {kind} {name} registrado"
+        ).inserted_primary_key
+        return f"mantenimiento {written[0] if written else '?'} de {kind} {name} registrado"
 
     def cancel(connection: Connection, command: Command, now_us: int) -> str:
         number = int(command.arguments["id"])

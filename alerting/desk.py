@@ -4,10 +4,7 @@
 what was decided in one instant (both cores, every path, the service) is understood together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -21,14 +18,11 @@ from alerting.effects import AlarmCleared, AlarmRaised, Effect
 from alerting.machine import AlarmState
 from alerting.people import policy, recipients
 from alerting.reconcile import Reconciler
+from sereno.contract import Contract
+from sereno.desk import Desk
 from sereno.incident import Element, IncidentRecord
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change
-
-if TYPE_CHECKING:
-    from sereno.desk import Desk
-
-    from sereno.contract import Contract
 
 DEFAULT_OPTIONS_US = 1_000_000
 

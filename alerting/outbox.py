@@ -64,7 +64,7 @@ class Dispatcher:
         try:
             due, wait = await asyncio.to_thread(self._due)
         except StoreError as error:
-            log.error("outbox: %s", error)
+            log.warning("outbox: %s", error)  # one line: the store's own words
             return 1.0
         for delivery in due:
             task = asyncio.create_task(self._deliver(delivery), name=f"deliver-{delivery.id}")
@@ -100,9 +100,10 @@ class Dispatcher:
     async def _deliver(self, delivery: Delivery) -> None:
         message = delivery.message
         channel = self._channels.get(message.channel)
+        if channel is None:  # taken out of the desk's file since
+            await asyncio.to_thread(self._failed, delivery, f"no channel named {message.channel}")
+            return
         try:
-            if channel is None:
-                raise RejectedError(f"no channel named {message.channel}")
             receipt = await channel(message)
         except RejectedError as error:
             await asyncio.to_thread(self._failed, delivery, one_line(error))
@@ -151,5 +152,5 @@ class Dispatcher:
 
 def backoff(attempts: int) -> float:
     """Doubling from one second to five minutes, each with a fifth of jitter so that a crowd does not return at once."""
-    base = min(FIRST_RETRY_SECONDS * 2**attempts, LONGEST_RETRY_SECONDS)
+    base = min(FIRST_RETRY_SECONDS * float(2 ** min(attempts, 20)), LONGEST_RETRY_SECONDS)
     return base * random.uniform(0.8, 1.2)  # noqa: S311 - spread, not secrecy

@@ -1,13 +1,8 @@
 """Who is told and by which channel, from the desk's file."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
 
-if TYPE_CHECKING:
-    from sereno.desk import Desk
+from sereno.desk import Desk
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,10 +4,7 @@ One rule keeps it small: a cause takes the incident that already bears its name,
 explains, else one that resolved within 30 minutes, else, once it has settled, a new one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,13 +15,11 @@ from alerting.causes import RANK, Group, Key, View, gravity
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
 from sereno.clock import iso
+from sereno.contract import Contract, Version
 from sereno.errors import ConfigError
 from sereno.incident import PRIORITIES, Clock, Element, IncidentRecord, Priority, Symptom
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change
-
-if TYPE_CHECKING:
-    from sereno.contract import Contract, Version
 
 REOPEN_US = 30 * 60 * 1_000_000  # a cause that returns within this is the same incident
 QUIET_US = 30 * 60 * 1_000_000  # a flapping one, once announced, pages no more for this long
@@ -141,7 +136,7 @@ class Reconciler:
         self.book.records[number] = IncidentRecord(
             number=number,
             state="open",
-            class_=group.class_,  # type: ignore[arg-type]
+            class_=group.class_,
             priority="Baja",
             priority_peak="Baja",
             cause=group.cause,
@@ -165,7 +160,7 @@ class Reconciler:
         lead, urgency, impact, pages = gravity(view, group, states, self.alarms)
         base = self._version(self.desk_contract, now_us).priority(urgency, impact)
         sites = self._down_sites(group, states)
-        priority = clocks.worst([base, *self._site_priority(sites, now_us)])  # type: ignore[list-item]
+        priority = clocks.worst([base, *self._site_priority(sites, now_us)])
         customers = self._customers(record, group, base, sites, world, now_us)
         core = world.get(("core", group.cause.name.partition("/")[2], VERDICT))
         title_id, values = words.title(
@@ -230,10 +225,10 @@ class Reconciler:
         for name, _ in sites:
             alarm = self.alarms.alarms[name]
             found.append(version.priority(alarm.urgency, alarm.impact))
-        return found  # type: ignore[return-value]
+        return found
 
     def _customers(
-        self, record: IncidentRecord, group: Group, base: str, sites: list[tuple[str, str]],
+        self, record: IncidentRecord, group: Group, base: Priority, sites: list[tuple[str, str]],
         world: Mapping[Key, Change], now_us: int,
     ) -> dict[str, Priority]:  # fmt: skip
         """Customers whose site the cause degrades or downs, each at what it suffers; who suffered once stays named."""
@@ -246,15 +241,15 @@ class Reconciler:
             customer = self._topology.sites[name].customer
             said = world.get(("site", name, VERDICT))
             if name in down:
-                suffers: Priority = clocks.worst([base, *self._site_priority(sites, now_us)])  # type: ignore[list-item]
+                suffers: Priority = clocks.worst([base, *self._site_priority(sites, now_us)])
             elif everybody or (said is not None and said.state in {"down", "degraded"}):
-                suffers = base  # type: ignore[assignment]
+                suffers = base
             else:
                 continue
             found[customer] = clocks.worst([suffers, found.get(customer, suffers)])
         for customer, priority in record.customers.items():
-            easier = clocks.worst([base, priority]) != base  # type: ignore[list-item]
-            found.setdefault(customer, base if easier else priority)  # type: ignore[arg-type]
+            easier = clocks.worst([base, priority]) != base
+            found.setdefault(customer, base if easier else priority)
         return found
 
     def _leaning(self, cause: Element) -> list[str]:

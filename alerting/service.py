@@ -7,9 +7,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from sqlalchemy import func, select
 
+from alerting.alarms import load_alarms
 from alerting.channels.base import Channel
 from alerting.commands import Handler, apply_pending, handlers_for
 from alerting.desk import DeskMachine
@@ -17,12 +19,16 @@ from alerting.effects import Effect
 from alerting.outbox import Dispatcher
 from alerting.storage import BATCH, Memory
 from sereno.clock import SECOND_US, Clock
+from sereno.contract import load_contract
+from sereno.desk import Desk as DeskModel
 from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.store.commands import Command
 from sereno.store.tables import commands, verdict_changes
+from sereno.topology.model import Topology
 
 log = logging.getLogger(__name__)
+DEFAULT_CONTRACT = "callmyway"  # with neither desk nor customers: clocks that run 24×7, the strictest reading
 POLL_SECONDS = 0.1  # commands must be applied within 250 ms; what the collector commits wakes us at once
 
 
@@ -80,8 +86,9 @@ class Desk:
         machine, effects, position = self._machine, list[Effect](), memory.position
         with self._store.write() as connection:
             news = memory.news(connection)
-            for position, change in news:
+            for number, change in news:
                 effects += machine.change(change)
+                position = number
             more = len(news) == BATCH
             done: list[Command] = []
             if not more:  # with news still to read, neither time nor people may run ahead of it
@@ -92,6 +99,14 @@ class Desk:
             messages = memory.write(connection, machine, effects, position, self._clock.now_us())
         memory.wrote(machine, position)
         return messages, done, more
+
+
+def machine_for(topology: Topology, desk: DeskModel | None, beside: Path | None) -> DeskMachine:
+    """The machine of a topology and a desk; contracts and alarms from the folder `beside`, else the shipped ones."""
+    names = {customer.contract for customer in topology.customers.values()}
+    names.add(desk.contract if desk is not None else min(names, default=DEFAULT_CONTRACT))
+    contracts = {name: load_contract(name, beside) for name in sorted(names)}
+    return DeskMachine(topology, desk, contracts, load_alarms(beside))
 
 
 class AlertingService:
@@ -128,7 +143,7 @@ class AlertingService:
         try:
             messages, done, more = await asyncio.to_thread(self.desk.round)
         except StoreError as error:
-            log.error("desk: %s", error)
+            log.warning("desk: %s", error)
             await asyncio.sleep(POLL_SECONDS)
             return
         if messages:

@@ -1,9 +1,10 @@
 """The desk's machine and the store: written after each round in one transaction, rebuilt from it at start."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from alerting.causes import Key
 from alerting.desk import DeskMachine, DeskSnapshot
@@ -121,8 +122,8 @@ class Memory:
                 connection.execute(update(alarm_states).where(_is(key)).values(body=body))
 
 
-def _is(key: Key) -> object:
-    return (alarm_states.c.alarm == key[0]) & (alarm_states.c.kind == key[1]) & (alarm_states.c.name == key[2])
+def _is(key: Key) -> ColumnElement[bool]:
+    return and_(alarm_states.c.alarm == key[0], alarm_states.c.kind == key[1], alarm_states.c.name == key[2])
 
 
 def _mark(connection: Connection, reader: str, position: int) -> None:
@@ -158,15 +159,14 @@ def _world(connection: Connection, position: int) -> list[Change]:
     return [_change(row) for row in rows]
 
 
-def _change(row: object) -> Change:
-    values = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 - SQLAlchemy's public access by column
+def _change(row: Row[Any]) -> Change:
     return Change(
-        kind=values["kind"],
-        name=values["name"],
-        what=values["what"],
-        state=values["state"],
-        since_us=values["since_us"],
-        at_us=values["at_us"],
-        reason=values["reason"],
-        facts=msgspec.json.decode(values["facts"]),
+        kind=row.kind,
+        name=row.name,
+        what=row.what,
+        state=row.state,
+        since_us=row.since_us,
+        at_us=row.at_us,
+        reason=row.reason,
+        facts=msgspec.json.decode(row.facts),
     )

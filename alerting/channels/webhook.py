@@ -8,11 +8,11 @@ from http import HTTPStatus
 
 import httpx
 import msgspec
-from sereno.desk import ChannelConfig
 
 from alerting.channels.base import TIMEOUT_SECONDS, Channel, RejectedError, RetryError, one_line
 from alerting.effects import Notification
 from sereno.clock import iso
+from sereno.desk import Channel as ChannelConfig
 from sereno.topology import resolve_secret
 
 SIGNATURE_HEADER = "X-Sereno-Signature"

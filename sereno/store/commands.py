@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from sereno.clock import Clock, SystemClock
+from sereno.errors import StoreError
 from sereno.store.engine import Store
 from sereno.store.tables import commands, lease
 
@@ -44,12 +45,14 @@ def submit(
         found = connection.execute(select(commands.c.id).where(commands.c.key == key)).scalar()
         if found is not None:
             return int(found)
-        row = connection.execute(
+        written = connection.execute(
             insert(commands).values(
                 key=key, at_us=(clock or SystemClock()).now_us(), who=who, verb=verb, arguments=body, state="pending"
             )
-        )
-        return int(row.inserted_primary_key[0])
+        ).inserted_primary_key
+        if written is None:
+            raise StoreError("the database did not say which command it took; try again")
+        return int(written[0])
 
 
 def pending(connection: Connection, limit: int = 100) -> list[Command]:

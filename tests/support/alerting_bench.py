@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import yaml
-from sereno.desk import load_desk
 
 from alerting.alarms import load_alarms
 from alerting.desk import DeskMachine
 from alerting.effects import Effect, Notification
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import load_contract
+from sereno.desk import load_desk
 from sereno.incident import ACTIVE, IncidentRecord
 from sereno.topology import topology_from_json
 from sereno.topology.model import Topology
@@ -37,7 +37,9 @@ probes: {bog-1: {network: isp-etb}, bog-2: {network: isp-claro}}
 DESK = """
 contract: callmyway
 channels: {hook: {webhook: "http://127.0.0.1:1/"}}
-people: {ana: {email: ana@example.net, channels: [hook], locale: es_CO}, leo: {email: leo@example.net, channels: [hook], locale: en}}
+people:
+  ana: {email: ana@example.net, channels: [hook], locale: es_CO}
+  leo: {email: leo@example.net, channels: [hook], locale: en}
 levels: [{name: L1, people: [ana]}, {name: L2, people: [leo]}]
 """
 

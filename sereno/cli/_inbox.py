@@ -1,0 +1,77 @@
+"""Asking the desk for something: through the active collector or, when none runs, by doing it here under the lock."""
+
+import getpass
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from sereno.clock import SystemClock
+from sereno.errors import SerenoError, StoreError
+from sereno.instance import data_directory, lock, open_store
+from sereno.store import Store
+from sereno.store.commands import Outcome, collector_alive, submit, wait
+
+ANSWER_SECONDS = 5.0
+
+
+class RefusedByDeskError(SerenoError):
+    """The desk's own words, with the exit status that it gave them."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.exit_code = outcome.code or 1
+        super().__init__(outcome.text)
+
+
+def ask(data: Path | None, database: str | None, verb: str, arguments: Mapping[str, Any], who: str | None) -> str:
+    """What was done, in words; RefusedByDeskError with why not."""
+    store = open_store(data, database)
+    try:
+        command = submit(store, verb, arguments, who or _user())
+        if collector_alive(store):
+            outcome = wait(store, command, ANSWER_SECONDS)
+        else:
+            outcome = _apply_here(store, command, None if database else data_directory(data))
+    finally:
+        store.dispose()
+    if outcome.state == "pending":
+        raise StoreError("the collector did not answer in 5 s; see `sereno doctor`, the order is still in its inbox")
+    if outcome.state == "refused":
+        raise RefusedByDeskError(outcome)
+    return outcome.text
+
+
+def _apply_here(store: Store, command: int, folder: Path | None) -> Outcome:
+    """Nothing runs: the same round that a collector would make, while nobody can start."""
+    from alerting.service import Desk
+
+    with lock(folder) if folder is not None else nullcontext():
+        desk = Desk(store, stored_machine(store), SystemClock())
+        while desk.round()[2]:
+            continue
+        return wait(store, command, 0.0)
+
+
+def stored_machine(store: Store) -> Any:
+    """The machine of the topology and desk that were accepted last."""
+    import msgspec
+    from sqlalchemy import select
+
+    from alerting.service import machine_for
+    from sereno.desk import Desk as DeskFile
+    from sereno.store.tables import topologies
+    from sereno.topology import topology_from_json
+
+    with store.read() as connection:
+        row = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).first()
+    if row is None:
+        raise StoreError("no topology was ever accepted here; start `sereno up` once")
+    desk = DeskFile.model_validate(msgspec.json.decode(row.desk)) if row.desk else None
+    return machine_for(topology_from_json(msgspec.json.decode(row.topology)), desk, None)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in some containers
+        return "cli"

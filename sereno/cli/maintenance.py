@@ -1,0 +1,128 @@
+"""`sereno maintenance`: announced windows of work."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sereno.clock import iso, parse_instant
+from sereno.errors import UsageError
+from sereno.store.desk import Window
+
+app = typer.Typer(no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)]
+Database = Annotated[str | None, typer.Option("--database", help="Database URL instead.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+By = Annotated[str | None, typer.Option("--by", help="Who announces it.", show_default=False)]
+
+
+@app.command()
+def add(
+    scope: Annotated[str, typer.Option("--scope", help="service, site:X, core:X, sbc:X, path:S/C or customer:X.")],
+    start: Annotated[str, typer.Option("--from", help="ISO 8601 with offset.")],
+    end: Annotated[str, typer.Option("--to", help="ISO 8601 with offset.")],
+    announced: Annotated[str | None, typer.Option("--announced", help="When customers were told; else now.")] = None,
+    critical_fix: Annotated[bool, typer.Option("--critical-fix", help="Mends a critical platform fault.")] = False,
+    by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Announce a window. It silences alarms of its scope; the contract says whether its time is excluded."""
+    from sereno.cli._inbox import ask
+
+    kind, _, name = scope.partition(":")
+    if not name and kind == "service":
+        name = _service(data, database)
+    if not name:
+        raise UsageError(f"--scope {scope}: write kind:name, such as sbc:sbc-1, or service")
+    arguments = {
+        "kind": kind, "name": name, "critical_fix": critical_fix,
+        "from_us": _instant("--from", start), "to_us": _instant("--to", end),
+        "announced_us": _instant("--announced", announced) if announced else None,
+    }  # fmt: skip
+    text = ask(data, database, "maintenance.add", arguments, by)
+    if as_json:
+        _print(_windows(data, database)[-1:])
+    else:
+        print(text)
+
+
+@app.command("list")
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="Cancelled ones too.")] = False,
+    data: Data = None, database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Announced windows."""
+    found = [window for window in _windows(data, database) if every or window.cancelled_us is None]
+    if as_json:
+        _print(found)
+    elif not found:
+        print("Ningún mantenimiento.")
+    else:
+        for window in found:
+            gone = "  cancelado" if window.cancelled_us is not None else ""
+            span = f"{iso(window.from_us)} – {iso(window.to_us)}"
+            print(f"{window.id:>4}  {window.kind}:{window.name}  {span}  anunciado {iso(window.announced_us)}{gone}")
+
+
+@app.command()
+def cancel(
+    number: Annotated[int, typer.Argument(help="The window's number.")],
+    by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Take a window back."""
+    from sereno.cli._inbox import ask
+
+    text = ask(data, database, "maintenance.cancel", {"id": number}, by)
+    if as_json:
+        _print([window for window in _windows(data, database) if window.id == number])
+    else:
+        print(text)
+
+
+def _instant(option: str, text: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def _service(data: Path | None, database: str | None) -> str:
+    from sereno.cli._inbox import stored_machine
+    from sereno.instance import open_store
+
+    store = open_store(data, database)
+    try:
+        return str(stored_machine(store).topology.service)
+    finally:
+        store.dispose()
+
+
+def _windows(data: Path | None, database: str | None) -> list[Window]:
+    from sereno.instance import open_store
+    from sereno.store.desk import windows
+
+    store = open_store(data, database)
+    try:
+        with store.read() as connection:
+            return windows(connection)
+    finally:
+        store.dispose()
+
+
+def _print(found: list[Window]) -> None:
+    rows = [
+        {
+            "id": window.id,
+            "scope": {"kind": window.kind, "name": window.name},
+            "from": iso(window.from_us),
+            "to": iso(window.to_us),
+            "announced": iso(window.announced_us),
+            "critical_fix": window.critical_fix,
+            "who": window.who,
+            "recorded": iso(window.recorded_us),
+            "cancelled": None if window.cancelled_us is None else iso(window.cancelled_us),
+        }
+        for window in found
+    ]
+    print(json.dumps({"maintenance": rows}, ensure_ascii=False, indent=2))
