@@ -325,3 +325,16 @@ async def test_evidence_stays_below_4_kb_of_json(sip):
     assert got.reason == "sip_5xx"
     assert len(got.evidence["messages"]) == 3
     assert len(msgspec.json.encode(got.evidence)) <= 4096
+
+
+async def test_ipv6(sip):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 loopback here")
+    async with peer(lambda data, _: [(0, answer(data))], host="::1") as at:
+        got = await sip.options(ask(at.port, host="[::1]"))
+    assert got.kind == "answered"
+    assert got.rtt_seconds is not None
+    assert b"Via: SIP/2.0/UDP [::1]:" in at.requests[0]
