@@ -250,7 +250,7 @@ class Engine:
 
 def counted_planes(topology: Topology, contracts: "Mapping[str, Contract]", at_us: int) -> dict[str, frozenset[str]]:
     """Per customer, the planes that its contract counts at an instant."""
-    found = {}
+    found: dict[str, frozenset[str]] = {}
     for name, customer in topology.customers.items():
         contract = contracts.get(customer.contract)
         if contract is not None:

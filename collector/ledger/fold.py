@@ -13,10 +13,12 @@ from collector.verdicts.quality import FlagStep, Quality
 from collector.verdicts.samples import GOOD, LATE, PLAIN, LeafKey, Sample, Timing, leaf_key, sample
 from collector.verdicts.votes import Value
 from collector.verdicts.witness import DOWN, Step, Witness
+from sereno.clock import SECOND_US
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 from sereno.wire import Result
 
+_LATEST_REPLY_US = 40 * SECOND_US  # a probe listens for late replies for 32 s (64·T1, RFC 3261 §17.1.1.2)
 _QUALITY = frozenset({"edge", "natural", "options"})
 _PLANE_CHECK = {"plane:registration": "register", "plane:call": "call"}
 
@@ -79,6 +81,7 @@ class Fold:
         self._timing = Timing(topology)
         self._series: dict[LeafKey, _Series] = {}
         self._keys: dict[tuple[str | None, ...], _Series | None] = {}
+        self._closed: list[tuple[int, LeafKey, Step | FlagStep]] | None = None
         self.first_us: int | None = None
         self.last_us = 0
 
@@ -102,10 +105,12 @@ class Fold:
             series.feed(sample(result, at_us, self._timing.timeout_us[result.check]))
 
     def intervals(self, from_us: int, to_us: int) -> list[Interval]:
-        """Every element's intervals of [from, to), adjacent ones of one state joined. Closes the fold."""
-        for series in self._series.values():
-            series.close(max(to_us, self.last_us) + series.witness.hold_us + 1)
-        steps = self._steps()
+        """Every element's intervals of [from, to), adjacent ones of one state joined. Nothing can be added after."""
+        if self._closed is None:
+            for series in self._series.values():
+                series.close(self.last_us + series.witness.hold_us + _LATEST_REPLY_US)
+            self._closed = self._steps()
+        steps = self._closed
         recorder = _Recorder(self._timing, from_us, to_us)
         shaky = recorder.run(self._graph(), steps, {})
         if shaky:  # an SBC had an outage: its edge is no witness about cores close to its ends
@@ -198,9 +203,7 @@ class _Recorder:
     def _close(self, kind: str, name: str, since: int, until: int, value: Value) -> None:
         begin, end = max(since, self._from), min(until, self._to)
         if begin < end:
-            self._done.append(
-                Interval(kind, name, value.state, begin, end, value.reason, self._bound(kind, value))
-            )
+            self._done.append(Interval(kind, name, value.state, begin, end, value.reason, self._bound(kind, value)))
 
     def _bound(self, kind: str, value: Value) -> int:
         if value.state != DOWN:

@@ -34,22 +34,18 @@ class Coverage:
         """Whether the element is wholly inside the scopes."""
         if self._all or (kind, name) in self._named:
             return True
-        if not self._named:
-            return False
-        if kind == "path":
-            sbc, _, core = name.partition("/")
-            return (sbc, core) in self._paths
+        sites = self.topology.sites
         if kind == "site":
-            return self._site(name)
+            return bool(self._named) and self._site(name)
         if kind == "customer":
-            own = [site for site, settings in self.topology.sites.items() if settings.customer == name]
+            own = [site for site, settings in sites.items() if settings.customer == name]
             return bool(own) and all(self.covers("site", site) for site in own)
+        if kind == "service" and sites:
+            return all(self.covers("site", site) for site in sites)
         if kind == "service":
-            sites = self.topology.sites
-            if sites:
-                return all(self.covers("site", site) for site in sites)
             return all((path.sbc, path.core) in self._paths for path in self.topology.paths())
-        return False
+        sbc, _, core = name.partition("/")
+        return kind == "path" and (sbc, core) in self._paths
 
     def _site(self, name: str) -> bool:
         settings = self.topology.sites[name]

@@ -47,8 +47,9 @@ def path(planes: Planes, counted: frozenset[str], *, passive: bool = False) -> V
 
 
 def refusing(planes: Planes) -> Value | None:
-    """The plane on which the core itself says no: OPTIONS 5xx or 6xx by the core, or REGISTER or INVITE 5xx while
-    OPTIONS is answered. None when it does not.
+    """The plane on which the core itself says no, None when it does not.
+
+    OPTIONS 5xx or 6xx by the core, or REGISTER or INVITE 5xx while OPTIONS is answered.
     """
     signalling = planes.signalling
     if signalling is None:
@@ -56,9 +57,10 @@ def refusing(planes: Planes) -> Value | None:
     if signalling.state == "down":
         return signalling if "by_core" in signalling.tags else None
     for value in (planes.registration, planes.call):
-        if signalling.alive and value is not None and value.state == "down":
-            if value.reason == "sip_5xx" and "by_sbc" not in value.tags:
-                return value
+        if not signalling.alive or value is None or value.state != "down":
+            continue
+        if value.reason == "sip_5xx" and "by_sbc" not in value.tags:
+            return value
     return None
 
 
@@ -87,6 +89,11 @@ def core(reaches: Sequence[Reach], inside: Value | None, *, sbcs: int) -> Value:
         return Value("up", min(value.since_us for value in reached))
     if inside is not None and inside.alive:
         return Value("degraded", inside.since_us, "unreachable_from_sbcs")
+    return _unreached(reaches, inside, sbcs)
+
+
+def _unreached(reaches: Sequence[Reach], inside: Value | None, sbcs: int) -> Value:
+    """Nobody reaches the core: down if those who could are enough to say so."""
     witnesses = [one for one in reaches if one.solid and not one.passive]
     latest = max((one.planes.signalling.since_us for one in reaches if one.planes.signalling), default=0)
     if not witnesses:
@@ -144,11 +151,16 @@ def site(views: Sequence[Value], failover: str) -> Value:
                 return value
             return value._replace(since_us=_carried(views[: index + 1]))
         if value.state == "down" and "visible" not in value.tags:
-            if all(one.state == "down" for one in views[:index]):
-                return value._replace(since_us=max(one.since_us for one in views[: index + 1]))
-            rest = any_of(list(views[index:]))
-            return unknown(max(one.since_us for one in views), rest.reason or "no_data")
+            return _stuck(views[: index + 1])
     return any_of(list(views))
+
+
+def _stuck(views: Sequence[Value]) -> Value:
+    """The last of these SBCs holds its phones without serving them, if they have come so far."""
+    since = max(one.since_us for one in views)
+    if all(one.state == "down" for one in views):
+        return views[-1]._replace(since_us=since)
+    return unknown(since, next(one.reason for one in views if one.state != "down") or "no_data")
 
 
 def _carried(views: Sequence[Value]) -> int:
@@ -192,8 +204,7 @@ def service(sites: Sequence[Value]) -> Value:
     """Down when all are; degraded when any is down or degraded; unknown while nobody is known to be up."""
     down = [value for value in sites if value.state == "down"]
     if down and len(down) == len(sites):
-        last = max(down, key=lambda value: value.since_us)
-        return last
+        return max(down, key=lambda value: value.since_us)
     alive = [value for value in sites if value.alive]
     if not alive:
         return any_of(list(sites))

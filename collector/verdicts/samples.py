@@ -59,8 +59,10 @@ class Signature(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A result as its witness sees it. `order` breaks ties of `at_us`; `reply_us` is a late reply's arrival;
-    `settled_us` is when the sample was known to have had no timely reply (its deadline).
+    """A result as its witness sees it.
+
+    `order` breaks ties of `at_us`; `reply_us` is a late reply's arrival; `settled_us` is when the sample was known
+    to have had no timely reply (its deadline).
     """
 
     at_us: int

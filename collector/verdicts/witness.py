@@ -157,8 +157,9 @@ class Witness:
     # -- the passing of time -----------------------------------------------------------------------------------------
 
     def _deliver(self, until_us: int) -> None:
-        """Late replies that arrived by `until_us`: while down each is a success at its arrival; it never rewrites a
-        confirmed outage (a thawed core answers everything that queued up while it was frozen).
+        """Late replies that arrived by `until_us`: while down, each is a success at its arrival.
+
+        It never rewrites a confirmed outage: a thawed core answers everything that queued up while it was frozen.
         """
         while self._replies and self._replies[0] <= until_us:
             arrived = self._replies.pop(0)

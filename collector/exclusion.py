@@ -1,0 +1,116 @@
+"""Which time a contract takes out of availability (DESIGN §8.9): announced work, and only under its terms.
+
+The announced scope must cover the element wholly, the notice must have been given in time, and what lies outside the
+contract's daily window, or after the announced end, counts as ever. Isolation under attack excludes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from collector.availability import Excluded, Scope
+from collector.ledger import spans
+from collector.ledger.spans import Spans
+from collector.verdicts.overlay import Coverage, active
+from sereno.clock import from_datetime, to_datetime
+from sereno.contract import Contract, Version
+from sereno.topology.model import Topology
+from sereno.verdict import MaintenanceWindow
+
+
+def accepted(window: MaintenanceWindow, version: Version) -> Spans:
+    """The part of a window that a contract's version excludes; empty where its terms were not kept."""
+    terms = version.maintenance
+    if terms is None:
+        return []
+    zone = ZoneInfo(version.timezone)
+    begins = to_datetime(window.from_us).astimezone(zone).date()
+    notice = (begins - to_datetime(window.announced_us).astimezone(zone).date()).days
+    same_day = window.critical_fix and terms.critical_fix == "same_day" and notice == 0
+    if not same_day and not terms.notice_days[0] <= notice <= terms.notice_days[1]:
+        return []
+    if window.announced_us > window.from_us:
+        return []
+    ends = to_datetime(window.to_us).astimezone(zone).date()
+    nights = [_night(begins + timedelta(days=day), terms.window, zone) for day in range(-1, (ends - begins).days + 2)]
+    return spans.intersect([(window.from_us, window.to_us)], spans.union(nights))
+
+
+def _night(day: date, window: tuple[int, int], zone: ZoneInfo) -> tuple[int, int]:
+    """The contract's window that begins on a local day; minutes of the day, perhaps past midnight."""
+    begins, ends = window
+    last = day if begins < ends else day + timedelta(days=1)
+    return _instant(day, begins, zone), _instant(last, ends, zone)
+
+
+def _instant(day: date, minute: int, zone: ZoneInfo) -> int:
+    day += timedelta(days=minute // 1440)
+    local = datetime.combine(day, time(minute % 1440 // 60, minute % 60), zone)
+    return from_datetime(local.astimezone(UTC))
+
+
+class Exclusions:
+    """Excluded time of any scope: by its customer's contract, or by all contracts where it serves several."""
+
+    def __init__(
+        self, topology: Topology, contracts: Mapping[str, Contract], windows: Iterable[MaintenanceWindow]
+    ) -> None:
+        self._topology, self._contracts = topology, contracts
+        self._windows = list(windows)
+
+    def __call__(self, scope: Scope) -> Spans:
+        names = contract_names(self._topology, self._contracts, scope)
+        if not names or not self._windows:
+            return []
+        found: Spans | None = None
+        for name in names:
+            own = self._under(self._contracts[name], scope)
+            found = own if found is None else spans.intersect(found, own)
+        return found or []
+
+    def _under(self, contract: Contract, scope: Scope) -> Spans:
+        """Time at which the windows that the contract accepts cover the scope together."""
+        pieces = [
+            MaintenanceWindow(
+                scope_kind=window.scope_kind,
+                scope_name=window.scope_name,
+                from_us=begin,
+                to_us=end,
+                announced_us=window.announced_us,
+            )
+            for window in self._windows
+            for begin, end in accepted(window, contract.at(window.from_us))
+        ]
+        moments = sorted({edge for piece in pieces for edge in (piece.from_us, piece.to_us)})
+        found = []
+        for begin, end in pairwise(moments):
+            scopes = [(piece.scope_kind, piece.scope_name) for piece in active(pieces, begin)]
+            if Coverage(self._topology, scopes).covers(scope.kind, scope.name):
+                found.append((begin, end))
+        return spans.union(found)
+
+
+def contract_names(topology: Topology, contracts: Mapping[str, Contract], scope: Scope) -> list[str]:
+    """The contracts that speak about a scope."""
+    customers = topology.customers
+    if scope.kind == "customer":
+        wanted = [scope.name]
+    elif scope.kind == "site":
+        wanted = [topology.sites[scope.name].customer]
+    else:
+        wanted = list(customers)
+    names = [customers[name].contract for name in wanted if name in customers]
+    found = [name for name in dict.fromkeys(names) if name in contracts]
+    return found or ([] if customers else list(contracts))
+
+
+def target_ppm(topology: Topology, contracts: Mapping[str, Contract], scope: Scope, from_us: int) -> int | None:
+    """The strictest availability that the scope's contracts promise, as in force at the window's beginning."""
+    targets: Sequence[int | None] = [
+        contracts[name].at(from_us).target_ppm for name in contract_names(topology, contracts, scope)
+    ]
+    return max((target for target in targets if target is not None), default=None)
+
+
+__all__ = ["Excluded", "Exclusions", "accepted", "contract_names", "target_ppm"]

@@ -1,0 +1,150 @@
+"""Recorded lines through the same machines as live: the engine by arrival, the ledger by `at`. Pure.
+
+A result arrives at its `at` plus its `duration_seconds` (or `answered_after_seconds`), at its `at` where neither was
+recorded; `since` is always the first failed sample, decisions are made at arrivals.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+
+from collector.availability import Book, Figures, Scope, figures
+from collector.engine import Engine, counted_planes
+from collector.exclusion import Exclusions, target_ppm
+from collector.ledger.fold import Fold, Interval, joined
+from collector.stream import Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
+from collector.verdicts.overlay import Coverage, active
+from sereno.clock import SECOND_US, parse_instant
+from sereno.contract import Contract
+from sereno.topology.model import Topology
+from sereno.verdict import Change, MaintenanceWindow
+from sereno.wire import Result
+
+Listener = Callable[[list[Change], int], None]  # what changed, decided at
+Act = Callable[[IncidentAct, int, int], None]  # a person's act, its instant, its line
+Due = Callable[[], int | None]
+
+
+class Replay:
+    """One run over a recording."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        contracts: Mapping[str, Contract],
+        start_us: int,
+        listener: Listener,
+        act: Act,
+        due: Due,
+    ) -> None:
+        self.topology, self.contracts = topology, contracts
+        self.engine = Engine(topology, contracts, start_us)
+        self.fold = Fold(topology, counted_planes(topology, contracts, start_us))
+        self.windows: list[MaintenanceWindow] = []
+        self.start_us = start_us
+        self.now_us = start_us
+        self._listener, self._act, self._due = listener, act, due
+        self._flying: list[tuple[int, int, Line]] = []  # sent, not arrived yet
+        self._count = 0
+
+    def run(
+        self, lines: Iterable[Line], until_us: int | None = None, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Every line, then the clock on to `until_us`."""
+        fold, flying = self.fold, self._flying
+        for line in lines:
+            while flying and flying[0][0] <= line.at_us:
+                self._arrive(heapq.heappop(flying))
+            self._count += 1
+            if isinstance(line.item, Result):
+                fold.add(line.item, line.at_us)
+                heapq.heappush(flying, (_arrival(line.item, line.at_us), self._count, line))
+            else:
+                self._clock(line.at_us)
+                self._event(line)
+            if progress is not None and self._count % 20_000 == 0:
+                progress(self._count)
+        while flying:
+            self._arrive(heapq.heappop(flying))
+        self._clock(max(until_us or 0, self.now_us))
+
+    def _arrive(self, one: tuple[int, int, Line]) -> None:
+        arrived, _, line = one
+        self._clock(arrived)
+        if isinstance(line.item, Result):
+            self._hear(self.engine.feed_all([(line.item, line.at_us)], arrived), arrived)
+
+    def _clock(self, to_us: int) -> None:
+        """Time passes: whatever falls due on the way is decided at its own instant."""
+        while True:
+            dues = [due for due in (self.engine.next_due_us(), self._due()) if due is not None]
+            due = min(dues, default=None)
+            if due is None or due > to_us:
+                break
+            due = max(due, self.now_us)
+            self.now_us = due
+            self._hear(self.engine.tick(due), due, always=True)
+        self.now_us = max(self.now_us, to_us)
+
+    def _hear(self, changes: list[Change], at_us: int, *, always: bool = False) -> None:
+        if changes or always:
+            self._listener(changes, at_us)
+
+    def _event(self, line: Line) -> None:
+        event, at_us = line.item, line.at_us
+        if isinstance(event, Maintenance):
+            window = MaintenanceWindow(
+                scope_kind=event.scope.kind,
+                scope_name=event.scope.name or self.topology.service,
+                from_us=parse_instant(event.from_),
+                to_us=parse_instant(event.to),
+                announced_us=parse_instant(event.announced),
+                critical_fix=event.critical_fix,
+            )
+            self.windows.append(window)
+            self._hear(self.engine.maintenance(window, at_us), at_us)
+        elif isinstance(event, ProbeState):
+            self._hear(self.engine.probe_event(event.probe, event.state, at_us), at_us)
+        elif isinstance(event, Isolate):
+            self._hear(self.engine.isolate(event.sbc, at_us), at_us)
+        elif isinstance(event, Heal):
+            self._hear(self.engine.heal(event.sbc, at_us), at_us)
+        elif isinstance(event, IncidentAct):
+            self._act(event, at_us, line.number)
+
+    # -- what it was ---------------------------------------------------------------------------------------------------
+
+    def intervals(self) -> list[Interval]:
+        """Verdicts of every element over the whole recording; open windows show as maintenance."""
+        found = [one for one in self.fold.intervals(self.start_us, self.now_us) if one.kind != "customer"]
+        if not self.windows:
+            return found
+        return joined(piece for one in found for piece in self._overlaid(one))
+
+    def _overlaid(self, one: Interval) -> Iterable[Interval]:
+        edges = {edge for window in self.windows for edge in (window.from_us, window.to_us)}
+        moments = sorted({one.from_us, one.to_us, *(edge for edge in edges if one.from_us < edge < one.to_us)})
+        for begin, end in pairwise(moments):
+            scopes = [(window.scope_kind, window.scope_name) for window in active(self.windows, begin)]
+            if scopes and Coverage(self.topology, scopes).covers(one.kind, one.name):
+                yield one._replace(state="maintenance", reason="maintenance", from_us=begin, to_us=end)
+            else:
+                yield one._replace(from_us=begin, to_us=end)
+
+    def availability(self, scope: Scope, from_us: int, to_us: int) -> Figures:
+        """The figures of a scope in a window, by the recording alone."""
+        return figures(
+            self.topology,
+            Book(self.fold.intervals(from_us, to_us)),
+            scope,
+            from_us,
+            to_us,
+            excluded=Exclusions(self.topology, self.contracts, self.windows),
+            target_ppm=target_ppm(self.topology, self.contracts, scope, from_us),
+        )
+
+
+def _arrival(result: Result, at_us: int) -> int:
+    after = result.answered_after_seconds if result.reason == "late" or result.outcome == "failed" else None
+    after = after if after is not None else result.duration_seconds
+    return at_us if after is None else at_us + round(after * SECOND_US)

@@ -1,0 +1,186 @@
+"""Recorded results and events, one JSON object per line, read in order of time (DESIGN §13, `sereno replay`)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from sereno.clock import SECOND_US, parse_instant
+from sereno.errors import ConfigError, WireError
+from sereno.topology.model import Topology
+from sereno.wire import VERSION, Result, decode
+
+_HORIZON_US = 60 * SECOND_US  # lines may be this much out of order (results written as they arrived)
+_SCOPES = ("service", "customer", "site", "core", "sbc", "path")
+
+
+class ScopeWords(msgspec.Struct, frozen=True):
+    """What a maintenance window is about."""
+
+    kind: Literal["service", "customer", "site", "core", "sbc", "path"]
+    name: str | None = None
+
+
+class Maintenance(msgspec.Struct, frozen=True, tag_field="event", tag="maintenance"):
+    """Announced work."""
+
+    v: int
+    at: str
+    from_: str = msgspec.field(name="from")
+    to: str = msgspec.field()
+    announced: str = msgspec.field()
+    scope: ScopeWords = msgspec.field()
+    critical_fix: bool = False
+
+
+class ProbeState(msgspec.Struct, frozen=True, tag_field="event", tag="probe"):
+    """A probe came or went."""
+
+    v: int
+    at: str
+    probe: str
+    state: Literal["online", "offline"]
+
+
+class IncidentAct(msgspec.Struct, frozen=True, tag_field="event", tag="incident"):
+    """Somebody worked on an incident."""
+
+    v: int
+    at: str
+    action: Literal["open", "ack", "start", "pause", "resume", "note", "resolve", "close", "reopen", "assign"]
+    by: str
+    number: int | None = None
+    note: str | None = None
+
+
+class Isolate(msgspec.Struct, frozen=True, tag_field="event", tag="isolate"):
+    """An attacked SBC was taken out of service."""
+
+    v: int
+    at: str
+    sbc: str
+
+
+class Heal(msgspec.Struct, frozen=True, tag_field="event", tag="heal"):
+    """It is back."""
+
+    v: int
+    at: str
+    sbc: str
+
+
+Event = Maintenance | ProbeState | IncidentAct | Isolate | Heal
+_events = msgspec.json.Decoder(Event)
+
+
+class Line(NamedTuple):
+    """One line: when it happened, where it stands, what it says."""
+
+    at_us: int
+    order: tuple[str, str, int]  # folding order: probe, boot, seq; events first
+    number: int
+    item: Result | Event
+
+
+class DisorderError(Exception):
+    """A line lies too far back for reading as it comes."""
+
+
+class Reader:
+    """Parses and checks lines against a topology; errors name file and line."""
+
+    def __init__(self, topology: Topology, where: str) -> None:
+        self._topology, self._where = topology, where
+        self.strangers: set[str] = set()  # probes that the topology does not name
+
+    def lines(self, raw: Iterable[bytes]) -> Iterator[Line]:
+        """Every line in folding order (at, probe, boot, seq); DisorderError when one comes over a minute late."""
+        pending: list[Line] = []
+        newest, done = 0, -1
+        for number, text in enumerate(raw, start=1):
+            if not text.strip():
+                continue
+            line = self.parse(text, number)
+            if line.at_us < done:
+                raise DisorderError
+            pending.append(line)
+            if line.at_us > newest:
+                newest = line.at_us
+                if len(pending) > 1 and pending[0].at_us < newest - 2 * _HORIZON_US:
+                    pending.sort()
+                    done = newest - _HORIZON_US
+                    cut = next(index for index, one in enumerate(pending) if one.at_us >= done)
+                    yield from pending[:cut]
+                    pending = pending[cut:]
+        pending.sort()
+        yield from pending
+
+    def everything(self, raw: Iterable[bytes]) -> list[Line]:
+        """All lines sorted, however they lie."""
+        return sorted(self.parse(text, number) for number, text in enumerate(raw, start=1) if text.strip())
+
+    def parse(self, text: bytes, number: int) -> Line:
+        """One line; ConfigError says what is wrong with it and how to mend it."""
+        if b'"event"' in text:
+            return self._event(text, number)
+        try:
+            result = decode(text, Result)
+        except WireError as error:
+            raise self._fault(
+                number, _first_line(error), "write one result or event a line, as docs/replay.md says"
+            ) from None
+        self._check(number, "sbc", result.sbc, self._topology.sbcs)
+        self._check(number, "core", result.core, self._topology.cores)
+        if result.probe not in self._topology.probes:
+            self.strangers.add(result.probe)
+        return Line(result.at_us, (result.probe, result.boot, result.seq), number, result)
+
+    def _event(self, text: bytes, number: int) -> Line:
+        try:
+            event = _events.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._fault(
+                number, f"not an event: {_first_line(error)}", "write maintenance, probe, incident, isolate or heal"
+            ) from None
+        if event.v != VERSION:
+            raise self._fault(number, f"unknown version {event.v}", f"write v: {VERSION}")
+        if isinstance(event, Isolate | Heal):
+            self._check(number, "sbc", event.sbc, self._topology.sbcs)
+        if isinstance(event, Maintenance):
+            self._scope(event.scope, number)
+            if self._instant(event.from_, number, "from") >= self._instant(event.to, number, "to"):
+                raise self._fault(number, "the window ends before it begins", "write from before to")
+            self._instant(event.announced, number, "announced")
+        return Line(self._instant(event.at, number, "at"), ("", "", number), number, event)
+
+    def _scope(self, scope: ScopeWords, number: int) -> None:
+        topology = self._topology
+        known: dict[str, Any] = {
+            "service": {topology.service},
+            "customer": topology.customers,
+            "site": topology.sites,
+            "core": topology.cores,
+            "sbc": topology.sbcs,
+            "path": {path.name for path in topology.paths()},
+        }
+        if scope.kind == "service" and scope.name is None:
+            return
+        self._check(number, scope.kind, scope.name or "", known[scope.kind])
+
+    def _instant(self, text: str, number: int, key: str) -> int:
+        try:
+            return parse_instant(text)
+        except ValueError as error:
+            raise self._fault(number, f"{key}: {error}", "write an instant such as 2026-11-21T02:00:00Z") from None
+
+    def _check(self, number: int, kind: str, name: str | None, known: Any) -> None:
+        if name is not None and name not in known:
+            names = ", ".join(sorted(known)[:8]) or "none"
+            raise self._fault(number, f"no {kind} named {name!r} in the topology", f"name one of: {names}")
+
+    def _fault(self, number: int, what: str, mend: str) -> ConfigError:
+        return ConfigError(f"{self._where}:{number}", what, mend)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

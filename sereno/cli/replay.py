@@ -1,0 +1,226 @@
+"""`sereno replay`: recorded results and events through the machines that run live."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alerting.alarms import load_alarms
+from alerting.desk import DeskMachine
+from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
+from alerting.lifecycle import RefusedError, UnknownIncidentError
+from collector.availability import Scope
+from collector.replay import Replay
+from collector.stream import DisorderError, IncidentAct, Line, Reader
+from sereno.clock import iso, parse_instant
+from sereno.contract import Contract, load_contract
+from sereno.desk import load_desk
+from sereno.errors import ConfigError, UsageError
+from sereno.incident import incident_json
+from sereno.scope import parse_scope
+from sereno.topology import Topology, load_topology
+from sereno.verdict import Change
+
+app = typer.Typer()
+_PROGRESS_SECONDS = 2.0
+
+
+class Desk:
+    """The desk machine beside the engine, and everything that it says."""
+
+    def __init__(self, machine: DeskMachine, where: str) -> None:
+        self.machine, self._where = machine, where
+        self.alarms: list[dict[str, Any]] = []
+        self.notifications: list[dict[str, Any]] = []
+        self._open: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def hear(self, changes: list[Change], at_us: int) -> None:
+        """Changes decided at an instant."""
+        for change in changes:
+            self._take(self.machine.change(change))
+        self._take(self.machine.tick(at_us))
+
+    def act(self, event: IncidentAct, at_us: int, line: int) -> None:
+        """What a person did; a refusal is said and the replay goes on, as the desk would."""
+        arguments = {"number": event.number, "note": event.note}
+        given = {key: value for key, value in arguments.items() if value is not None}
+        try:
+            self._take(self.machine.command(f"incident.{event.action}", given, event.by, at_us))
+        except UnknownIncidentError as error:
+            raise ConfigError(f"{self._where}:{line}", str(error), "name an incident that is open by then") from None
+        except RefusedError as error:
+            sys.stderr.write(f"sereno: {self._where}:{line}: refused: {error}\n")
+        except (ValueError, KeyError) as error:
+            raise ConfigError(
+                f"{self._where}:{line}", str(error), "see docs/replay.md for what each act takes"
+            ) from None
+
+    def _take(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, AlarmRaised):
+                alarm: dict[str, Any] = {"alarm": effect.alarm, "kind": effect.kind, "name": effect.name}
+                alarm |= {"from": iso(effect.from_us), "to": None}
+                self.alarms.append(alarm)
+                self._open[effect.alarm, effect.kind, effect.name] = alarm
+            elif isinstance(effect, AlarmCleared):
+                opened = self._open.pop((effect.alarm, effect.kind, effect.name), None)
+                if opened is not None:
+                    opened["to"] = iso(effect.to_us)
+            elif isinstance(effect, Notification):
+                self.notifications.append(
+                    {"at": iso(effect.at_us), "incident": effect.incident, "to": effect.to, "what": effect.what}
+                )
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="Results and events, one JSON object per line, in order of time.")],
+    topology: Annotated[Path, typer.Option("--topology", help="The topology file that was in force.")],
+    contract: Annotated[
+        str | None, typer.Option("--contract", help="A contract, shipped or a file, for everybody.")
+    ] = None,
+    desk: Annotated[Path | None, typer.Option("--desk", help="The desk file: who is told.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Run the clock on to this instant.")] = None,
+    availability: Annotated[
+        list[str] | None, typer.Option("--availability", help="service, site:X, sbc:X, core:X, path:S/C, customer:X.")
+    ] = None,
+    from_: Annotated[list[str] | None, typer.Option("--from", help="Beginning of that window (one per scope).")] = None,
+    to: Annotated[list[str] | None, typer.Option("--to", help="Its end.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Run recorded results through the machines: intervals, alarms, incidents, notifications, availability."""
+    watched = load_topology(topology)
+    told = load_desk(desk) if desk is not None else None
+    contracts = contracts_of(watched, topology, contract, told.contract if told is not None else None)
+    windows = _windows(watched, availability or [], from_ or [], to or [])
+    until_us = _instant("--until", until) if until is not None else None
+    alarms = load_alarms(topology.parent)
+    run, heard = _run(file, watched, contracts, lambda: DeskMachine(watched, told, contracts, alarms), until_us)
+    answer = {
+        "intervals": [
+            {"kind": one.kind, "name": one.name, "state": one.state, "from": iso(one.from_us), "to": iso(one.to_us)}
+            for one in run.intervals()
+        ],
+        "alarms": heard.alarms,
+        "incidents": [incident_json(record) for record in heard.machine.incidents()],
+        "notifications": heard.notifications,
+        "availability": [run.availability(*window).as_json() for window in windows],
+    }
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        _show(answer)
+
+
+def contracts_of(
+    topology: Topology, path: Path | None, contract: str | None, desk_contract: str | None
+) -> dict[str, Contract]:
+    """Every contract in play by the name it is asked for; one given by hand stands for all of them."""
+    names = dict.fromkeys(customer.contract for customer in topology.customers.values())
+    if desk_contract is not None:
+        names[desk_contract] = None
+    if contract is not None:
+        given = load_contract(contract, path)
+        return dict.fromkeys([*names, given.name], given)
+    return {name: load_contract(name, path) for name in names}
+
+
+def _run(
+    file: Path,
+    topology: Topology,
+    contracts: dict[str, Contract],
+    machine: Callable[[], DeskMachine],
+    until_us: int | None,
+) -> tuple[Replay, Desk]:
+    reader = Reader(topology, str(file))
+    heard = Desk(machine(), str(file))
+    try:
+        run = _feed(reader.lines(_raw(file)), topology, contracts, heard, until_us)
+    except DisorderError:  # not in order of time after all: read the whole and sort
+        heard = Desk(machine(), str(file))
+        run = _feed(iter(reader.everything(_raw(file))), topology, contracts, heard, until_us)
+    if reader.strangers and topology.probes:
+        names = ", ".join(sorted(reader.strangers))
+        sys.stderr.write(f"sereno: {file}: probes that the topology does not name vote as outside probes: {names}\n")
+    return run, heard
+
+
+def _feed(
+    lines: Iterator[Line], topology: Topology, contracts: dict[str, Contract], heard: Desk, until_us: int | None
+) -> Replay:
+    first = next(lines, None)
+    start_us = first.at_us if first is not None else (until_us or 0)
+    run = Replay(topology, contracts, start_us, heard.hear, heard.act, heard.machine.next_due_us)
+    run.run(_again(first, lines), until_us, _progress() if sys.stderr.isatty() else None)
+    return run
+
+
+def _again(first: Line | None, rest: Iterator[Line]) -> Iterator[Line]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _raw(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as handle:
+            yield from handle
+    except OSError as error:
+        raise ConfigError(
+            str(file), error.strerror or "cannot be read", "give a file of one JSON object per line"
+        ) from None
+
+
+def _windows(topology: Topology, scopes: list[str], begins: list[str], ends: list[str]) -> list[tuple[Scope, int, int]]:
+    if not len(scopes) == len(begins) == len(ends):
+        raise UsageError("--availability, --from and --to go together: give one --from and one --to for each scope")
+    found = []
+    for scope, begin, end in zip(scopes, begins, ends, strict=True):
+        from_us, to_us = _instant("--from", begin), _instant("--to", end)
+        if from_us >= to_us:
+            raise UsageError(f"--from {begin} is not before --to {end}; give a window that ends after it begins")
+        found.append((Scope(*parse_scope(topology, scope)), from_us, to_us))
+    return found
+
+
+def _instant(flag: str, text: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _progress() -> Any:
+    began = time.monotonic()
+
+    def tell(count: int) -> None:
+        passed = time.monotonic() - began
+        if passed > _PROGRESS_SECONDS:
+            sys.stderr.write(f"\r{count:,} lines, {count / passed:,.0f} a second")
+            sys.stderr.flush()
+
+    return tell
+
+
+def _show(answer: dict[str, Any]) -> None:
+    """For people: what was not up, what was opened, what was proved."""
+    for one in answer["intervals"]:
+        if one["state"] != "up":
+            print(f"{one['from']}  {one['to']}  {one['kind']} {one['name']}: {one['state']}")
+    for one in answer["incidents"]:
+        cause = one["cause"]
+        print(
+            f"#{one['number']} {one['priority']} {cause['kind']} {cause['name']} since {one['since']}: {one['state']}"
+        )
+    for one in answer["notifications"]:
+        print(f"{one['at']}  #{one['incident']} → {one['to']}: {one['what']}")
+    for one in answer["availability"]:
+        observed = "-" if one["observed"] is None else f"{one['observed']:.6%}"
+        print(
+            f"{one['scope']}: observed {observed}, down {one['down_seconds']} s, excluded {one['excluded_seconds']} s,"
+            f" unknown {one['unknown_seconds']} s of {one['total_seconds']} s; {one['verdict'] or 'no target'}"
+        )
