@@ -1,0 +1,123 @@
+"""A far end of the lab: a pjsua2 user agent that answers every call at once and echoes its audio.
+
+    python -m deploy.lab.farend ADDRESS SIP_PORT RTP_PORT REPORT_FD
+
+pjsua2 is owned by one thread (its asserts kill the process otherwise). The number of calls goes to REPORT_FD, one
+number a line, whenever it changes. A call whose caller has died has no BYE: it is ended when no more packets come.
+"""
+
+import os
+import signal
+import sys
+import time
+
+import pjsua2 as pj
+
+from deploy.lab.plan import CALLS_PER_FAR_END, RTP_BLOCK
+
+_SILENCE_SECONDS = 10.0  # longer than any freeze of a live call's media, shorter than a leak that fills four places
+_TICK_MILLISECONDS = 100
+
+
+class _Call(pj.Call):  # type: ignore[misc]  # untyped library
+    """One incoming call: its audio goes back to where it comes from."""
+
+    def __init__(self, account: "_Account", number: int) -> None:
+        super().__init__(account, number)
+        self.over = False
+        self._received = -1
+        self._heard = time.monotonic()
+
+    def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
+        del prm
+        self.over = self.getInfo().state == pj.PJSIP_INV_STATE_DISCONNECTED
+
+    def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
+        del prm
+        for media in self.getInfo().media:
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                audio = self.getAudioMedia(media.index)
+                audio.startTransmit(audio)
+
+    def end_when_silent(self, now: float) -> None:
+        """Hang up a call that no packet has reached for too long."""
+        info = self.getInfo()
+        if info.state == pj.PJSIP_INV_STATE_CONFIRMED and any(
+            media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE for media in info.media
+        ):
+            received = int(self.getStreamStat(0).rtcp.rxStat.pkt)
+            if received != self._received:
+                self._received, self._heard = received, now
+        if now - self._heard > _SILENCE_SECONDS:
+            self._heard = now
+            self.hangup(pj.CallOpParam(True))
+
+
+class _Account(pj.Account):  # type: ignore[misc]  # untyped library
+    """Answers at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[_Call] = []
+
+    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
+        call = _Call(self, prm.callId)
+        self.calls.append(call)
+        answer = pj.CallOpParam(True)
+        answer.statusCode = 200
+        call.answer(answer)
+
+
+def _endpoint(address: str, sip_port: int) -> pj.Endpoint:
+    endpoint = pj.Endpoint()
+    endpoint.libCreate()
+    config = pj.EpConfig()
+    config.uaConfig.threadCnt = 0
+    config.uaConfig.mainThreadOnly = True
+    config.uaConfig.maxCalls = CALLS_PER_FAR_END
+    config.uaConfig.userAgent = "sereno-lab-far-end"
+    config.logConfig.level = config.logConfig.consoleLevel = 2
+    config.medConfig.clockRate = config.medConfig.sndClockRate = 8000  # telephony only: nothing to resample
+    config.medConfig.noVad = True
+    config.medConfig.ecTailLen = 0
+    endpoint.libInit(config)
+    transport = pj.TransportConfig()
+    transport.boundAddress, transport.port = address, sip_port
+    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
+    return endpoint
+
+
+def _account(address: str, sip_port: int, rtp_port: int) -> _Account:
+    config = pj.AccountConfig()
+    config.idUri = f"sip:echo@{address}:{sip_port}"
+    rtp = config.mediaConfig.transportConfig
+    rtp.boundAddress, rtp.port, rtp.portRange = address, rtp_port, RTP_BLOCK - 2
+    account = _Account()
+    account.create(config)
+    return account
+
+
+def main() -> None:
+    """Serve until killed."""
+    address, sip_port, rtp_port, report = sys.argv[1], *(int(word) for word in sys.argv[2:5])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    endpoint = _endpoint(address, sip_port)
+    account = _account(address, sip_port, rtp_port)
+    reported, tick = -1, time.monotonic()
+    while True:
+        endpoint.libHandleEvents(_TICK_MILLISECONDS)
+        account.calls = [call for call in account.calls if not call.over]
+        if len(account.calls) != reported:
+            reported = len(account.calls)
+            os.write(report, f"{reported}\n".encode())
+        now = time.monotonic()
+        if now - tick > 1.0:
+            tick = now
+            for call in account.calls:
+                call.end_when_silent(now)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Where everything of a lab stands: addresses and ports of one loopback net. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from sereno.errors import UsageError
+
+SIP_PORT = 5060
+FAR_END_PORTS = (5070, 5071)  # pjsua2 holds four calls per process, so two processes make eight calls per core
+CALLS_PER_FAR_END = 4
+RTP_BASE, RTP_BLOCK = 42_000, 40  # a call takes an even RTP port and the RTCP port above it
+DOMAIN = "voice.lab.sereno"
+USERS = {"monitor-1": "9000", "monitor-2": "9001"}  # accounts of the topology, and the user each one is
+_NET = re.compile(r"127\.(\d{1,3})")
+
+Kind = Literal["sbc", "core"]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A machine of the lab: one Kamailio; a core has its far ends beside it and shares their fate."""
+
+    name: str
+    kind: Kind
+    address: str
+    primary: str | None = None
+    """The core that an SBC prefers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A lab on one net: 127.N.1.x are SBCs, 127.N.2.x are cores."""
+
+    net: str
+    components: tuple[Component, ...]
+
+    def component(self, name: str) -> Component:
+        return next(one for one in self.components if one.name == name)
+
+    @property
+    def sbcs(self) -> tuple[Component, ...]:
+        return tuple(one for one in self.components if one.kind == "sbc")
+
+    @property
+    def cores(self) -> tuple[Component, ...]:
+        return tuple(one for one in self.components if one.kind == "core")
+
+    def sockets(self) -> tuple[tuple[str, int], ...]:
+        """Every UDP socket that the lab listens on for SIP."""
+        found = [(one.address, SIP_PORT) for one in self.components]
+        found += [(core.address, port) for core in self.cores for port in FAR_END_PORTS]
+        return tuple(found)
+
+
+def plan(net: str) -> Plan:
+    """The plan of `127.N`; UsageError when it is no such net."""
+    matched = _NET.fullmatch(net)
+    if matched is None or int(matched.group(1)) > 255:  # noqa: PLR2004
+        raise UsageError(f"--net: {net!r} is not a loopback net; write 127.N with N from 0 to 255, such as 127.5")
+    return Plan(
+        net=net,
+        components=(
+            Component("core-a", "core", f"{net}.2.1"),
+            Component("core-b", "core", f"{net}.2.2"),
+            Component("sbc-1", "sbc", f"{net}.1.1", primary="core-a"),
+            Component("sbc-2", "sbc", f"{net}.1.2", primary="core-b"),
+        ),
+    )

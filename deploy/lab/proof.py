@@ -1,0 +1,130 @@
+"""Proof that the lab works: OPTIONS through every way that should work now, until each is answered by whom it should.
+
+Also the dispatchers: an SBC that still takes a living core for dead would send phones the long way round.
+"""
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.lab import rpc
+from deploy.lab.faults import Fault
+from deploy.lab.plan import DOMAIN, FAR_END_PORTS, SIP_PORT, Component, Plan
+from deploy.lab.render import rpc_socket
+
+_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An OPTIONS and who must answer it 200; `server` None for a far end, which does not say who it is."""
+
+    name: str
+    component: str
+    """The machine it is about, for the look at one that was just healed."""
+    to: tuple[str, int]
+    uri: str
+    route: str | None
+    server: str | None
+
+
+def questions(lab: Plan, faults: Iterable[Fault]) -> list[Question]:
+    """Everything that should be answered while these faults last."""
+    known = list(faults)
+    silent = {fault.component for fault in known if fault.kind in {"kill", "freeze", "drop", "slow"}}
+    refusing = {(fault.component, fault.core) for fault in known if fault.kind == "503"}
+    found = [
+        Question(
+            f"{core.name} far end {port}", core.name, (core.address, port), f"sip:{core.address}:{port}", None, None
+        )
+        for core in lab.cores
+        if core.name not in silent
+        for port in FAR_END_PORTS
+    ]
+    for sbc in lab.sbcs:
+        if sbc.name in silent:
+            continue
+        found.append(_through(sbc, sbc.name, f"sip:{sbc.address}:{SIP_PORT}", None, sbc.name))
+        serves = [
+            core
+            for core in lab.cores
+            if core.name not in silent and not {(sbc.name, None), (sbc.name, core.name)} & refusing
+        ]
+        route = f"<sip:{sbc.address}:{SIP_PORT};lr>"
+        found += [
+            _through(sbc, f"{sbc.name}/{core.name}", f"sip:{core.address}:{SIP_PORT}", route, core.name)
+            for core in serves
+        ]
+        if any(core.name == sbc.primary for core in serves):
+            found.append(_through(sbc, f"{sbc.name} natural", f"sip:{DOMAIN}", None, sbc.primary))
+    return found
+
+
+def _through(sbc: Component, name: str, uri: str, route: str | None, server: str | None) -> Question:
+    return Question(name, sbc.name, (sbc.address, SIP_PORT), uri, route, server)
+
+
+def blind_dispatchers(lab: Plan, state: Path, faults: Iterable[Fault]) -> list[str]:
+    """The living SBCs that still take a living core for dead."""
+    silent = {fault.component for fault in faults if fault.kind in {"kill", "freeze"}}
+    alive = {core.address: core.name for core in lab.cores if core.name not in silent}
+    found = []
+    for sbc in lab.sbcs:
+        if sbc.name in silent:
+            continue
+        try:
+            seen = rpc.active_destinations(rpc_socket(state, sbc.name))
+        except rpc.RpcError:
+            seen = set()
+        found += [f"{sbc.name} seeing {name}" for address, name in alive.items() if address not in seen]
+    return found
+
+
+async def prove(asked: Iterable[Question], seconds: float) -> list[Question]:
+    """Ask until everything is answered by the right one; what was not in time."""
+    open_ = {secrets.token_hex(8): question for question in asked}
+    end = time.monotonic() + seconds
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.bind(("127.0.0.1", 0))
+        while open_ and time.monotonic() < end:
+            for key, question in open_.items():
+                _send(sock, question, key)
+            again = time.monotonic() + _AGAIN_SECONDS
+            while open_ and (left := again - time.monotonic()) > 0:
+                try:
+                    reply = await asyncio.wait_for(loop.sock_recv(sock, 65_535), left)
+                except TimeoutError:
+                    break
+                _take(reply.decode(errors="replace"), open_)
+    return list(open_.values())
+
+
+def _send(sock: socket.socket, question: Question, key: str) -> None:
+    """A fresh transaction each time (RFC 3261 section 17.1.1): a refusal of a moment ago must not be repeated to us."""
+    host, port = sock.getsockname()
+    route = f"Route: {question.route}\r\n" if question.route else ""
+    text = (
+        f"OPTIONS {question.uri} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{secrets.token_hex(8)};rport\r\n"
+        f"{route}Max-Forwards: 20\r\n"
+        f"From: <sip:lab@{host}>;tag={secrets.token_hex(4)}\r\nTo: <{question.uri}>\r\n"
+        f"Call-ID: {key}\r\nCSeq: 1 OPTIONS\r\nUser-Agent: sereno-lab\r\nContent-Length: 0\r\n\r\n"
+    )
+    sock.sendto(text.encode(), question.to)
+
+
+def _take(reply: str, open_: dict[str, Question]) -> None:
+    """Strike out the question that this reply answers as it should."""
+    head = reply.partition("\r\n\r\n")[0].split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+    key = headers.get("call-id", "")
+    question = open_.get(key)
+    good = head[0].startswith("SIP/2.0 200")
+    if question is not None and good and question.server in {None, headers.get("server")}:
+        del open_[key]
