@@ -14,6 +14,7 @@ from probes.sip.uri import parse_uri
 from sereno.topology import explain_secret
 from sereno.wire import Result
 
+_EVIDENCE_LIMIT = 16_384  # octets of JSON: a call has a dozen messages, some with SDP, and it is rare
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>\"]")
 
 
@@ -69,4 +70,4 @@ def instant_us(runtime: Runtime, at_ns: int) -> int:
 def evidence_of(runtime: Runtime, messages: Sequence[Message], **more: Any) -> dict[str, Any]:
     """The ladder of these messages, and what else is known."""
     rows = [client.Message(instant_us(runtime, m.at_ns), m.direction, m.text.encode()) for m in messages]
-    return {**ladder(rows), **{key: value for key, value in more.items() if value is not None}}
+    return {**ladder(rows, limit=_EVIDENCE_LIMIT), **{key: value for key, value in more.items() if value is not None}}

@@ -1,4 +1,4 @@
-"""The evidence of a failed SIP transaction: its messages with their instants, credentials out, at most 4 KB of JSON."""
+"""The evidence of a failed SIP transaction: its messages with their instants, credentials out, bounded in JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,12 +14,12 @@ _ENVELOPE = 96  # JSON around one message's text
 _RESERVE = 320  # detail, canaries and the outer braces
 
 
-def ladder(messages: Sequence[Message], *, detail: str | None = None) -> dict[str, Any]:
+def ladder(messages: Sequence[Message], *, detail: str | None = None, limit: int = LIMIT) -> dict[str, Any]:
     """The messages in order; a copy of one already shown is only named (`repeats`), long ones are cut."""
     shown: list[bytes] = []
     rows: list[dict[str, Any]] = []
     distinct = len({(m.direction, m.data) for m in messages}) or 1
-    share = (LIMIT - _RESERVE - _ENVELOPE * len(messages)) // distinct
+    share = (limit - _RESERVE - _ENVELOPE * len(messages)) // distinct
     for message in messages:
         row: dict[str, Any] = {"at": iso(message.at_us), "direction": message.direction}
         if message.data in shown:

@@ -129,7 +129,7 @@ def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:
     if seen.ending in {"remote", "refused"}:
         return "cut_off"
     answer = ladder.final("BYE")
-    if seen.bye != "answered" or answer is None:
+    if answer is None:
         return "bye_unanswered"
     if answer.reply.code == 481:  # noqa: PLR2004  # the other side has forgotten the call
         return "cut_off"

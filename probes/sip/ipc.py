@@ -163,7 +163,6 @@ class Called(Event, tag="called"):
     remote: str | None = None
     seconds: tuple[Second, ...] = ()
     counters: Counters | None = None
-    bye: Literal["answered", "timeout", "transport", "none"] = "none"
     detail: str | None = None
 
 

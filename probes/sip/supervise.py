@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -51,6 +52,7 @@ class WorkerProcess:
         self._pending: dict[int, asyncio.Future[AnyEvent]] = {}
         self._answered: dict[int, Callable[[Answered], None]] = {}
         self._process: asyncio.subprocess.Process | None = None
+        self._handle: int | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sip_port = 0
@@ -149,6 +151,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
+        self._handle = os.pidfd_open(process.pid)
         self.starts += 1
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
         words = asyncio.create_task(self._listen(process))
@@ -162,6 +165,8 @@ class WorkerProcess:
             status = await process.wait()
             await words
             self._process = None
+            os.close(self._handle)
+            self._handle = None
             ended = f"status {status}; {self._words()}" if self._last_words else f"status {status}"
             for future in self._pending.values():
                 if not future.done():
@@ -217,6 +222,7 @@ class WorkerProcess:
             self._kill()
 
     def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                # By descriptor: a number may be another's already, and Popen would reap it behind asyncio's back.
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)

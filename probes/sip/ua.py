@@ -160,9 +160,9 @@ class UserAgent:
 
     def prefer(self, codecs: tuple[str, ...]) -> None:
         """Offer these codecs in this order, and no other."""
-        for info in self.endpoint.codecEnum2():
+        known, wanted = self.endpoint.codecEnum2(), [codec.upper() for codec in codecs]
+        for info in known:
             name = info.codecId.partition("/")[0].upper()
-            wanted = [codec.upper() for codec in codecs]
             self.endpoint.codecSetPriority(info.codecId, 255 - wanted.index(name) if name in wanted else 0)
 
     def _account_config(self, spec: AccountSpec) -> pjsua2.AccountConfig:

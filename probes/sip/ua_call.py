@@ -81,7 +81,7 @@ class CallInProgress:
             self._await_answer(leg, now)
         elif self._phase == "held":
             self._hold(leg, now)
-        elif self._phase == "ending" and (leg.bye is not None or now >= self._phase_ends):
+        elif self._phase == "ending" and now >= self._phase_ends:
             self._leave(leg, self._ending)
         elif self._phase == "leaving" and now >= self._phase_ends:
             self.done = True
@@ -182,7 +182,7 @@ class CallInProgress:
         return self._ua.log.of(self._call_id, self.started_ns)
 
     def _tell(self, ending: CallEnding, detail: str | None = None) -> None:
-        leg, endpoints = self._leg, self._endpoints
+        endpoints = self._endpoints
         self._emit(
             Called(
                 id=self.id,
@@ -196,7 +196,6 @@ class CallInProgress:
                 remote=endpoints[2] if endpoints else None,
                 seconds=tuple(self._looks),
                 counters=self._counters,
-                bye="none" if self._phase != "ending" or leg is None else leg.bye or "timeout",
                 detail=detail,
             )
         )

@@ -18,31 +18,28 @@ class Leg(pjsua2.Call):
         super().__init__(account)
         self.confirmed, self.gone = False, False
         self.invite: How | None = None
-        self.bye: How | None = None
         self.media: tuple[int, pjsua2.AudioMedia] | None = None
 
     def onCallState(self, prm: pjsua2.OnCallStateParam) -> None:  # noqa: ARG002, N802 - pjsua2's name
         """Confirmed, or gone."""
-        state = self.getInfo().state
+        state = int(self.getInfo().state)
         self.confirmed = self.confirmed or state == pjsua2.PJSIP_INV_STATE_CONFIRMED
         self.gone = state == pjsua2.PJSIP_INV_STATE_DISCONNECTED
 
     def onCallMediaState(self, prm: pjsua2.OnCallMediaStateParam) -> None:  # noqa: ARG002, N802 - pjsua2's name
         """Which medium is the active audio."""
         self.media = None
-        for medium in self.getInfo().media:
+        info = self.getInfo()  # kept while its media are read: they point into it
+        for medium in info.media:
             if medium.type == pjsua2.PJMEDIA_TYPE_AUDIO and medium.status == pjsua2.PJSUA_CALL_MEDIA_ACTIVE:
                 self.media = (int(medium.index), self.getAudioMedia(medium.index))
 
     def onCallTsxState(self, prm: pjsua2.OnCallTsxStateParam) -> None:  # noqa: N802 - pjsua2's name
-        """How our transactions end: without the event's type a real 408 and our own timer look alike."""
+        """How our INVITE ends: without the event's type a real 408 and our own timer look alike."""
         event = prm.e.body.tsxState
-        if event.tsx.role != pjsua2.PJSIP_ROLE_UAC or event.tsx.state not in _ENDED:
-            return
-        if event.tsx.method == "BYE" and self.bye is None:
-            self.bye = _how(int(event.type))
-        elif event.tsx.method == "INVITE" and int(event.type) != pjsua2.PJSIP_EVENT_USER:
-            self.invite = self.invite or _how(int(event.type)) if _how(int(event.type)) != "answered" else "answered"
+        ours = event.tsx.role == pjsua2.PJSIP_ROLE_UAC and event.tsx.method == "INVITE"
+        if ours and event.tsx.state in _ENDED and int(event.type) != pjsua2.PJSIP_EVENT_USER:
+            self.invite = _how(int(event.type))
 
 
 def _how(event_type: int) -> How:
@@ -70,7 +67,7 @@ def counters(stat: pjsua2.StreamStat, info: pjsua2.StreamInfo) -> Counters:
         rtt_samples=int(rtt.n),
         rtt_mean_seconds=rtt.mean / 1e6,
         buffer_mean_seconds=stat.jbuf.avgDelayMsec / 1e3,
-        ptime_seconds=int(info.audCodecParam.setting.frm_per_pkt) * int(info.audCodecParam.info.frameLen) / 1e3
+        ptime_seconds=int(info.audCodecParam.setting.frmPerPkt) * int(info.audCodecParam.info.frameLen) / 1e3
         if info.audCodecParam is not None
         else 0.0,
     )
