@@ -88,4 +88,7 @@ def parse_duration(text: str) -> int:
         raise ValueError(
             f"{text!r} is not a duration: write a number and a unit (us ms s m h d), such as 900ms or 1h30m"
         )
-    return round(sum(float(number) * _UNIT_US[unit] for number, unit in _PART.findall(text)))
+    try:
+        return round(sum(float(number) * _UNIT_US[unit] for number, unit in _PART.findall(text)))
+    except OverflowError:
+        raise ValueError(f"{text[:20]!r}… is not a duration: write a shorter time") from None

@@ -2,21 +2,45 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from sereno.clock import parse_duration
 
 DURATION_PATTERN = r"^(\d+(\.\d+)?(us|ms|s|m|h|d))+$"
 
 
+LONGEST_DURATION_US = 3_660 * 86_400_000_000
+
+
 def _duration_us(value: Any) -> int:
-    return parse_duration(value)
+    found = parse_duration(value)
+    if found > LONGEST_DURATION_US:
+        raise ValueError(f"{value!r} is longer than ten years: write a shorter time")
+    return found
+
+
+def _above_zero(value: int) -> int:
+    if value <= 0:
+        raise ValueError("is no time at all: write 900ms, 1s, 1h30m")
+    return value
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Duration = Annotated[
-    int, BeforeValidator(_duration_us), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
+    int,
+    BeforeValidator(_duration_us),
+    PlainSerializer(lambda value: f"{value}us", when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
+PositiveDuration = Annotated[Duration, AfterValidator(_above_zero)]
 
 
 class Frozen(BaseModel):

@@ -8,7 +8,7 @@ ends exactly at a closing ends there (12:30), not at the next opening (14:00).
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -17,7 +17,6 @@ from sereno.clock import SECOND_US, from_datetime, to_datetime
 
 DAY_MINUTES = 24 * 60
 Hours = tuple[tuple[int, int], ...]  # minutes from local midnight, half-open
-_DAY = timedelta(days=1)
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -46,7 +45,7 @@ def _after_gap(where: ZoneInfo, moment: datetime) -> int:
 
 def day_start_us(zone: str, day: date) -> int:
     """The first instant of a local day."""
-    return local_us(zone, datetime(day.year, day.month, day.day))
+    return local_us(zone, datetime.combine(day, time()))
 
 
 def month_bounds(zone: str, year: int, month: int) -> tuple[int, int]:
@@ -70,10 +69,10 @@ def _holidays_of(place: str, year: int) -> frozenset[date]:
 def _opening(calendar: "Calendar", ordinal: int) -> tuple[tuple[int, int], ...]:
     """Opening intervals of one local day, as instants; empty ones (eaten by a change of time) left out."""
     day = date.fromordinal(ordinal)
-    hours = calendar.week[day.weekday()]
+    hours = calendar.week[day.weekday()] if calendar.week is not None else ()
     if not hours or (calendar.holidays is not None and day in _holidays_of(calendar.holidays, day.year)):
         return ()
-    midnight = datetime(day.year, day.month, day.day)
+    midnight = datetime.combine(day, time())
     found = (
         (
             local_us(calendar.timezone, midnight + timedelta(minutes=opens)),
@@ -131,7 +130,7 @@ class Calendar:
         raise AssertionError  # the iterator has no end
 
     def next_open(self, at_us: int) -> int:
-        """This instant if it is open, else the next opening."""
+        """The instant itself if it is open, else the next opening."""
         if self.week is None:
             return at_us
         return max(at_us, next(self._open_from(at_us))[0])

@@ -1,6 +1,7 @@
 """Opening hours as operators write them: `24x7`, or `{mon-fri: ["07:30-12:30", "14:00-18:00"], holidays: CO}`."""
 
 import functools
+import itertools
 import re
 from typing import Any
 
@@ -32,7 +33,7 @@ def day_hours(spans: Any) -> Hours:
     for opens, closes in found:
         if opens >= closes:
             raise ValueError(f"{_span(opens, closes)} ends before it begins: split it at midnight")
-    for (_, closes), (opens, _) in zip(found, found[1:], strict=False):
+    for (_, closes), (opens, _) in itertools.pairwise(found):
         if opens < closes:
             raise ValueError("hours overlap or are out of order: write them apart and in order")
     return found

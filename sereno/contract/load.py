@@ -34,7 +34,9 @@ def load_contract(name_or_path: str | Path, beside: str | Path | None = None) ->
         return contract
     if text in shipped():
         return _shipped(text)
-    raise ConfigError(text, *_unknown(text))
+    what, _ = _unknown(text)
+    names = shipped()
+    raise ConfigError(text, what, f"shipped are {' and '.join(names)}{nearest(text, names)}, or give a file")
 
 
 def load_contract_file(path: Path) -> Contract:
@@ -54,10 +56,15 @@ def parse_contract(name: str, raw: bytes) -> Contract:
 
 
 def known_contract(name: str, beside: str | Path | None = None) -> tuple[str, str] | None:
-    """Nothing if a contract of this name can be found; otherwise what is wrong and how to mend it."""
-    if name in shipped() or _beside(name, beside) is not None:
+    """Nothing if a sound contract of this name can be found; otherwise what is wrong and how to mend it."""
+    own = _beside(name, beside)
+    if own is not None:
+        try:
+            load_contract(name, beside)
+        except ConfigError as error:
+            return f"{error.where}: {error.what}", error.mend
         return None
-    return _unknown(name)
+    return None if name in shipped() else _unknown(name)
 
 
 @functools.cache
@@ -82,6 +89,5 @@ def _unknown(name: str) -> tuple[str, str]:
     names = shipped()
     return (
         f"no contract named {name}",
-        f"name a shipped one ({', '.join(names)}) or put contracts/{name}.yaml beside the topology"
-        + nearest(name, names),
+        f"shipped are {' and '.join(names)}{nearest(name, names)}, others are files contracts/NAME.yaml beside this one",
     )

@@ -3,6 +3,7 @@
 Each version answers what the desk and the ledger ask of it: priority, severity, clocks, exclusions, target.
 """
 
+import itertools
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
@@ -47,7 +48,9 @@ def _calendar(value: Any) -> Any:
     if value == "24x7":
         return {"week": None}
     if not isinstance(value, dict):
-        raise ValueError('it is neither `24x7` nor a section: write {mon-fri: ["08:00-18:00"], holidays: CO}')
+        raise ValueError(  # noqa: TRY004 - pydantic turns ValueError into a fault with its place
+            'it is neither `24x7` nor a section: write {mon-fri: ["08:00-18:00"], holidays: CO}'
+        )
     if "week" in value:  # already built
         return value
     days = {key: spans for key, spans in value.items() if key != "holidays"}
@@ -165,7 +168,7 @@ class Version(Frozen):
     downtime_planes: Annotated[tuple[Plane, ...], Field(min_length=1, strict=False)] = PLANES
     maintenance: MaintenanceTerms | None
     calendars: Annotated[dict[Name, CalendarShape], Field(min_length=1)]
-    severities: dict[Priority, str] = {}
+    severities: Annotated[dict[Priority, str], Field(default_factory=dict)]
     matrix: Matrix
     clocks: AllClocks
     closing: Closing
@@ -191,7 +194,7 @@ class Version(Frozen):
 
     def severity(self, priority: str) -> str | None:
         """The customer's own name of a priority, where the contract has names of its own."""
-        return dict[str, str](self.severities).get(priority)
+        return next((name for known, name in self.severities.items() if known == priority), None)
 
     def priority_named(self, word: str) -> Priority | None:
         """The priority that a word means: its own name or the customer's severity, whatever the case."""
@@ -227,7 +230,7 @@ class Contract(Frozen):
     @model_validator(mode="after")
     def _in_order(self) -> "Contract":
         dates = [version.effective for version in self.versions]
-        if any(later <= earlier for earlier, later in zip(dates, dates[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
             raise ValueError("versions are not in order of `effective`: write the oldest first, each date once")
         return self
 

@@ -1,31 +1,23 @@
 """References inside a contract; shapes were checked before."""
 
 from collections.abc import Iterator
-from zoneinfo import available_timezones
 
 from sereno.contract.model import CLOCKS, KINDS, PRIORITIES, Contract, Version
 from sereno.errors import ConfigError
-from sereno.yamlfile import Document, Where, nearest
+from sereno.yamlfile import Document, Where
 
 
 def check(document: Document, contract: Contract) -> None:
     """Raises the first fault by line."""
-    faults = [
+    document.refuse(
         fault
         for index, version in enumerate(contract.versions)
         for fault in _version(document, ("versions", index), version)
-    ]
-    if faults:
-        raise min(faults, key=lambda fault: int(fault.where.rsplit(":", 1)[1]))
+    )
 
 
 def _version(document: Document, where: Where, version: Version) -> Iterator[ConfigError]:
-    if version.timezone not in available_timezones():
-        yield document.fault(
-            (*where, "timezone"),
-            f"{version.timezone!r} is not an IANA time zone",
-            f"write America/Bogota{nearest(version.timezone, available_timezones())}",
-        )
+    yield from document.zone((*where, "timezone"), version.timezone)
     for kind in KINDS:
         for name in CLOCKS:
             clock = getattr(getattr(version.clocks, kind), name)
@@ -37,11 +29,11 @@ def _version(document: Document, where: Where, version: Version) -> Iterator[Con
     for index, level in enumerate(version.levels):
         if level.calendar is not None:
             yield from _calendar(document, (*where, "levels", index, "calendar"), version, level.calendar)
+    if version.closing.after_resolved_us is None and not version.closing.confirmation:
+        yield document.fault(
+            (*where, "closing"), "never closes anything", "give `after_resolved` a time or set `confirmation: true`"
+        )
 
 
 def _calendar(document: Document, where: Where, version: Version, name: str) -> Iterator[ConfigError]:
-    if name not in version.calendars:
-        known = list(version.calendars)
-        yield document.fault(
-            where, f"no calendar named {name}", f"name one of {', '.join(known)}{nearest(name, known)}"
-        )
+    yield from document.named(where, "calendar", "calendars", name, version.calendars)

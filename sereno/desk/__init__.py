@@ -1,6 +1,6 @@
 """Who is told and how: the model of `desk.yaml` and its loading."""
 
-from sereno.desk.load import load_desk, parse_desk
-from sereno.desk.model import Channel, Desk, Level, Person
+from sereno.desk.load import desk_from_json, load_desk, parse_desk
+from sereno.desk.model import ChannelConfig, Desk, Level, Person
 
-__all__ = ["Channel", "Desk", "Level", "Person", "load_desk", "parse_desk"]
+__all__ = ["ChannelConfig", "Desk", "Level", "Person", "desk_from_json", "load_desk", "parse_desk"]

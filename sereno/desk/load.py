@@ -1,9 +1,14 @@
 """Reads `desk.yaml`, strictly validated as a whole."""
 
 from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
 
 from sereno.desk import validate
-from sereno.desk.model import Channel, Desk
+from sereno.desk.model import ChannelConfig, Desk
+from sereno.errors import ConfigError
 from sereno.yamlfile import parse_document, read_document, validated
 
 
@@ -24,8 +29,16 @@ def parse_desk(name: str, raw: bytes) -> Desk:
     return desk
 
 
+def desk_from_json(data: dict[str, Any]) -> Desk:
+    """A desk that was validated before it was stored (`model_dump_json(by_alias=True)`); ConfigError if it is none."""
+    try:
+        return Desk.model_validate_json(msgspec.json.encode(data))
+    except (ValidationError, TypeError, ValueError):
+        raise ConfigError("desk", "what is stored is not a desk", "load desk.yaml again") from None
+
+
 def _anchored(desk: Desk, folder: Path) -> Desk:
-    def anchor(channel: Channel) -> Channel:
+    def anchor(channel: ChannelConfig) -> ChannelConfig:
         secret = channel.secret
         if secret is None or secret.file is None or Path(secret.file).is_absolute():
             return channel

@@ -1,6 +1,6 @@
 """Who is told and how: the frozen model of `desk.yaml`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,7 @@ from sereno.shape import Frozen, Name
 from sereno.topology.model import Secret
 
 
-class Channel(Frozen):
+class ChannelConfig(Frozen):
     """One way out: a webhook (signed with `secret`) or a mail server (logged into with `user` and `secret`)."""
 
     webhook: str | None = None
@@ -23,6 +23,11 @@ class Channel(Frozen):
         if isinstance(value, dict) and ("webhook" in value) == ("smtp" in value):
             raise ValueError("is neither a webhook nor a mail server: write `webhook: URL` or `smtp: smtp://host:25`")
         return value
+
+    @property
+    def kind(self) -> Literal["webhook", "smtp"]:
+        """Which of the two it is."""
+        return "webhook" if self.webhook is not None else "smtp"
 
 
 class Person(Frozen):
@@ -44,7 +49,7 @@ class Level(Frozen):
 class Desk(Frozen):
     """The whole file. `contract` is the operator's own desk: matrix, priorities, calendars."""
 
-    contract: str
-    channels: dict[Name, Channel] = {}
-    people: dict[Name, Person] = {}
+    contract: Name
+    channels: Annotated[dict[Name, ChannelConfig], Field(default_factory=dict)]
+    people: Annotated[dict[Name, Person], Field(default_factory=dict)]
     levels: Annotated[tuple[Level, ...], Field(strict=False)] = ()

@@ -10,8 +10,16 @@ from pydantic import ValidationError
 
 from sereno.errors import ConfigError
 from sereno.topology import validate
-from sereno.topology.model import Secret, Topology
-from sereno.yamlfile import parse_document, read_document, validated
+from sereno.topology.model import Database, Secret, Topology
+from sereno.yamlfile import dotted, parse_document, read_document, validated
+
+_NEEDED_BY: dict[str, set[str]] = {  # sections that travel only to a probe whose `checks` name one of these
+    "customers": set(),
+    "sites": set(),
+    "portals": {"https", "dns", "tcp"},
+    "databases": {"database"},
+    "traffic": {"traffic"},
+}
 
 
 def load_topology(path: str | Path) -> Topology:
@@ -38,28 +46,16 @@ def topology_from_json(data: dict[str, Any]) -> Topology:
     """A topology (or a probe's part) that was validated before it was stored or sent; ConfigError if it is not one."""
     try:
         return Topology.model_validate_json(msgspec.json.encode(data))
-    except (ValidationError, msgspec.ValidationError, TypeError) as error:
-        raise ConfigError(
-            "topology", " ".join(str(error).split())[:200], "send it again from a validated file"
-        ) from None
+    except ValidationError as error:
+        item = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigError("topology", f"{dotted(item['loc'])}: {item['type']}", "send one that was validated") from None
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raise ConfigError("topology", "is not one", "send one that was validated") from None
 
 
 def as_json(topology: Topology) -> dict[str, Any]:
-    """Plain data as written in a file (durations as microseconds with a unit)."""
-    plain = topology.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    for check in plain.get("checks", {}).values():
-        _durations(check, ("every", "timeout", "expires", "hold"))
-    for portal in plain.get("portals", {}).values():
-        _durations(portal, ("every",))
-    for database in plain.get("databases", {}).values():
-        _durations(database.get("backup", {}), ("max_age",))
-    return plain
-
-
-def _durations(section: dict[str, Any], keys: tuple[str, ...]) -> None:
-    for key in keys:
-        if key in section:
-            section[key] = f"{section[key]}us"
+    """Plain data as written in a file (durations in microseconds, `900000us`)."""
+    return topology.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
 def canonical_json(topology: Topology) -> str:
@@ -73,13 +69,27 @@ def topology_hash(topology: Topology) -> str:
 
 
 def part_for(topology: Topology, probe: str) -> dict[str, Any]:
-    """What one probe needs: elements, accounts (secrets by reference), checks and its own entry; no customers."""
+    """What one probe needs: elements, its checks and their accounts (secrets by reference), its own entry.
+
+    Customers, sites and contracts stay at home; portals, databases and traffic go to whoever is named to check them.
+    """
     plain = as_json(topology)
-    for key in ("customers", "sites", "portals", "databases", "traffic"):
-        plain.pop(key, None)
     own = plain.get("probes", {}).get(probe)
     plain["probes"] = {probe: own} if own is not None else {}
+    named = set(own.get("checks", ())) if own is not None else set()
+    for section, checks in _NEEDED_BY.items():
+        if not named & checks:
+            plain.pop(section, None)
+    if named:
+        plain["checks"] = {kind: check for kind, check in plain.get("checks", {}).items() if kind in named}
+        used = _accounts(plain["checks"])
+        plain["accounts"] = {name: one for name, one in plain.get("accounts", {}).items() if name in used}
     return plain
+
+
+def _accounts(checks: dict[str, Any]) -> set[str]:
+    """The accounts that some checks log in with."""
+    return {*checks.get("register", {}).get("accounts", ()), *filter(None, [checks.get("call", {}).get("account")])}
 
 
 def resolve_secret(secret: Secret, account: str) -> str | None:
@@ -101,7 +111,7 @@ def explain_secret(secret: Secret, account: str) -> tuple[str | None, str]:
         return None, f"no secret for {account}: set {variable}"
     try:
         value = Path(secret.file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         words = getattr(error, "strerror", None) or "is not text"
         return None, f"no secret for {account}: {secret.file}: {words}; mend the file or set {variable}"
     if not value:
@@ -113,10 +123,12 @@ def _anchored(topology: Topology, folder: Path) -> Topology:
     """The same topology with every file reference absolute."""
 
     def anchor(secret: Secret) -> Secret:
-        if secret.file is None or Path(secret.file).is_absolute():
-            return secret
-        return secret.model_copy(update={"file": str(folder / secret.file)})
+        return secret if secret.file is None else secret.model_copy(update={"file": str(folder / secret.file)})
+
+    def database(one: Database) -> Database:
+        backup = one.backup and one.backup.model_copy(update={"status_file": str(folder / one.backup.status_file)})
+        return one.model_copy(update={"dsn": anchor(one.dsn), "backup": backup})
 
     accounts = {n: a.model_copy(update={"password": anchor(a.password)}) for n, a in topology.accounts.items()}
-    databases = {n: d.model_copy(update={"dsn": anchor(d.dsn)}) for n, d in topology.databases.items()}
+    databases = {name: database(one) for name, one in topology.databases.items()}
     return topology.model_copy(update={"accounts": accounts, "databases": databases})

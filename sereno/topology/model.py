@@ -5,11 +5,11 @@ Durations are integer microseconds inside (`every_us`), written `1s`, `900ms` in
 """
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sereno.shape import Duration, Frozen, Name
+from sereno.shape import Frozen, Name, PositiveDuration
 
 Failover = Literal["auto", "manual", "none"]
 
@@ -53,7 +53,7 @@ class Sbc(Frozen):
 
 class Customer(Frozen):
     name: str
-    contract: str
+    contract: Name
     locale: str = "es_CO"
     contacts: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
@@ -63,7 +63,7 @@ class Site(Frozen):
     sbcs: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
     failover: Failover = "auto"
     networks: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    weight: Annotated[float, Field(gt=0, strict=False)] = 1.0
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] = 1.0
 
 
 class Account(Frozen):
@@ -75,24 +75,24 @@ class Account(Frozen):
 class SignallingCheck(Frozen):
     """edge, options, natural."""
 
-    every_us: Duration = Field(alias="every")
-    timeout_us: Duration = Field(alias="timeout")
+    every_us: PositiveDuration = Field(alias="every")
+    timeout_us: PositiveDuration = Field(alias="timeout")
 
 
 class RegisterCheck(Frozen):
-    every_us: Duration = Field(alias="every")
+    every_us: PositiveDuration = Field(alias="every")
     accounts: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
-    expires_us: Duration = Field(alias="expires", default=120_000_000)
-    timeout_us: Duration = Field(alias="timeout", default=4_000_000)
+    expires_us: PositiveDuration = Field(alias="expires", default=120_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=4_000_000)
 
 
 class CallCheck(Frozen):
-    every_us: Duration = Field(alias="every")
+    every_us: PositiveDuration = Field(alias="every")
     account: Name
     to: str
-    hold_us: Duration = Field(alias="hold", default=20_000_000)
+    hold_us: PositiveDuration = Field(alias="hold", default=20_000_000)
     codecs: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("PCMA",)
-    timeout_us: Duration = Field(alias="timeout", default=8_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=8_000_000)
 
 
 class Checks(Frozen):
@@ -112,18 +112,18 @@ class Probe(Frozen):
 
 class Portal(Frozen):
     url: str
-    every_us: Duration = Field(alias="every", default=60_000_000)
+    every_us: PositiveDuration = Field(alias="every", default=60_000_000)
 
 
 class Backup(Frozen):
-    max_age_us: Duration = Field(alias="max_age")
+    max_age_us: PositiveDuration = Field(alias="max_age")
     status_file: str
 
 
 class Database(Frozen):
     dsn: Secret
     role: Literal["primary", "replica"] = "primary"
-    replicas: Annotated[tuple[Any, ...], Field(strict=False)] = ()
+    replicas: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     backup: Backup | None = None
 
 
@@ -155,14 +155,14 @@ class Topology(Frozen):
     domain: str | None = None
     timezone: str = "UTC"
     effective: date | None = None
-    customers: dict[Name, Customer] = {}
-    sites: dict[Name, Site] = {}
-    accounts: dict[Name, Account] = {}
+    customers: Annotated[dict[Name, Customer], Field(default_factory=dict)]
+    sites: Annotated[dict[Name, Site], Field(default_factory=dict)]
+    accounts: Annotated[dict[Name, Account], Field(default_factory=dict)]
     checks: Checks = Checks()
-    probes: dict[Name, Probe] = {}
-    portals: dict[Name, Portal] = {}
-    databases: dict[Name, Database] = {}
-    traffic: dict[Name, Traffic] = {}
+    probes: Annotated[dict[Name, Probe], Field(default_factory=dict)]
+    portals: Annotated[dict[Name, Portal], Field(default_factory=dict)]
+    databases: Annotated[dict[Name, Database], Field(default_factory=dict)]
+    traffic: Annotated[dict[Name, Traffic], Field(default_factory=dict)]
 
     def paths(self) -> tuple[Path, ...]:
         """Every (SBC, core) pair that is watched, in file order: an SBC's primary first, then its backup."""

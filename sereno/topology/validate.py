@@ -1,137 +1,218 @@
 """References and rules between the sections of a topology; shapes were checked before."""
 
 import re
-from collections.abc import Iterable, Iterator
-from zoneinfo import available_timezones
+from collections.abc import Iterator, Sequence
+from itertools import permutations
 
 from babel import localedata
 
 from sereno.contract import known_contract
 from sereno.errors import ConfigError
 from sereno.topology.address import check_canary, parse_sip
-from sereno.topology.model import SignallingCheck, Topology
+from sereno.topology.model import Identify, Sbc, SignallingCheck, Topology
 from sereno.wire import CHECKS
-from sereno.yamlfile import Document, Where, nearest
+from sereno.yamlfile import Document, Where, is_url, nearest
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-PLACEHOLDERS = ("core", "core.prefix", "sbc", "domain")
+_HEADER = re.compile(r"[A-Za-z0-9!%'*+.`_~-]+:.*")  # RFC 3261, 25.1: header-name HCOLON header-value
+PLACEHOLDERS = ("core", "core.name", "core.prefix", "sbc", "domain")
+SIGNALLING = ("edge", "options", "natural")
 
 
 def check(document: Document, topology: Topology) -> None:
     """Raises the first fault by line."""
-    faults = list(_Checker(document, topology).faults())
-    if faults:
-        raise min(faults, key=lambda fault: int(fault.where.rsplit(":", 1)[1]))
+    document.refuse(_Checker(document, topology).faults())
+
+
+def notes(topology: Topology) -> list[str]:
+    """What is right and still worth a second look, one line each."""
+    networks = {probe.network for probe in topology.probes.values()}
+    found = [
+        f"sites.{name}: no probe looks from {network} yet"
+        for name, site in topology.sites.items()
+        for network in site.networks
+        if networks and network not in networks
+    ]
+    found += [f"cores.{name}: no `identify`, so its answers prove nothing" for name, core in topology.cores.items()
+              if core.identify is None]  # fmt: skip
+    found += [f"probes.{name}: no canary, so a failure of its own network looks like the service's"
+              for name, probe in topology.probes.items() if probe.vantage == "outside" and not probe.canaries]  # fmt: skip
+    return found
 
 
 class _Checker:
     def __init__(self, document: Document, topology: Topology) -> None:
         self._document, self._topology = document, topology
+        self._fault = document.fault
 
     def faults(self) -> Iterator[ConfigError]:
-        yield from self._top()
-        yield from self._elements()
+        yield from self._document.zone(("timezone",), self._topology.timezone)
+        yield from self._cores()
+        yield from self._sbcs()
         yield from self._customers()
-        yield from self._checks()
+        yield from self._sites()
+        yield from self._signalling()
+        yield from self._accounts()
         yield from self._probes()
-
-    def _fault(self, where: Where, what: str, mend: str) -> ConfigError:
-        return self._document.fault(where, what, mend)
-
-    def _known(self, where: Where, kind: str, name: str, names: Iterable[str]) -> Iterator[ConfigError]:
-        listed = list(names)
-        if name not in listed:
-            known = f"known: {', '.join(listed)}" if listed else f"there is no {kind} in this file"
-            yield self._fault(
-                where, f"no {kind} named {name}", f"name one that exists{nearest(name, listed)} ({known})"
-            )
-
-    def _words(self, where: Where, error: ValueError) -> ConfigError:
-        what, _, mend = str(error).partition(": ")
-        return self._fault(where, what, mend or "correct the value")
+        yield from self._others()
 
     def _sip(self, where: Where, text: str) -> Iterator[ConfigError]:
         try:
             parse_sip(text)
         except ValueError as error:
-            yield self._words(where, error)
+            yield self._worded(where, error)
 
-    def _top(self) -> Iterator[ConfigError]:
-        if self._topology.timezone not in available_timezones():
-            close = nearest(self._topology.timezone, available_timezones())
-            yield self._fault(
-                ("timezone",),
-                f"{self._topology.timezone!r} is not an IANA time zone",
-                f"write one such as America/Bogota{close}",
-            )
+    def _worded(self, where: Where, error: ValueError) -> ConfigError:
+        what, _, mend = str(error).rpartition(": ")
+        return self._fault(where, what, mend)
 
-    def _elements(self) -> Iterator[ConfigError]:
-        topology = self._topology
-        for name, core in topology.cores.items():
+    def _core(self, where: Where, name: str) -> Iterator[ConfigError]:
+        return self._document.named(where, "core", "cores", name, self._topology.cores)
+
+    def _sbc(self, where: Where, name: str) -> Iterator[ConfigError]:
+        return self._document.named(where, "SBC", "SBCs", name, self._topology.sbcs)
+
+    def _account(self, where: Where, name: str) -> Iterator[ConfigError]:
+        return self._document.named(where, "account", "accounts", name, self._topology.accounts)
+
+    def _twice(self, where: Where, names: Sequence[str]) -> Iterator[ConfigError]:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield self._fault((*where, index), f"{name} is named twice", "name it once")
+
+    def _cores(self) -> Iterator[ConfigError]:
+        for name, core in self._topology.cores.items():
             yield from self._sip(("cores", name, "uri"), core.uri)
-        for name, sbc in topology.sbcs.items():
+        rules = [(name, core.identify) for name, core in self._topology.cores.items() if core.identify is not None]
+        for (name, rule), (other, its) in permutations(rules, 2):
+            if _same_header(rule, its) and rule.contains.casefold() in its.contains.casefold():
+                yield self._fault(
+                    ("cores", name, "identify", "contains"),
+                    f"{rule.contains!r} also fits the answers of {other}",
+                    "write a text that only this core sends",
+                )
+
+    def _sbcs(self) -> Iterator[ConfigError]:
+        owners: dict[str, str] = {}
+        for name, sbc in self._topology.sbcs.items():
+            where: Where = ("sbcs", name)
             for index, address in enumerate(sbc.addresses):
-                yield from self._sip(("sbcs", name, "addresses", index), address)
-            yield from self._known(("sbcs", name, "primary"), "core", sbc.primary, topology.cores)
+                yield from self._sip((*where, "addresses", index), address)
+                owner = owners.setdefault(address, name)
+                if owner != name or address in sbc.addresses[:index]:
+                    yield self._fault(
+                        (*where, "addresses", index), f"{address} is an address of {owner} already", "write it once"
+                    )
+            yield from self._core((*where, "primary"), sbc.primary)
             if sbc.backup is not None:
-                yield from self._known(("sbcs", name, "backup"), "core", sbc.backup, topology.cores)
-            if sbc.steer is not None:
-                for key, text in (("header", sbc.steer.header), ("to", sbc.steer.to)):
-                    if text is not None:
-                        yield from self._placeholders(("sbcs", name, "steer", key), text)
-        for name in topology.traffic:
-            yield from self._known(("traffic", name), "SBC", name, topology.sbcs)
+                yield from self._core((*where, "backup"), sbc.backup)
+            yield from self._steer(where, sbc)
+
+    def _steer(self, where: Where, sbc: Sbc) -> Iterator[ConfigError]:
+        if sbc.steer is None:
+            return
+        if sbc.steer.header is None and sbc.steer.to is None:
+            yield self._fault((*where, "steer"), "says nothing", 'write {header: "X-Core: {core}"} or {to: "sip:…"}')
+        for key, text in (("header", sbc.steer.header), ("to", sbc.steer.to)):
+            if text is not None:
+                yield from self._placeholders((*where, "steer", key), text)
+        if sbc.steer.header is not None and not (
+            _HEADER.fullmatch(sbc.steer.header) and sbc.steer.header.isprintable()
+        ):
+            yield self._fault((*where, "steer", "header"), "is no header", 'write "X-Core: {core}"')
+        if sbc.steer.to is not None:
+            yield from self._sip((*where, "steer", "to"), _PLACEHOLDER.sub("x", sbc.steer.to))
 
     def _placeholders(self, where: Where, text: str) -> Iterator[ConfigError]:
         for found in _PLACEHOLDER.findall(text):
             if found not in PLACEHOLDERS:
                 listed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-                yield self._fault(where, f"unknown placeholder {{{found}}}", f"use one of {listed}")
+                yield self._fault(where, f"unknown placeholder {{{found}}}", f"placeholders are {listed}")
+            elif found == "core.prefix":
+                for name, core in self._topology.cores.items():
+                    if core.prefix is None:
+                        yield self._fault(where, f"{name} has no prefix", "give every core its `prefix:`")
+            elif found == "domain" and self._topology.domain is None:
+                yield self._fault(where, "there is no domain", "add `domain:` at the top")
 
     def _customers(self) -> Iterator[ConfigError]:
-        topology = self._topology
-        for name, customer in topology.customers.items():
+        for name, customer in self._topology.customers.items():
+            where: Where = ("customers", name)
             if not localedata.exists(customer.locale):
                 yield self._fault(
-                    ("customers", name, "locale"), f"{customer.locale!r} is not a locale", "write es_CO, es_CR, en_US…"
+                    (*where, "locale"), f"{customer.locale!r} is no locale", "write es_CO, es_CR, es_MX or en_US"
                 )
             fault = known_contract(customer.contract, beside=self._document.name)
             if fault:
-                yield self._fault(("customers", name, "contract"), *fault)
-        for name, site in topology.sites.items():
-            yield from self._known(("sites", name, "customer"), "customer", site.customer, topology.customers)
-            for index, sbc in enumerate(site.sbcs):
-                yield from self._known(("sites", name, "sbcs", index), "SBC", sbc, topology.sbcs)
+                yield self._fault((*where, "contract"), *fault)
 
-    def _checks(self) -> Iterator[ConfigError]:
-        topology, checks = self._topology, self._topology.checks
-        for kind in ("edge", "options", "natural", "register", "call"):
-            settings = checks.register_ if kind == "register" else getattr(checks, kind)
-            if settings is None:
-                continue
-            for key in ("every", "timeout"):
-                if getattr(settings, f"{key}_us") <= 0:
-                    yield self._fault(("checks", kind, key), "must be longer than nothing", "write 1s, 900ms…")
-            if isinstance(settings, SignallingCheck) and settings.timeout_us > settings.every_us:
+    def _sites(self) -> Iterator[ConfigError]:
+        topology = self._topology
+        networks = list(dict.fromkeys(probe.network for probe in topology.probes.values()))
+        for name, site in topology.sites.items():
+            where: Where = ("sites", name)
+            yield from self._document.named(
+                (*where, "customer"), "customer", "customers", site.customer, topology.customers
+            )
+            for index, sbc in enumerate(site.sbcs):
+                yield from self._sbc((*where, "sbcs", index), sbc)
+            yield from self._twice((*where, "sbcs"), site.sbcs)
+            yield from self._twice((*where, "networks"), site.networks)
+            if networks and site.networks and not set(networks) & set(site.networks):
+                yield self._fault(
+                    (*where, "networks"),
+                    f"no probe looks from {', '.join(site.networks)}",
+                    f"probes look from {', '.join(networks)}{nearest(site.networks[0], networks)}",
+                )
+
+    def _signalling(self) -> Iterator[ConfigError]:
+        for kind in SIGNALLING:
+            settings: SignallingCheck | None = getattr(self._topology.checks, kind)
+            if settings is not None and settings.timeout_us > settings.every_us:
                 yield self._fault(
                     ("checks", kind, "timeout"), "is longer than `every`", "wait less than the interval (900ms for 1s)"
                 )
-        if checks.natural is not None and topology.domain is None:
-            yield self._fault(("checks", "natural"), "needs the service's `domain`", "add `domain:` at the top")
-        if checks.register_ is not None:
-            for index, name in enumerate(checks.register_.accounts):
-                yield from self._known(("checks", "register", "accounts", index), "account", name, topology.accounts)
-        if checks.call is not None:
-            yield from self._known(("checks", "call", "account"), "account", checks.call.account, topology.accounts)
-            yield from self._placeholders(("checks", "call", "to"), checks.call.to)
-            yield from self._sip(("checks", "call", "to"), _PLACEHOLDER.sub("x", checks.call.to))
+        if self._topology.checks.natural is not None and self._topology.domain is None:
+            yield self._fault(("checks", "natural"), "needs the service's domain", "add `domain:` at the top")
+
+    def _accounts(self) -> Iterator[ConfigError]:
+        register, call = self._topology.checks.register_, self._topology.checks.call
+        if register is not None:
+            for index, name in enumerate(register.accounts):
+                yield from self._account(("checks", "register", "accounts", index), name)
+            yield from self._twice(("checks", "register", "accounts"), register.accounts)
+        if call is not None:
+            yield from self._account(("checks", "call", "account"), call.account)
+            yield from self._placeholders(("checks", "call", "to"), call.to)
+            yield from self._sip(("checks", "call", "to"), _PLACEHOLDER.sub("x", call.to).replace("@sbc", "@x"))
 
     def _probes(self) -> Iterator[ConfigError]:
         for name, probe in self._topology.probes.items():
+            where: Where = ("probes", name)
             for index, canary in enumerate(probe.canaries):
                 try:
                     check_canary(canary)
                 except ValueError as error:
-                    yield self._words(("probes", name, "canaries", index), error)
+                    yield self._worded((*where, "canaries", index), error)
+            yield from self._twice((*where, "canaries"), probe.canaries)
             for index, kind in enumerate(probe.checks or ()):
-                yield from self._known(("probes", name, "checks", index), "check", kind, CHECKS)
+                yield from self._document.named((*where, "checks", index), "check", "checks", kind, CHECKS)
+
+    def _others(self) -> Iterator[ConfigError]:
+        topology = self._topology
+        for name, portal in topology.portals.items():
+            if not is_url(portal.url, {"https", "http"}):
+                yield self._fault(("portals", name, "url"), "is not a web address", "write https://host/path")
+        for name, database in topology.databases.items():
+            for index, replica in enumerate(database.replicas):
+                yield from self._document.named(
+                    ("databases", name, "replicas", index), "database", "databases", replica, topology.databases
+                )
+        for name, traffic in topology.traffic.items():
+            yield from self._sbc(("traffic", name), name)
+            if not is_url(traffic.prometheus, {"https", "http"}):
+                yield self._fault(("traffic", name, "prometheus"), "is not a web address", "write http://host:9090")
+
+
+def _same_header(one: Identify, other: Identify) -> bool:
+    return one.header.casefold() == other.header.casefold()
