@@ -1,7 +1,9 @@
 """RTP measured live: a packet socket from the capture helper, drained by the C meter's own thread."""
 
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from probes.media.rows import StreamRows
 
 _HELPER_SECONDS = 10.0
 _SWEEP_SECONDS = 10  # what has not become a stream by then is forgotten
+_SIOCGIFFLAGS, _IFF_UP = 0x8913, 1
 _BLOCK_SIZE, _BLOCKS = 1 << 18, 16  # 4 MiB: 0 drops at a million packets a second
 
 
@@ -82,9 +85,11 @@ class LiveMeter:
 
     @property
     def error(self) -> str | None:
-        """Why the capture stopped by itself; None while it runs."""
+        """Why nothing can be captured now; None while all is well."""
+        if self._ring is None:
+            return None
         self._read_status()
-        return os.strerror(self._error) if self._error else None
+        return os.strerror(self._error) if self._error else _interface_fault(self._interface)
 
     def close(self) -> None:
         """End the capture; the last snapshot stays readable."""
@@ -106,6 +111,18 @@ class LiveMeter:
         if self._ring is not None:
             status = self._ring.status()
             self._dropped, self._error = int(status["dropped"]), int(status["error"])  # type: ignore[arg-type]
+
+
+def _interface_fault(interface: str) -> str | None:
+    """An interface that is gone or down gives no packets, and says nothing of it to the socket for long."""
+    request = struct.pack("16sH14x", interface.encode(), 0)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            answer = fcntl.ioctl(asker, _SIOCGIFFLAGS, request)
+    except OSError:
+        return f"interface {interface} is gone"
+    (flags,) = struct.unpack_from("H", answer, 16)
+    return None if flags & _IFF_UP else f"interface {interface} is down"
 
 
 def _descriptor(helper: Sequence[str], interface: str, ports: tuple[int, int]) -> int:

@@ -138,6 +138,26 @@ def test_nothing_leaks():
     assert descriptors() == before
 
 
+_DOWN_AND_UP = """
+import fcntl, socket, struct
+from probes.media.live import LiveMeter
+
+with LiveMeter(ports=(9, 9)) as meter, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    print(meter.error)
+    fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
+    print(meter.error)
+"""
+
+
+def test_an_interface_that_is_down_is_named():
+    """In a network namespace of its own, where loopback starts down."""
+    command = ["unshare", "--net", sys.executable, "-c", _DOWN_AND_UP]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if "unshare failed" in done.stderr:
+        pytest.skip("network namespaces cannot be made here")
+    assert (done.stdout, done.stderr) == ("interface lo is down\nNone\n", "")
+
+
 def test_without_the_capability_one_line_says_so():
     code = "from probes.media.live import LiveMeter\nLiveMeter(ports=(9, 9)).start()"
     command = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", sys.executable, "-c", code]
