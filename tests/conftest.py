@@ -1,0 +1,69 @@
+"""Fixtures of the whole suite: the one softswitch of the session, healed and asserted idle between tests."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.lab import Lab, LabError
+from deploy.lab.machine import kamailio_program
+from deploy.lab.ports import check_free
+
+_NETS = range(60, 100)
+_IDLE_SECONDS = 20.0
+
+
+def free_net() -> str:
+    """A loopback net that nobody's lab uses now."""
+    for number in _NETS:
+        lab = Lab(f"127.{number}")
+        try:
+            check_free(lab.plan)
+        except LabError:
+            continue
+        return lab.net
+    raise AssertionError("no loopback net is free from 127.60 to 127.99")
+
+
+@pytest.fixture(scope="session")
+def _session_lab():
+    try:
+        kamailio_program()
+    except LabError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+    with tempfile.TemporaryDirectory(prefix="sereno-lab-") as folder:  # short: Unix sockets have short names
+        net = free_net()
+        lab = Lab(net, Path(folder) / net)
+        lab.up()
+        try:
+            yield lab
+        finally:
+            lab.down()
+
+
+@pytest.fixture
+def lab(_session_lab):
+    """The session's lab: whole, idle and as new before each test, whatever the test before has broken."""
+    _assert_idle(_session_lab)
+    yield _session_lab
+    _session_lab.heal()
+    _assert_idle(_session_lab)
+
+
+def _assert_idle(lab: Lab) -> None:
+    """Nothing broken, everything running, no call left (a dead caller's goes after ten seconds)."""
+    end = time.monotonic() + _IDLE_SECONDS
+    while True:
+        status = lab.status()
+        assert status["up"]
+        assert status["faults"] == []
+        assert {one["state"] for one in status["components"].values()} == {"running"}
+        calls = sum(one["calls"] or 0 for one in status["components"].values())
+        if calls == 0:
+            return
+        assert time.monotonic() < end, f"{calls} calls are left in the lab"
+        time.sleep(0.05)
