@@ -17,7 +17,7 @@ from sereno.verdict import VERDICT
 Key = tuple[str, str, str]  # alarm, kind, name
 RANK = {"service": 0, "core": 1, "sbc": 2, "path": 3, "network": 4, "site": 5}
 _SBC_GONE = (VERDICT, "sbc_unreachable_internet")
-_SBC_AILING = ("failover_broken", "register_failing", "audio_broken")  # its edge answers, and yet
+_SBC_CALLS = ("register_failing", "audio_broken")  # its edge answers, and yet
 _SPREADING = (VERDICT, "intermittent", "options_slow")  # on every path of an element: it is the element
 
 
@@ -50,9 +50,17 @@ class View:
         self.service_down = bool(self.held("service", VERDICT))
         self.cores = self.held("core", VERDICT) | self.held("core", "core_refusing")
         self.sbcs = {name for what in _SBC_GONE for name in self.held("sbc", what)}
+        self.isolated = {state.name for state in self._said("sbc", "sbc_isolated")}
         self.derived: dict[Element, tuple[Element, ...]] = {}
         self._derive()
-        self.stuck = {sbc for what in _SBC_AILING for sbc in self.held("sbc", what) if self._core_of(sbc) is None}
+        self._mute = {state.name for state in self._said("path", VERDICT) if state.bad and _signalling_down(state)}
+        self.stuck = {sbc for sbc in self.held("sbc", "failover_broken") if self._core_of(sbc) is None}
+        self.stuck |= {
+            sbc
+            for what in _SBC_CALLS
+            for sbc in self.held("sbc", what)
+            if self._core_of(sbc) is None and self._mute_path(sbc) is None
+        }
 
     def what(self, state: AlarmState) -> str:
         return self._alarms[state.alarm].what
@@ -131,8 +139,27 @@ class View:
         return Element("path", state.name)
 
     def _sbc(self, state: AlarmState) -> Element:
-        core = self._core_of(state.name) if self.what(state) in _SBC_AILING else None
-        return Element("core", core) if core and state.name not in self.sbcs else Element("sbc", state.name)
+        what = self.what(state)
+        if what not in {"failover_broken", *_SBC_CALLS} or state.name in self.sbcs:
+            return Element("sbc", state.name)
+        if core := self._core_of(state.name):
+            return Element("core", core)
+        path = self._mute_path(state.name) if what in _SBC_CALLS else None
+        return Element("path", path) if path else Element("sbc", state.name)
+
+    def _mute_path(self, sbc: str) -> str | None:
+        """A path of this SBC whose very signalling is down: registrations and calls fail there because of it."""
+        return next((path for path in sorted(self._mute) if path.startswith(sbc + "/")), None)
+
+    def quiet(self, state: AlarmState) -> bool:
+        """It says nothing of its own: it follows from signalling that is down, or from an SBC taken out on purpose."""
+        what, cause = self.what(state), self.cause_of(state)
+        if (state.kind, what) == ("path", "call_failing"):
+            return state.name in self._mute
+        if state.kind == "sbc" and what in _SBC_CALLS and cause.kind == "path":
+            return True
+        taken_out = cause.kind == "sbc" and cause.name in self.isolated
+        return taken_out and what != "sbc_isolated" and (state.kind, what) != ("site", VERDICT)
 
     def _network(self, state: AlarmState) -> Element:
         sbc = state.name.partition("/")[0]
@@ -194,7 +221,7 @@ class View:
                 elements=self._elements(cause, states),
             )
             for (class_, cause), states in found.items()
-            if any(state.phase != "pending" for state in states)
+            if any(state.phase != "pending" and not self.quiet(state) for state in states)
         ]
         return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name))
 
@@ -215,6 +242,11 @@ class View:
         return sum(1 for name in site.sbcs if name not in self.sbcs)
 
 
+def _signalling_down(state: AlarmState) -> bool:
+    planes = state.facts.get("planes")
+    return isinstance(planes, Mapping) and planes.get("signalling") == "down"
+
+
 def _parts(paths: Iterable[str]) -> tuple[Element, ...]:
     return tuple(Element("path", name) for name in sorted(paths))
 
@@ -222,7 +254,8 @@ def _parts(paths: Iterable[str]) -> tuple[Element, ...]:
 def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: Alarms) -> tuple[str, str, str, bool]:
     """(lead alarm, urgency, impact, pages) of a group by its own alarms alone: what it brought joins quietly."""
     held = [states[key] for key in group.members if states[key].phase != "pending"]
-    own = [state for state in held if group.own(state)] or held
+    loud = [state for state in held if not view.quiet(state)] or held
+    own = [state for state in loud if group.own(state)] or loud
     order = list(alarms.alarms)
     rated = []
     for state in own:

@@ -43,6 +43,8 @@ class AlarmState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def on_change(name: str, alarm: Alarm, state: AlarmState | None, change: Change) -> AlarmState | None:
     """The state after something was said of the element; None is idle."""
     verdict = alarm.bad(change.state)
+    if change.since_us <= 0:  # nobody measured when it began: it began when it was said
+        change = msgspec.structs.replace(change, since_us=change.at_us)
     if verdict is None:
         return _nobody_knows(state)
     if verdict:
@@ -91,8 +93,10 @@ def _bad(name: str, alarm: Alarm, state: AlarmState | None, change: Change) -> A
 
 def due_us(alarm: Alarm, state: AlarmState) -> int | None:
     """When time alone will change it; None if only news will."""
-    if state.phase == "pending":
-        return state.bad_at_us + alarm.for_us
+    if state.phase == "pending":  # a monitor's own fault counts from its last sign of life, not from its being noticed
+        return max(
+            state.bad_at_us, (state.bad_since_us if alarm.class_ == "monitor" else state.bad_at_us) + alarm.for_us
+        )
     if state.phase == "clearing" and state.good_since_us is not None and state.good_at_us is not None:
         return max(state.good_at_us, state.good_since_us + alarm.clear_us)
     return None

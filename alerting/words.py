@@ -28,7 +28,7 @@ TITLES: dict[tuple[str, str], str] = {
     ("path", "intermittent"): "Path {name} intermittent",
     ("path", "options_slow"): "Path {name} slow",
     ("path", "call_failing"): "Calls fail on path {name}",
-    ("path", "steering"): "Path {name}: the SBC refuses our forced route",
+    ("sbc", "steering"): "SBC {name} refuses our forced routes",
     ("site", VERDICT): "Site {name} without voice",
     ("site", "outage_suspected"): "Outage suspected at site {name}: one witness only",
     ("site", "redundancy_lost"): "Site {name} lost its redundancy",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from alerting.channels.base import Channel, RejectedError, RetryError
 from alerting.channels.smtp import smtp_channel
 from alerting.channels.webhook import webhook_channel
-from sereno.desk import Channel as ChannelConfig
+from sereno.desk import ChannelConfig
 
 REGISTRY: dict[str, Callable[[str, ChannelConfig], Channel]] = {
     "webhook": webhook_channel,
@@ -15,10 +15,7 @@ REGISTRY: dict[str, Callable[[str, ChannelConfig], Channel]] = {
 
 def channels_of(configured: Mapping[str, ChannelConfig]) -> dict[str, Channel]:
     """Every channel of the desk's file, ready to send."""
-    return {
-        name: REGISTRY["webhook" if channel.webhook is not None else "smtp"](name, channel)
-        for name, channel in configured.items()
-    }
+    return {name: REGISTRY[channel.kind](name, channel) for name, channel in configured.items()}
 
 
 __all__ = ["REGISTRY", "Channel", "RejectedError", "RetryError", "channels_of"]

@@ -9,7 +9,7 @@ import aiosmtplib
 from alerting.channels.base import TIMEOUT_SECONDS, Channel, RejectedError, RetryError, one_line
 from alerting.effects import Notification
 from sereno.clock import SECOND_US
-from sereno.desk import Channel as ChannelConfig
+from sereno.desk import ChannelConfig
 from sereno.topology import resolve_secret
 
 _PERMANENT = 500  # RFC 5321 §4.2.1: 5yz, a permanent negative completion

@@ -12,7 +12,7 @@ import msgspec
 from alerting.channels.base import TIMEOUT_SECONDS, Channel, RejectedError, RetryError, one_line
 from alerting.effects import Notification
 from sereno.clock import iso
-from sereno.desk import Channel as ChannelConfig
+from sereno.desk import ChannelConfig
 from sereno.topology import resolve_secret
 
 SIGNATURE_HEADER = "X-Sereno-Signature"

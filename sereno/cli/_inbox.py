@@ -58,7 +58,7 @@ def stored_machine(store: Store) -> Any:
     from sqlalchemy import select
 
     from alerting.service import machine_for
-    from sereno.desk import Desk as DeskFile
+    from sereno.desk import desk_from_json
     from sereno.store.tables import topologies
     from sereno.topology import topology_from_json
 
@@ -66,7 +66,7 @@ def stored_machine(store: Store) -> Any:
         row = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).first()
     if row is None:
         raise StoreError("no topology was ever accepted here; start `sereno up` once")
-    desk = DeskFile.model_validate(msgspec.json.decode(row.desk)) if row.desk else None
+    desk = desk_from_json(msgspec.json.decode(row.desk)) if row.desk else None
     return machine_for(topology_from_json(msgspec.json.decode(row.topology)), desk, None)
 
 

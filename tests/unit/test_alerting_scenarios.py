@@ -134,6 +134,35 @@ def test_a_path_refused_by_its_sbc_blames_neither_core_nor_sbc(bench: Bench) -> 
     assert bench.told() == []
 
 
+def test_calls_and_registrations_on_a_refused_path_are_its_symptoms(bench: Bench) -> None:
+    bench.down(2.0, A[0], since=0, facts={"answered_by": "sbc", "planes": {"signalling": "down"}})
+    bench.finding(20, "register_failing", "sbc", "sbc-1", since=0)
+    bench.finding(25, "call_failing", "path", A[0], since=0)
+    bench.tick(28)
+    assert bench.incidents() == []
+    bench.tick(600)
+    assert (bench.one().cause, bench.one().priority) == (Element("path", A[0]), "Normal")
+    assert {one.alarm for one in bench.one().symptoms} == {"register_failing"}
+    assert bench.told() == []
+
+
+def test_registrations_alone_are_the_sbcs(bench: Bench) -> None:
+    bench.down(20, A[0], since=0, facts={"planes": {"signalling": "up", "registration": "down"}})
+    bench.finding(20, "register_failing", "sbc", "sbc-1", since=0)
+    bench.tick(600)
+    assert (bench.one().cause, bench.one().priority) == (Element("sbc", "sbc-1"), "Alta")
+
+
+def test_an_sbc_taken_out_on_purpose_wakes_nobody(bench: Bench) -> None:
+    bench.finding(0, "sbc_isolated", "sbc", "sbc-2")
+    bench.down(10, "sbc-2", A[1], B[1], since=8)
+    bench.finding(10, "redundancy_lost", "site", "p", since=8)
+    bench.tick(3 * 3600)
+    assert bench.incidents() == []
+    bench.tick(4 * 3600 + 1)
+    assert (bench.one().cause, bench.one().priority, bench.told()) == (Element("sbc", "sbc-2"), "Normal", [])
+
+
 def test_a_core_that_follows_its_path_promotes_the_path_incident(bench: Bench) -> None:
     bench.down(2.0, A[0], since=0)
     bench.tick(100)
@@ -190,7 +219,9 @@ def test_intermittence_is_one_normal_incident_never_urgente(bench: Bench) -> Non
 
 
 def test_a_lost_probe_is_a_monitor_ticket_that_wakes_nobody(bench: Bench) -> None:
-    bench.finding(120, "probe_lost", "probe", "bog-1")
+    bench.finding(10, "probe_lost", "probe", "bog-1", since=0)
+    bench.tick(119)
+    assert bench.incidents() == []
     bench.tick(7200)
     record = bench.one()
     assert (record.class_, record.cause, record.clocks, record.severity) == (
@@ -206,7 +237,9 @@ def test_a_dead_canary_is_a_ticket(bench: Bench) -> None:
 
 
 def test_a_blind_monitor_wakes_people_and_is_no_outage(bench: Bench) -> None:
-    bench.finding(30, "monitor_blind", "monitor", "voz")
+    bench.finding(10, "monitor_blind", "monitor", "voz", since=0)
+    bench.tick(29.9)
+    assert bench.incidents() == []
     bench.tick(30)
     assert (bench.one().class_, bench.one().cause.kind) == ("monitor", "monitor")
     assert [one.what for one in bench.pages()] == ["opened"]
