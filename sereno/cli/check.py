@@ -182,7 +182,7 @@ def _line(found: Result) -> str:
     """One readable line: mark, where, what."""
     mark = {"ok": "✓", "failed": "✕", "invalid": "?"}[found.outcome]
     where = "/".join(part for part in (found.sbc, found.core) if part) or found.target or ""
-    words = [mark, found.check, where, found.address or "", found.outcome]
+    words = [mark, found.check, where, found.account or "", found.address or "", found.outcome]
     if found.reason is not None:
         words.append(found.reason)
     if found.code is not None:
@@ -195,4 +195,20 @@ def _line(found: Result) -> str:
         words.append(f"answered after {found.answered_after_seconds * 1e3:.1f} ms")
     if found.retransmissions:
         words.append(f"{found.retransmissions} retransmitted")
+    words += _call_words(found)
     return "  ".join(word for word in words if word)
+
+
+def _call_words(found: Result) -> list[str]:
+    """What only registrations and calls measure."""
+    words = []
+    if found.expires_seconds is not None:
+        words.append(f"expires in {found.expires_seconds:g} s")
+    if found.post_dial_delay_seconds is not None:
+        words.append(f"post-dial delay {found.post_dial_delay_seconds * 1e3:.1f} ms")
+    if found.codec is not None:
+        words.append(found.codec)
+    for direction, stream in (found.media or {}).items():
+        mos = stream.get("mos_lq")
+        words.append(f"MOS-LQ {direction} {mos:.2f}" if isinstance(mos, float) else f"MOS-LQ {direction} unknown")
+    return words
