@@ -13,6 +13,7 @@ from alerting.alarms import load_alarms
 from alerting.desk import DeskMachine
 from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
+from alerting.service import DEFAULT_CONTRACT
 from collector.availability import Scope
 from collector.replay import Replay
 from collector.stream import DisorderError, IncidentAct, Line, Reader
@@ -99,7 +100,8 @@ def replay(
     windows = _windows(watched, availability or [], from_ or [], to or [])
     until_us = _instant("--until", until) if until is not None else None
     alarms = load_alarms(topology.parent)
-    run, heard = _run(file, watched, contracts, lambda: DeskMachine(watched, told, contracts, alarms), until_us)
+    promised = contracts or {DEFAULT_CONTRACT: load_contract(DEFAULT_CONTRACT)}  # a desk needs a matrix
+    run, heard = _run(file, watched, contracts, lambda: DeskMachine(watched, told, promised, alarms), until_us)
     answer = {
         "intervals": [
             {"kind": one.kind, "name": one.name, "state": one.state, "from": iso(one.from_us), "to": iso(one.to_us)}

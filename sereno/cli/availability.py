@@ -1,0 +1,125 @@
+"""`sereno availability`: how much of a window a scope was up, and what that proves."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector.availability import Book, Figures, Scope, figures
+from collector.exclusion import Exclusions, target_ppm
+from collector.ledger.writer import stored_intervals
+from sereno.clock import SECOND_US, parse_instant
+from sereno.contract import Contract, load_contract
+from sereno.errors import StoreError, UsageError
+from sereno.instance import data_directory, open_store, read
+from sereno.scope import parse_scope
+from sereno.store import Store
+from sereno.store.queries import ledger
+from sereno.topology import Topology
+
+app = typer.Typer()
+_WORDS = {"met": "cumplida", "missed": "incumplida", "not_provable": "no demostrable", None: "sin objetivo"}
+
+
+@app.command()
+def availability(
+    scope: Annotated[str, typer.Option("--scope", help="service, site:X, sbc:X, core:X, path:S/C or customer:X.")],
+    from_: Annotated[str, typer.Option("--from", help="Beginning, ISO 8601 with offset.")],
+    to: Annotated[str, typer.Option("--to", help="End (not included).")],
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="From the results alone, not from the ledger.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", help="Database URL instead.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Availability of a scope in a window: low, observed, high; met, missed or not provable."""
+    from_us, to_us = _instant("--from", from_), _instant("--to", to)
+    if from_us >= to_us:
+        raise UsageError(f"--from {from_} is not before --to {to}; give a window that ends after it begins")
+    store = open_store(data, database)
+    try:
+        found = measure(store, scope, from_us, to_us, recompute=recompute, beside=_beside(data, database))
+    finally:
+        store.dispose()
+    if as_json:
+        print(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        _show(found)
+
+
+def measure(
+    store: Store, scope: str, from_us: int, to_us: int, *, recompute: bool = False, beside: Path | None = None
+) -> Figures:
+    """The figures of a scope from what is stored."""
+    with store.read() as connection:
+        topologies = ledger.in_force(connection)
+        if not topologies:
+            raise StoreError("no topology was ever recorded in this store; start `sereno up` on it once")
+        topology = next(
+            (one.topology for one in reversed(topologies) if one.from_us <= from_us), topologies[0].topology
+        )
+        wanted = Scope(*parse_scope(_named(scope, [one.topology for one in topologies], topology), scope))
+        contracts = contracts_of([one.topology for one in topologies], beside)
+        intervals = stored_intervals(connection, topologies, contracts, from_us, to_us, recompute=recompute)
+        windows = ledger.windows(connection)
+    return figures(
+        topology,
+        Book(intervals),
+        wanted,
+        from_us,
+        to_us,
+        excluded=Exclusions(topology, contracts, windows),
+        target_ppm=target_ppm(topology, contracts, wanted, from_us),
+    )
+
+
+def contracts_of(topologies: list[Topology], beside: Path | None) -> dict[str, Contract]:
+    """The contracts of every customer that was ever served."""
+    names = dict.fromkeys(customer.contract for one in topologies for customer in one.customers.values())
+    return {name: load_contract(name, beside) for name in names}
+
+
+def _named(scope: str, topologies: list[Topology], preferred: Topology) -> Topology:
+    """The topology that knows the scope: the one in force at the window's beginning, else the newest that does."""
+    for topology in (preferred, *reversed(topologies)):
+        try:
+            parse_scope(topology, scope)
+        except UsageError:
+            continue
+        return topology
+    return preferred
+
+
+def _beside(data: Path | None, database: str | None) -> Path | None:
+    """Where the operator's own contract files lie: beside the topology of what runs here."""
+    running = None if database is not None else read(data_directory(data))
+    return Path(running.topology).parent if running is not None and running.topology else None
+
+
+def _instant(flag: str, text: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _show(found: Figures) -> None:
+    def ratio(value: float | None) -> str:
+        return "—" if value is None else f"{value:.6%}"
+
+    print(f"{found.scope}: {ratio(found.observed)} observada ({ratio(found.low)} a {ratio(found.high)})")
+    for label, value in (
+        ("caída", found.down_us),
+        ("excluido", found.excluded_us),
+        ("desconocido", found.unknown_us),
+        ("total", found.total_us),
+    ):
+        print(f"  {label:<12} {value / SECOND_US:>16,.3f} s")
+    target = "" if found.target_ppm is None else f" (objetivo {found.target_ppm / 10_000:.4f} %)"
+    print(
+        f"  {_WORDS[found.verdict]}{target}; {found.outages} caídas, cota del muestreo {found.bound_us / SECOND_US:.3f} s"
+    )

@@ -1,0 +1,1 @@
+"""Questions that several rooms ask the store; each takes an open connection."""

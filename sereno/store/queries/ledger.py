@@ -1,0 +1,106 @@
+"""The ledger's rows: current ones (nothing supersedes them), what was recorded of topology, maintenance, isolation."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from sereno.store.tables import ledger, maintenance, topologies
+from sereno.topology import Topology, topology_from_json
+from sereno.verdict import MaintenanceWindow
+
+
+class LedgerRow(NamedTuple):
+    """One row as it is kept; `id` is 0 before it is written."""
+
+    id: int
+    kind: str
+    name: str
+    state: str
+    from_us: int
+    to_us: int
+    reason: str | None
+    interval_us: int
+
+    @property
+    def content(self) -> tuple[str, str, str, int, int, str | None, int]:
+        """What it says, without where it is kept."""
+        return (self.kind, self.name, self.state, self.from_us, self.to_us, self.reason, self.interval_us)
+
+
+class TopologyInForce(NamedTuple):
+    """A topology and since when it is used."""
+
+    from_us: int
+    topology: Topology
+
+
+def current(connection: Connection, from_us: int, to_us: int) -> list[LedgerRow]:
+    """Rows in force that touch [from, to), by element and time."""
+    query = (
+        select(ledger)
+        .where(ledger.c.superseded_by.is_(None), ledger.c.from_us < to_us, ledger.c.to_us > from_us)
+        .order_by(ledger.c.kind, ledger.c.name, ledger.c.from_us)
+    )
+    return [
+        LedgerRow(row.id, row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us or 0)
+        for row in connection.execute(query)
+    ]
+
+
+def written(connection: Connection, block_us: int) -> dict[int, int]:
+    """Per block of time that has rows in force: when the first of them was written."""
+    block = ledger.c.from_us - ledger.c.from_us % block_us
+    query = select(block, func.min(ledger.c.written_us)).where(ledger.c.superseded_by.is_(None)).group_by(block)
+    return {int(begin): int(first) for begin, first in connection.execute(query).tuples()}
+
+
+def append(connection: Connection, rows: Iterable[LedgerRow], written_us: int) -> int | None:
+    """Adds rows; the id of the last one."""
+    last = None
+    for row in rows:
+        values = {
+            "kind": row.kind,
+            "name": row.name,
+            "state": row.state,
+            "from_us": row.from_us,
+            "to_us": row.to_us,
+            "reason": row.reason,
+            "interval_us": row.interval_us or None,
+            "written_us": written_us,
+        }
+        key = connection.execute(insert(ledger).values(values)).inserted_primary_key
+        last = int(key[0]) if key is not None else last
+    return last
+
+
+def supersede(connection: Connection, old: Sequence[int], by: int) -> None:
+    """Marks rows as no longer in force; they stay for ever."""
+    if old:
+        connection.execute(update(ledger).where(ledger.c.id.in_(list(old))).values(superseded_by=by))
+
+
+def in_force(connection: Connection) -> list[TopologyInForce]:
+    """Every accepted topology in order of its from-time."""
+    rows = connection.execute(select(topologies).order_by(topologies.c.from_us, topologies.c.id))
+    return [TopologyInForce(row.from_us, topology_from_json(msgspec.json.decode(row.topology))) for row in rows]
+
+
+def windows(connection: Connection) -> list[MaintenanceWindow]:
+    """Maintenance as it was announced; work that was called off ends when it was."""
+    found = []
+    for row in connection.execute(select(maintenance).order_by(maintenance.c.id)):
+        to_us = row.to_us if row.cancelled_us is None else min(row.to_us, row.cancelled_us)
+        if to_us > row.from_us:
+            found.append(
+                MaintenanceWindow(
+                    scope_kind=row.scope_kind,
+                    scope_name=row.scope_name,
+                    from_us=row.from_us,
+                    to_us=to_us,
+                    announced_us=row.announced_us,
+                    critical_fix=bool(row.critical_fix),
+                )
+            )
+    return found
