@@ -73,11 +73,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Results of one boot, contiguous in seq; `oldest` is the oldest seq that the spool still holds, per boot."""
+    """Results of one boot, contiguous in seq from `first`: the place of a result that cannot be read is known too.
+
+    `oldest` is the oldest seq that the spool still holds, per boot.
+    """
 
     v: int
     probe: str
     boot: str
+    first: int
     oldest: dict[str, int]
     results: list[msgspec.Raw]
 

@@ -74,6 +74,7 @@ topologies = Table(
     Column("hash", String(64), nullable=False),
     Column("topology", Text, nullable=False),  # canonical JSON of the validated model
     Column("desk", Text),
+    Column("beside", Text),  # the folder of the files, where contracts and alarms are looked for first
 )
 
 # -- collector: verdicts and ledger ------------------------------------------------------------------------------------

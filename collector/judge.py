@@ -1,0 +1,171 @@
+"""The verdict engine and the store: rebuilt from it at start, fed with what is committed, told what people announce."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, func, or_, select
+
+from collector.engine import Engine
+from sereno.clock import SECOND_US
+from sereno.contract import Contract
+from sereno.store.changes import Said, last_said
+from sereno.store.results import since
+from sereno.store.tables import isolations, maintenance, probe_events
+from sereno.topology import Topology
+from sereno.verdict import VERDICT, Change, MaintenanceWindow
+from sereno.wire import Result
+
+log = logging.getLogger(__name__)
+
+LOOK_BACK_US = 15 * 60 * SECOND_US
+_VERDICT_KINDS = ("service", "site", "core", "sbc", "path", "probe")
+
+
+class Judge:
+    """Says what changes; writes nothing itself."""
+
+    def __init__(self, topology: Topology, contracts: Mapping[str, Contract], now_us: int) -> None:
+        self._engine = Engine(topology, contracts, now_us)
+        self._windows: dict[int, MaintenanceWindow] = {}
+        self._isolated: dict[int, str] = {}
+
+    # -- live --------------------------------------------------------------------------------------------------------
+
+    def feed(self, results: list[tuple[Result, int]], arrived_us: int) -> list[Change]:
+        """What new results change."""
+        try:
+            return self._engine.feed_all(results, arrived_us) if results else []
+        except Exception:  # a result that the engine cannot take must not stop those that it can
+            log.exception("the verdict engine failed on %d results; they are stored all the same", len(results))
+            return []
+
+    def probe(self, name: str, state: str, at_us: int) -> list[Change]:
+        return self._engine.probe_event(name, state, at_us)
+
+    def tick(self, now_us: int) -> list[Change]:
+        """What the passing of time changes, if anything was due."""
+        due = self._engine.next_due_us()
+        return self._engine.tick(now_us) if due is not None and due <= now_us else []
+
+    def next_due_us(self) -> int | None:
+        return self._engine.next_due_us()
+
+    def announced(self, connection: Connection, now_us: int) -> list[Change]:
+        """What people announced or took back since the last look: maintenance and isolation."""
+        changes: list[Change] = []
+        wanted = _windows(connection, now_us - LOOK_BACK_US)
+        for number, window in wanted.items():
+            if number not in self._windows:
+                changes += self._engine.maintenance(window, now_us)
+        for number, window in self._windows.items():
+            if number not in wanted and window.to_us > now_us - LOOK_BACK_US:
+                changes += self._engine.cancel(window, now_us)
+        self._windows = wanted
+        isolated = _isolated(connection)
+        for number, (sbc, from_us) in isolated.items():
+            if number not in self._isolated:
+                changes += self._engine.isolate(sbc, from_us)
+        for number in self._isolated.keys() - isolated.keys():
+            changes += self._engine.heal(self._isolated[number], now_us)
+        self._isolated = {number: sbc for number, (sbc, _) in isolated.items()}
+        return changes
+
+    # -- rebuilding --------------------------------------------------------------------------------------------------
+
+    def rebuild(self, connection: Connection, now_us: int) -> list[Change]:
+        """Takes up the last minutes silently; what must now be written so that the store says what is true."""
+        from_us = now_us - LOOK_BACK_US
+        for number, window in _windows(connection, from_us).items():
+            self._windows[number] = window
+            self._engine.maintenance(window)
+        said: Said = {}
+        events = _probe_events(connection, from_us)
+        for arrived_us, group in groupby(since(connection, from_us), key=lambda pair: pair[1]):
+            while events and events[0][0] <= arrived_us:
+                at_us, probe, state = events.pop(0)
+                _note(said, self._engine.probe_event(probe, state, at_us))
+            _note(said, self.tick(arrived_us))
+            _note(said, self.feed([(result, result.at_us) for result, _ in group], arrived_us))
+        for at_us, probe, state in events:
+            _note(said, self._engine.probe_event(probe, state, at_us))
+        _note(said, self._engine.tick(now_us))
+        _note(said, self.announced(connection, now_us))
+        return self._differences(said, last_said(connection), now_us)
+
+    def _differences(self, said: Said, stored: Said, now_us: int) -> list[Change]:
+        """From what the store says to what the engine says."""
+        changes: list[Change] = []
+        current = {(verdict.kind, verdict.name): verdict for verdict in self._engine.verdicts(now_us)}
+        for (kind, name), verdict in current.items():
+            before = stored.get((kind, name, VERDICT))
+            if before is None or before.state != verdict.state:
+                since_us = verdict.since_us or now_us
+                changes.append(
+                    Change(
+                        kind=kind,
+                        name=name,
+                        what=VERDICT,
+                        state=verdict.state,
+                        since_us=since_us,
+                        at_us=now_us,
+                        reason=verdict.reason,
+                        facts=verdict.facts,
+                    )
+                )
+        true = set(self._engine.findings())
+        for key in sorted(true):
+            if (key not in stored or stored[key].state != "true") and key in said:
+                changes.append(replace(said[key], at_us=now_us))
+        for key, before in stored.items():
+            if key[2] != VERDICT and before.state == "true" and key not in true:
+                changes.append(replace(before, state="false", since_us=now_us, at_us=now_us, reason=None, facts={}))
+            gone = key[2] == VERDICT and key[0] in _VERDICT_KINDS and key[:2] not in current
+            if gone and before.state != "unknown":  # no longer in the topology: nobody looks at it any more
+                changes.append(
+                    replace(before, state="unknown", since_us=now_us, at_us=now_us, reason="no_data", facts={})
+                )
+        return changes
+
+
+def _note(said: Said, changes: Sequence[Change]) -> None:
+    for change in changes:
+        said[change.kind, change.name, change.what] = change
+
+
+def _windows(connection: Connection, from_us: int) -> dict[int, MaintenanceWindow]:
+    """Windows that are not over (or only just) and were not taken back, by their id."""
+    columns = maintenance.c
+    rows = connection.execute(
+        select(maintenance).where(columns.to_us > from_us, columns.cancelled_us.is_(None)).order_by(columns.id)
+    )
+    return {
+        row.id: MaintenanceWindow(
+            scope_kind=row.scope_kind,
+            scope_name=row.scope_name,
+            from_us=row.from_us,
+            to_us=row.to_us,
+            announced_us=row.announced_us,
+            critical_fix=row.critical_fix,
+        )
+        for row in rows
+    }
+
+
+def _isolated(connection: Connection) -> dict[int, tuple[str, int]]:
+    """SBCs that are out of service under attack now."""
+    rows = connection.execute(select(isolations).where(isolations.c.to_us.is_(None)).order_by(isolations.c.id))
+    return {row.id: (row.sbc, row.from_us) for row in rows}
+
+
+def _probe_events(connection: Connection, from_us: int) -> list[tuple[int, str, str]]:
+    """What probes said since `from_us`, and the last word of each before it."""
+    columns = probe_events.c
+    earlier = select(func.max(columns.id)).where(columns.at_us < from_us).group_by(columns.probe)
+    rows = connection.execute(
+        select(columns.at_us, columns.probe, columns.state)
+        .where(or_(columns.at_us >= from_us, columns.id.in_(earlier)))
+        .order_by(columns.at_us, columns.id)
+    )
+    return [(row.at_us, row.probe, row.state) for row in rows]

@@ -1,0 +1,94 @@
+"""The collector's side of MQTT: results and statuses come in; acks and topology parts are retained messages.
+
+What is retained is a desired state by topic: a new connection publishes all of it, so a broker may forget everything.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import aiomqtt
+import msgspec
+
+from sereno.mqtt import Broker, connect, retry_pause, words
+from sereno.wire import TOPIC_PREFIX
+
+log = logging.getLogger(__name__)
+
+GATHER = 8  # messages taken together into one transaction: at most 4,000 results
+_FILTERS = (f"{TOPIC_PREFIX}/results/+", f"{TOPIC_PREFIX}/status/+")
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """One message of a probe; the broker's access list vouches for the topic's name."""
+
+    kind: Literal["results", "status"]
+    probe: str
+    payload: bytes
+
+
+class Link:
+    """`await run()` until cancelled; `retain` at any time."""
+
+    def __init__(self, broker: Broker, on_messages: Callable[[Sequence[Incoming]], None]) -> None:
+        self._broker, self._on_messages = broker, on_messages
+        self._retained: dict[str, bytes] = {}
+        self._dirty: dict[str, None] = {}  # an ordered set
+        self._wake = asyncio.Event()
+        self.connected = asyncio.Event()
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """From now on `topic` says `payload`."""
+        self._retained[topic] = payload
+        self._dirty[topic] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Connects, and connects again."""
+        failures = 0
+        while True:
+            try:
+                await self._connection()
+            except* aiomqtt.MqttError as group:
+                log.warning("broker %s: %s; connecting again", self._broker.shown, words(group))
+            failures = 0 if self.connected.is_set() else failures + 1
+            self.connected.clear()
+            await asyncio.sleep(retry_pause(failures))
+
+    async def _connection(self) -> None:
+        async with connect(self._broker, "sereno-collector") as client:
+            self._dirty = dict.fromkeys(self._retained)
+            await client.subscribe([(filter_, 1) for filter_ in _FILTERS])
+            self.connected.set()
+            log.info("connected to %s", self._broker.shown)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(client))
+                group.create_task(self._publish(client))
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        messages = client.messages
+        async for message in messages:
+            gathered = [message]
+            while len(messages) and len(gathered) < GATHER:
+                gathered.append(await anext(messages))
+            self._on_messages([found for each in gathered if (found := _incoming(each)) is not None])
+            await asyncio.sleep(0)
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        while True:
+            self._wake.clear()
+            while self._dirty:
+                topic = next(iter(self._dirty))
+                del self._dirty[topic]
+                await client.publish(topic, self._retained[topic], qos=1, retain=True)
+            await self._wake.wait()
+
+
+def _incoming(message: aiomqtt.Message) -> Incoming | None:
+    _, _, rest = str(message.topic).partition(TOPIC_PREFIX + "/")
+    kind, _, probe = rest.partition("/")
+    payload = message.payload if isinstance(message.payload, bytes) else b""
+    if kind == "status":
+        return Incoming("status", probe, payload) if payload else None  # empty: a retained status was taken away
+    return Incoming("results", probe, payload)

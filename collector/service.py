@@ -1,0 +1,208 @@
+"""The collector: one transaction per gathering of messages (results, cursors, changes), then commit, then acks.
+
+Crash-only: what memory holds is rebuilt from the store, so any failure to commit ends the process, and a new one
+takes over with a new epoch, on which every probe sends again whatever was not acknowledged.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection, func, insert, select
+
+from collector.ingest import Ingest, Taken
+from collector.judge import Judge
+from collector.link import Incoming, Link
+from sereno.clock import SECOND_US, Clock
+from sereno.contract import Contract
+from sereno.errors import WireError
+from sereno.mqtt import Broker
+from sereno.store import Store
+from sereno.store.changes import insert_changes
+from sereno.store.lease import RENEW_SECONDS, Lease
+from sereno.store.results import Refused, insert_refused, insert_results, load_cursors, save_cursors
+from sereno.store.tables import probe_events
+from sereno.topology import Topology, part_for, topology_hash
+from sereno.verdict import Change
+from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode, topic
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+
+
+class Observer(Protocol):
+    """Who counts what is committed (the Prometheus exposition)."""
+
+    def observe(self, result: Result) -> None: ...
+    def committed(self, count: int) -> None: ...
+    def missing(self, probe: str, count: int) -> None: ...
+    def spooled(self, probe: str, count: int) -> None: ...
+
+
+class CollectorService:
+    """The active collector. Make it once the lease is held; `await run()` until cancelled or the lease is lost."""
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        broker: Broker,
+        topology: Topology,
+        contracts: Mapping[str, Contract],
+        clock: Clock,
+        *,
+        extra_probes: Sequence[str] = (),
+        observer: Observer | None = None,
+        on_changes: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._lease, self._clock = store, lease, clock
+        self._observer, self._on_changes = observer, on_changes
+        self._topology = topology
+        self._judge = Judge(topology, contracts, clock.now_us())
+        self._link = Link(broker, self._messages)
+        self._probes = list(dict.fromkeys([*topology.probes, *extra_probes]))
+        self._statuses: dict[str, tuple[str, str | None]] = {}
+        self._garbage: set[int] = set()
+        with store.write() as connection:
+            self._ingest = Ingest(load_cursors(connection))
+            self._statuses = _last_statuses(connection)
+            insert_changes(connection, self._judge.rebuild(connection, clock.now_us()))
+        self._publish_topology()
+
+    @property
+    def connected(self) -> asyncio.Event:
+        return self._link.connected
+
+    async def run(self) -> None:
+        """Collects until cancelled; LeaseLostError when another collector has become the writer."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._link.run())
+            group.create_task(self._renew())
+            group.create_task(self._time())
+
+    # -- what comes in -----------------------------------------------------------------------------------------------
+
+    def _messages(self, messages: Sequence[Incoming]) -> None:
+        now_us = self._clock.now_us()
+        taken = self._ingest.take([(each.probe, each.payload) for each in messages if each.kind == "results"])
+        statuses = [each for each in messages if each.kind == "status"]
+        changed = False
+        if taken.fresh or taken.refused or taken.moved or statuses:
+            with self._store.write() as connection:
+                changed = self._commit(connection, taken, statuses, now_us)
+        self._count(taken)
+        for probe in taken.probes:
+            self._link.retain(topic("acks", probe), encode(self._ingest.ack(probe, self._lease.epoch)))
+        if changed:
+            self._on_changes()
+
+    def _commit(self, connection: Connection, taken: Taken, statuses: Sequence[Incoming], now_us: int) -> bool:
+        refused = [each for each in taken.refused if self._is_news(each)]
+        for each in refused:
+            log.warning("quarantine: %s: %s", each.probe, each.why)
+        insert_results(connection, [result for result, _ in taken.fresh], now_us)
+        save_cursors(connection, {key: self._ingest.cursors[key] for key in taken.moved})
+        changes = self._judge.feed(taken.fresh, now_us)
+        for message in statuses:
+            changes += self._status(connection, message, now_us, refused)
+        insert_refused(connection, refused, now_us)
+        insert_changes(connection, changes)
+        return bool(changes)
+
+    def _status(self, connection: Connection, message: Incoming, now_us: int, refused: list[Refused]) -> list[Change]:
+        """A probe came or went; the same word said again is no event."""
+        try:
+            status = _status_of(message)
+        except WireError as error:
+            refused.append(
+                Refused(probe=message.probe, why=str(error), payload=message.payload.decode("utf-8", "replace"))
+            )
+            return []
+        if self._observer is not None and status.spooled is not None:
+            self._observer.spooled(status.probe, status.spooled)
+        if message.probe not in self._probes:  # known to the broker, not to the topology: it measures everything
+            self._probes.append(message.probe)
+            self._publish_topology()
+        word = (status.state, status.boot if status.state == "online" else None)
+        if self._statuses.get(message.probe) == word:
+            return []
+        self._statuses[message.probe] = word
+        body = encode(status).decode()
+        connection.execute(
+            insert(probe_events).values(
+                probe=status.probe, state=status.state, boot=status.boot, at_us=now_us, body=body
+            )
+        )
+        return self._judge.probe(status.probe, status.state, now_us)
+
+    def _is_news(self, refused: Refused) -> bool:
+        """Whether a refused message was not seen before: a batch that nobody can read comes again every few seconds."""
+        if refused.seq is not None:
+            return True
+        mark = hash((refused.probe, refused.payload))
+        if mark in self._garbage:
+            return False
+        if len(self._garbage) > 10_000:  # noqa: PLR2004  # what a confused sender may make us remember
+            self._garbage.clear()
+        self._garbage.add(mark)
+        return True
+
+    def _count(self, taken: Taken) -> None:
+        if self._observer is None:
+            return
+        for result, _ in taken.fresh:
+            self._observer.observe(result)
+        if taken.fresh:
+            self._observer.committed(len(taken.fresh))
+        for probe, lost in taken.missing.items():
+            self._observer.missing(probe, lost)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        while True:
+            self._lease.renew(self._clock.now_us())
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def _time(self) -> None:
+        """Silences, windows and announcements fall due without any result coming in."""
+        while True:
+            now_us = self._clock.now_us()
+            with self._store.read() as connection:
+                changes = self._judge.announced(connection, now_us)
+            changes += self._judge.tick(now_us)
+            if changes:
+                with self._store.write() as connection:
+                    insert_changes(connection, changes)
+                self._on_changes()
+            due = self._judge.next_due_us()
+            wait = POLL_SECONDS if due is None else min(POLL_SECONDS, (due - self._clock.now_us()) / SECOND_US)
+            await asyncio.sleep(max(0.01, wait))
+
+    # -- what goes out -----------------------------------------------------------------------------------------------
+
+    def _publish_topology(self) -> None:
+        """Every probe gets its part, and an acknowledgement of the new epoch, on which it sends everything again."""
+        digest = topology_hash(self._topology)
+        for probe in self._probes:
+            part = TopologyPart(v=VERSION, hash=digest, topology=part_for(self._topology, probe))
+            self._link.retain(topic("topology", probe), encode(part))
+            self._link.retain(topic("acks", probe), encode(self._ingest.ack(probe, self._lease.epoch)))
+
+
+def _status_of(message: Incoming) -> Status:
+    status = decode(message.payload, Status)
+    if status.probe != message.probe:
+        raise WireError(f"a status of {status.probe!r} on the topic of {message.probe!r}")
+    return status
+
+
+def _last_statuses(connection: Connection) -> dict[str, tuple[str, str | None]]:
+    newest = select(func.max(probe_events.c.id)).group_by(probe_events.c.probe)
+    rows = connection.execute(select(probe_events).where(probe_events.c.id.in_(newest)))
+    return {row.probe: (row.state, row.boot if row.state == "online" else None) for row in rows}
+
+
+__all__ = ["CollectorService", "Observer"]

@@ -1,0 +1,196 @@
+"""The probe: measures what its part of the topology says, keeps it in the spool, delivers it.
+
+It needs only a broker, its name and its secrets. The last topology part is kept beside the spool, so that a probe that
+starts while broker or collector are away measures at once.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from probes.bootclock import BootClock
+from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
+from probes.delivery import Delivery
+from probes.schedule import Scheduler
+from probes.sip.client import SipClient
+from probes.spool import Spool
+from sereno.clock import Clock, SystemClock, iso
+from sereno.errors import ConfigError, WireError
+from sereno.instance import take_lock
+from sereno.mqtt import Broker
+from sereno.notify import tell
+from sereno.topology import Topology, resolve_secret, topology_from_json
+from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode
+
+log = logging.getLogger(__name__)
+
+SPOOL_FILE = "spool.db"
+TOPOLOGY_FILE = "topology.json"
+_CLOCK_SECONDS = 1.0
+
+
+class Agent:
+    """One probe process. `await run()` until cancelled."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        name: str,
+        data: Path,
+        *,
+        clock: Clock | None = None,
+        registry: Mapping[str, CheckFunction] = REGISTRY,
+    ) -> None:
+        self.name = name
+        self._data, self._registry = data, registry
+        self._lock = take_lock(data)
+        self._clock = BootClock(clock or SystemClock())
+        self._spool = Spool(data / SPOOL_FILE, name)
+        self._spool.begin_boot(self._clock.boot)
+        self._delivery = Delivery(broker, name, self._spool, self._clock, self._status, self._topology_came)
+        self._part: TopologyPart | None = None
+        self._topology: Topology | None = None
+        self._changed = asyncio.Event()
+        self._measuring = asyncio.Event()
+        self._notes: list[str] = []
+        self._refusal: str | None = None
+        self._winding_up: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Measures and delivers until cancelled; the spool keeps what is not yet committed."""
+        self._recall()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._delivery.run())
+                group.create_task(self._measure())
+                group.create_task(self._watch_clock())
+                group.create_task(self._announce())
+        finally:
+            self._spool.close()
+            os.close(self._lock)
+
+    # -- measuring ---------------------------------------------------------------------------------------------------
+
+    async def _measure(self) -> None:
+        """Runs what the topology in use says; the next one takes over at once while the last one still winds up."""
+        sip = SipClient(self.name, clock=self._clock)
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                waiting = asyncio.create_task(self._changed.wait())
+                done, _ = await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                for task in done & running:
+                    task.result()  # measuring never ends by itself: this raises
+                self._changed.clear()
+                for task in running:
+                    task.cancel()
+                    self._winding_up.add(task)
+                    task.add_done_callback(self._winding_up.discard)
+                if self._topology is not None:
+                    running = {asyncio.create_task(self._measure_topology(self._topology, sip))}
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, *self._winding_up, return_exceptions=True)
+            await sip.close()
+
+    async def _measure_topology(self, topology: Topology, sip: SipClient) -> None:
+        def secret(account: str) -> str | None:
+            known = topology.accounts.get(account)
+            return resolve_secret(known.password, account) if known is not None else None
+
+        found = targets(topology, self.name)
+        runtime = Runtime(
+            clock=self._clock, topology=topology, probe=self.name, sip=sip, emit=self._emit, secret=secret
+        )
+        self._notes = list(notes(topology))
+        log.info("measuring %d targets of %s", len(found), topology.service)
+        pool = await self._start_calls(found)
+        runtime.calls = pool
+        try:
+            await Scheduler(found, runtime, self._emit, registry=self._registry).run()
+        finally:
+            if pool is not None:
+                await pool.stop()
+
+    async def _start_calls(self, found: list[Target]) -> Any:
+        """The pool of pjsua2 workers, or None where no target needs it."""
+        if not any(target.check in {"register", "call"} for target in found):
+            return None
+        from probes.sip.pool import CallPool
+
+        pool = CallPool(found, self._clock)
+        await pool.start()
+        return pool
+
+    def _emit(self, result: Result) -> None:
+        self._delivery.put(result)
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_SECONDS)
+            if self._clock.stepped():
+                log.warning("the wall clock stepped away from %s: a new boot begins", iso(self._clock.now_us()))
+                self._clock.begin()
+                self._spool.begin_boot(self._clock.boot)
+            self._delivery.trim()
+
+    # -- the topology ------------------------------------------------------------------------------------------------
+
+    def _topology_came(self, part: TopologyPart) -> None:
+        if self._part is not None and part.hash == self._part.hash:
+            return
+        if self._adopt(part, "the collector's topology"):
+            new = self._data / (TOPOLOGY_FILE + ".new")
+            new.write_bytes(encode(part))
+            new.replace(self._data / TOPOLOGY_FILE)
+
+    def _recall(self) -> None:
+        """Takes up the topology part of last time, if there is one."""
+        try:
+            part = decode((self._data / TOPOLOGY_FILE).read_bytes(), TopologyPart)
+        except FileNotFoundError:
+            return
+        except (OSError, WireError) as error:
+            log.warning("%s: %s; waiting for the collector's", self._data / TOPOLOGY_FILE, error)
+            return
+        self._adopt(part, str(self._data / TOPOLOGY_FILE))
+
+    def _adopt(self, part: TopologyPart, source: str) -> bool:
+        try:
+            topology = topology_from_json(part.topology)
+        except ConfigError as error:
+            log.warning("%s is refused, the one in use stays: %s", source, error)
+            self._refusal = f"topology refused, the one in use stays: {error}"
+            return False
+        log.info("topology %s from %s", part.hash[:12], source)
+        self._part, self._topology, self._refusal = part, topology, None
+        self._changed.set()
+        self._measuring.set()
+        return True
+
+    # -- what it says of itself -----------------------------------------------------------------------------------------
+
+    async def _announce(self) -> None:
+        await self._delivery.connected.wait()
+        await self._measuring.wait()
+        tell("ready", f"probe {self.name}")
+
+    def _status(self) -> Status:
+        notes = [*self._notes, *([self._refusal] if self._refusal else [])]
+        if self._spool.dropped:
+            notes.append(f"spool full: {self._spool.dropped} results dropped, oldest first")
+        return Status(
+            v=VERSION,
+            probe=self.name,
+            state="online",
+            at=iso(self._clock.now_us()),
+            boot=self._spool.boot,
+            topology_hash=self._part.hash if self._part is not None else None,
+            spooled=len(self._spool),
+            notes=notes or None,
+        )

@@ -1,0 +1,135 @@
+"""Carries the spool to the broker and lets go of what a collector says is committed.
+
+A fresh client per connection. MQTT's own acknowledgement only says that the broker has it; nothing is let go for that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import aiomqtt
+import msgspec
+
+from probes.outbox import Flight, Outbox
+from probes.spool import Spool
+from sereno.clock import Clock
+from sereno.errors import WireError
+from sereno.mqtt import Broker, connect, retry_pause
+from sereno.mqtt import words as mqtt_words
+from sereno.wire import VERSION, Ack, Batch, Result, Status, TopologyPart, decode, encode, topic
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.1
+TURN_SECONDS = 1.0  # how often the sender looks for batches that nobody acknowledged
+STATUS_SECONDS = 10.0
+
+
+class Delivery:
+    """`put` results, `await run()` until cancelled."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        probe: str,
+        spool: Spool,
+        clock: Clock,
+        status: Callable[[], Status],
+        on_topology: Callable[[TopologyPart], None],
+    ) -> None:
+        self._broker, self._probe, self._spool, self._clock = broker, probe, spool, clock
+        self._status, self._on_topology = status, on_topology
+        self._outbox = Outbox(spool.held())
+        self._wake = asyncio.Event()
+        self._flush: asyncio.TimerHandle | None = None
+        self.connected = asyncio.Event()
+
+    def put(self, result: Result) -> Result:
+        """Keeps a result, from here on for certain, and sends it soon; a failed one at once."""
+        stamped = self._spool.append(result)
+        self._outbox.add(stamped.boot, stamped.seq)
+        if stamped.outcome == "failed":
+            self._wake.set()
+        elif self._flush is None and not self._wake.is_set():
+            self._flush = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._wake.set)
+        return stamped
+
+    def trim(self) -> None:
+        """Holds the spool to its bounds."""
+        for boot, (first, last) in self._spool.trim(self._clock.now_us()):
+            self._outbox.dropped(boot, first, last)
+
+    async def run(self) -> None:
+        """Connects, and connects again, until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._connection()
+            except* aiomqtt.MqttError as group:
+                log.warning("broker %s: %s; connecting again", self._broker.shown, mqtt_words(group))
+            failures = 0 if self.connected.is_set() else failures + 1
+            self.connected.clear()
+            await asyncio.sleep(retry_pause(failures))
+
+    async def _connection(self) -> None:
+        offline = encode(Status(v=VERSION, probe=self._probe, state="offline"))
+        will = aiomqtt.Will(topic("status", self._probe), offline, qos=1, retain=True)
+        async with connect(self._broker, f"sereno-probe-{self._probe}", will) as client:
+            await client.subscribe([(topic("acks", self._probe), 1), (topic("topology", self._probe), 1)])
+            self._outbox.send_again()
+            self._wake.set()
+            self.connected.set()
+            log.info("connected to %s", self._broker.shown)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(client))
+                group.create_task(self._send(client))
+                group.create_task(self._tell(client))
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        acks = topic("acks", self._probe)
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            try:
+                if str(message.topic) == acks:
+                    self._acknowledged(decode(payload, Ack))
+                elif payload:
+                    self._on_topology(decode(payload, TopologyPart))
+            except WireError as error:
+                log.warning("%s: %s", message.topic, error)
+
+    def _acknowledged(self, ack: Ack) -> None:
+        for boot, (first, last) in self._outbox.acknowledged(ack):
+            self._spool.forget(boot, first, last)
+        self._wake.set()
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            if self._flush is not None:
+                self._flush.cancel()
+                self._flush = None
+            while (flight := self._outbox.next_batch(loop.time())) is not None:
+                await client.publish(topic("results", self._probe), self._batch(flight), qos=1)
+            try:
+                await asyncio.wait_for(self._wake.wait(), TURN_SECONDS)
+            except TimeoutError:
+                continue
+
+    def _batch(self, flight: Flight) -> bytes:
+        bodies = self._spool.read(flight.boot, flight.first, flight.last)
+        return encode(
+            Batch(
+                v=VERSION,
+                probe=self._probe,
+                boot=flight.boot,
+                first=flight.first,
+                oldest=self._outbox.oldest(),
+                results=[msgspec.Raw(body) for body in bodies],
+            )
+        )
+
+    async def _tell(self, client: aiomqtt.Client) -> None:
+        while True:
+            await client.publish(topic("status", self._probe), encode(self._status()), qos=1, retain=True)
+            await asyncio.sleep(STATUS_SECONDS)

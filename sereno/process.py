@@ -1,0 +1,61 @@
+"""How a long-running command lives: logs on standard error, SIGTERM and SIGINT end it in order."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from sereno.errors import SerenoError
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_GRACE_SECONDS = 8  # a process that does not end in order by then ends by SIGALRM
+
+
+def setup_logging() -> None:
+    """One line per event: time, level, logger, text."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Runs until done, or until SIGTERM or SIGINT, which cancel it once; a stubborn process ends all the same."""
+
+    async def under_signals() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(main)
+
+        def stop() -> None:
+            signal.alarm(_GRACE_SECONDS)
+            task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        try:
+            await task
+        except asyncio.CancelledError:
+            logging.getLogger("sereno").info("stopped")
+
+    try:
+        asyncio.run(under_signals())
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, SerenoError):
+            raise error from None  # one line for a person; anything else is our fault and keeps its trace
+        raise
+
+
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Asks the kernel to signal this process when its parent ends (prctl PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def parent_is(pid: int) -> bool:
+    """Whether the parent is still the one that started us; it may have died before `die_with_parent`."""
+    return os.getppid() == pid
