@@ -14,7 +14,7 @@ from typing import Any
 from deploy.lab.faults import parse
 from deploy.lab.plan import plan
 from deploy.lab.process import LabError, kill_marked
-from deploy.lab.supervisor import CONTROL, lock_state
+from deploy.lab.supervisor import CONTROL, lock_path, lock_state
 from sereno.errors import SerenoError
 
 _LONGEST_PATH = 90  # a Unix socket's path holds 107 bytes; ours are up to 17 longer than the state directory's
@@ -107,7 +107,7 @@ class Lab:
             was_there = self.state_dir.exists()
             shutil.rmtree(self.state_dir, ignore_errors=True)
         finally:
-            self.state_dir.with_name(f"{self.state_dir.name}.lock").unlink(missing_ok=True)
+            lock_path(self.state_dir).unlink(missing_ok=True)
             os.close(lock)
         return was_up or bool(left) or was_there
 

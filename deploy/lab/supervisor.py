@@ -240,10 +240,19 @@ class Supervisor:
 def lock_state(state: Path) -> int:
     """The lock beside a state directory, held for life; LabError when another supervisor holds it."""
     state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(state.with_name(f"{state.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    path = lock_path(state)
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise LabError(f"lab: a lab is up in {state}; stop it with: sereno lab down --net {state.name}") from None
+        # `down` removes the file while it holds the lock: one that is no longer there guards nothing.
+        if path.exists() and path.stat().st_ino == os.fstat(lock).st_ino:
+            return lock
         os.close(lock)
-        raise LabError(f"lab: a lab is up in {state}; stop it with: sereno lab down --net {state.name}") from None
-    return lock
+
+
+def lock_path(state: Path) -> Path:
+    return state.with_name(f"{state.name}.lock")
