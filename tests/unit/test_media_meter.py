@@ -4,6 +4,7 @@ import io
 import struct
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -496,3 +497,11 @@ def test_many_rows_together_say_the_same_as_one_by_one():
                 assert fields["mos_lq"] == pytest.approx(other["mos_lq"], abs=1e-9)
             for name in fields.keys() - {"r_lq", "mos_lq"}:
                 assert fields[name] == other[name], name
+
+
+def test_every_field_is_documented():
+    meter = StreamMeter()
+    feed_pcap(meter, io.BytesIO(rtp_pcap(stream(5))), "x")
+    (fields,) = streams_fields(meter.snapshot())
+    words = (Path(__file__).parents[2] / "docs" / "media.md").read_text(encoding="utf-8")
+    assert [name for name in fields if f"`{name}`" not in words] == []
