@@ -1,5 +1,6 @@
 """What the models of every file share: frozen, strict, unknown keys fatal; names and durations."""
 
+import json
 from typing import Annotated, Any
 
 from pydantic import (
@@ -47,3 +48,9 @@ class Frozen(BaseModel):
     """Unknown keys are fatal; nothing is coerced; nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+def json_schema(model: type[BaseModel]) -> str:
+    """The JSON Schema of a file's model, as editors read it."""
+    schema = model.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2)

@@ -89,5 +89,5 @@ def _unknown(name: str) -> tuple[str, str]:
     names = shipped()
     return (
         f"no contract named {name}",
-        f"shipped are {' and '.join(names)}{nearest(name, names)}, others are files contracts/NAME.yaml beside this one",
+        f"shipped are {' and '.join(names)}{nearest(name, names)}, others are contracts/NAME.yaml beside this file",
     )

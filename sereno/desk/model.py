@@ -20,7 +20,7 @@ class ChannelConfig(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _one_kind(cls, value: Any) -> Any:
-        if isinstance(value, dict) and ("webhook" in value) == ("smtp" in value):
+        if isinstance(value, dict) and (value.get("webhook") is None) == (value.get("smtp") is None):
             raise ValueError("is neither a webhook nor a mail server: write `webhook: URL` or `smtp: smtp://host:25`")
         return value
 

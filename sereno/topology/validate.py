@@ -33,10 +33,16 @@ def notes(topology: Topology) -> list[str]:
         for network in site.networks
         if networks and network not in networks
     ]
-    found += [f"cores.{name}: no `identify`, so its answers prove nothing" for name, core in topology.cores.items()
-              if core.identify is None]  # fmt: skip
-    found += [f"probes.{name}: no canary, so a failure of its own network looks like the service's"
-              for name, probe in topology.probes.items() if probe.vantage == "outside" and not probe.canaries]  # fmt: skip
+    found += [
+        f"cores.{name}: no `identify`, so its answers prove nothing"
+        for name, core in topology.cores.items()
+        if core.identify is None
+    ]
+    found += [
+        f"probes.{name}: no canary, so a fault of its own network looks like the service's"
+        for name, probe in topology.probes.items()
+        if probe.vantage == "outside" and not probe.canaries
+    ]
     return found
 
 
