@@ -76,17 +76,16 @@ async def test_fixed_cadence_without_drift_though_checks_take_time():
 
     got, scheduler = await collect(slow, [target()], 20)
     times = instants(got)
-    turns = [round((at - times[0]) / 50_000) for at in times]
-    assert turns == sorted(set(turns))
-    late = [at - times[0] - turn * 50_000 for at, turn in zip(times, turns, strict=True)]
-    assert abs(sorted(late)[len(late) // 2]) < 20_000, "the median check is on the beat; sleep-after-work would drift"
+    skipped = scheduler.counts.missed + scheduler.counts.overruns
+    beats = (times[-1] - times[0]) / 50_000
+    assert abs(beats - (len(times) - 1 + skipped)) < 1, "sleep-after-work would take 1.4 beats each"
     assert scheduler.counts.extras == 0
 
 
 async def test_targets_of_a_kind_are_spread_over_the_interval():
-    got, _ = await collect(good, [target("a", 200_000), target("b", 200_000, 0.5)], 6)
+    got, _ = await collect(good, [target("a", 600_000), target("b", 600_000, 0.5)], 2)
     a, b = instants(got, "a")[0], instants(got, "b")[0]
-    assert 0.07 < (b - a) / 1e6 < 0.2
+    assert 0.15 < (b - a) / 1e6 < 0.45
 
 
 async def test_no_overlap_an_overrun_is_counted():
@@ -111,13 +110,13 @@ async def test_an_extra_check_at_the_first_failure_only():
     async def check(one, run):
         return result(one, run.clock.now_us(), next(outcomes))
 
-    got, scheduler = await collect(check, [target(every_us=200_000)], 7)
+    got, scheduler = await collect(check, [target(every_us=500_000)], 7)
     assert [found.outcome for found in got] == ["ok", "failed", "failed", "failed", "ok", "failed", "ok"]
     assert scheduler.counts.extras == 2
     times = instants(got)
-    assert times[2] - times[1] < 100_000, "the extra goes at once"
-    assert times[3] - times[2] > 100_000, "the next one keeps the beat"
-    assert times[6] - times[5] < 100_000
+    assert times[2] - times[1] < 250_000, "the extra goes at once"
+    assert times[3] - times[2] > 250_000, "the next one keeps the beat"
+    assert times[6] - times[5] < 250_000
 
 
 async def test_a_check_that_raises_is_the_probes_fault_and_the_others_go_on(caplog):

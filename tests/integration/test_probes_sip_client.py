@@ -92,7 +92,7 @@ async def test_an_answer_with_the_kernels_round_trip(sip):
 
 
 async def test_the_rtt_is_the_kernels_even_when_this_process_is_slow_to_read(sip):
-    """The loop is blocked 150 ms after sending: the stamp still says when the answer came, about 20 ms."""
+    """The loop is blocked 450 ms after sending: the stamp still says when the answer came, about 20 ms."""
     import threading
     import time
 
@@ -108,15 +108,15 @@ async def test_the_rtt_is_the_kernels_even_when_this_process_is_slow_to_read(sip
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        task = asyncio.ensure_future(sip.options(ask(sock.getsockname()[1], timeout=0.1)))
+        task = asyncio.ensure_future(sip.options(ask(sock.getsockname()[1], timeout=0.4)))
         await asyncio.sleep(0)
-        time.sleep(0.15)  # noqa: ASYNC251  # blocking the loop is the point
+        time.sleep(0.45)  # noqa: ASYNC251  # blocking the loop is the point
         got = await task
     finally:
         thread.join()
         sock.close()
     assert got.kind == "answered", "it came in before the deadline, however late the loop woke up"
-    assert 0.02 <= got.rtt_seconds < 0.1
+    assert 0.02 <= got.rtt_seconds < 0.4
 
 
 async def test_without_a_kernel_stamp_there_is_no_rtt_but_a_marked_time(sip, monkeypatch):
@@ -136,7 +136,7 @@ async def test_nobody_there_is_refused_at_once(sip):
         port = probe.getsockname()[1]
     got = await sip.options(ask(port))
     assert (got.kind, got.detail) == ("refused", "Connection refused")
-    assert got.duration_seconds < 0.2
+    assert got.duration_seconds < 0.5
     again = await sip.options(ask(port))
     assert again.kind == "refused", "a new socket each time: the error does not stick"
 
@@ -164,10 +164,10 @@ async def test_silence_is_a_timeout_at_the_deadline_with_one_retransmission_at_t
         got = await sip.options(ask(at.port))
         assert len(at.requests) == 2
     assert (got.kind, got.retransmissions) == ("timeout", 1)
-    assert 0.9 <= got.duration_seconds < 1.3
+    assert 0.9 <= got.duration_seconds < 2
     assert at.requests[0] == at.requests[1], "a retransmission is the same bytes"
     first, second = got.messages
-    assert 0.5 <= (second.at_us - first.at_us) / 1e6 < 0.8
+    assert 0.5 <= (second.at_us - first.at_us) / 1e6 < 0.9
     assert sip.listening == 1
 
 
@@ -191,7 +191,7 @@ async def test_a_late_reply_is_noticed_once_and_the_socket_closed(sip):
     assert exchange.late
     assert exchange.at_us == got.at_us
     assert exchange.rtt_seconds is None
-    assert 0.3 <= exchange.answered_after_seconds < 0.6
+    assert 0.3 <= exchange.answered_after_seconds < 3
     assert sip.listening == 0
 
 
