@@ -7,7 +7,7 @@ from probes.checks.base import Runtime, Target, result
 from probes.checks.call_media import Media, counted, metered, streams_of
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
 from probes.checks.judge_call import JudgedCall, judge_call
-from probes.media.meter import announce_sdp
+from probes.media.sdp import announce_sdp
 from probes.sip.errors import NetworkError
 from probes.sip.ipc import Answered, Call, Called
 from probes.sip.pool import CallPool
@@ -39,9 +39,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
     media = await _media(pool, target, seen)
-    said = judge_call(
-        seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs
-    )
+    said = judge_call(seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs)
     return result(
         target,
         instant_us(runtime, said.started_ns),

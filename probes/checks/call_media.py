@@ -14,7 +14,7 @@ Media = dict[str, dict[str, Any]]
 
 
 def delay_ms(counters: Counters | None) -> float | None:
-    """One-way mouth-to-ear delay toward us: half the round trip, our jitter buffer, one packet; None if not measured."""
+    """One-way delay toward us: half the round trip, our jitter buffer, one packet; None if not measured."""
     if counters is None or counters.rtt_samples == 0:
         return None
     return 1000 * (counters.rtt_mean_seconds / 2 + counters.buffer_mean_seconds + counters.ptime_seconds)
@@ -71,8 +71,10 @@ def counted(seen: Called) -> Media:
 
 
 def _far_quality(codec: str | None, counters: Counters | None) -> dict[str, Any]:
-    """Quality of what we send, as the far end received it (RTCP, RFC 3550 section 6.4): at our own interface it is
-    always perfect. None without its reports."""
+    """Quality of what we send, as the far end's RTCP tells (RFC 3550 section 6.4); unknown without its reports.
+
+    At our own interface it is always perfect, whatever happens further on.
+    """
     unknown = {"r_lq": None, "mos_lq": None, "r_cq": None, "mos_cq": None}
     if counters is None or counters.far_reports == 0 or counters.tx_packets == 0:
         return unknown
@@ -116,5 +118,7 @@ def _packed(endpoint: str | None) -> tuple[bytes, int] | None:
 def _present(fields: dict[str, Any]) -> dict[str, Any]:
     """Unmeasured is absent on the wire; seconds and ratios without noise digits."""
     return {
-        key: round(value, 7) if isinstance(value, float) else value for key, value in fields.items() if value is not None
+        key: round(value, 7) if isinstance(value, float) else value
+        for key, value in fields.items()
+        if value is not None
     }

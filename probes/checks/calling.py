@@ -19,7 +19,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f<>\"]")
 
 
 class Unable(Exception):  # noqa: N818 - it says what this probe is not able to do, in words for evidence
-    """This probe cannot make the check; nothing is said of the softswitch."""
+    """A check that this probe cannot make; nothing is said of the softswitch."""
 
 
 def unable(target: Target, runtime: Runtime, detail: str) -> Result:

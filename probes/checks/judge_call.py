@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from probes.checks.judge_register import REFUSED
-from probes.sip.identify import BLOCKED, MISSTEERED, Speaker, sip_class, speaker
-from probes.sip.ipc import Called, Second
+from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Speaker, sip_class, speaker
+from probes.sip.ipc import Called, Counters, Second
 from probes.sip.ladder import Answer, Ladder, Request, read
 from sereno.topology.model import Topology
 from sereno.wire import AnsweredBy, Outcome, Reason
@@ -77,31 +77,33 @@ def _meaning(
     if seen.ending in {"error", "hung_up"} or not ladder.sent("INVITE"):
         return "invalid", "probe_fault"
     if final is None or who is None:
-        if seen.ending == "transport":
-            return "failed", "transport"
-        rang = any(answer.reply.code in _RINGING for answer in ladder.heard("INVITE"))
-        return "failed", "no_answer" if rang else "timeout"
+        return "failed", _unanswered(seen, ladder)
     code = final.reply.code
     if code == BLOCKED:
         return "invalid", "blocked"
     if who.by == "core" and who.core != core:
         return "failed", "wrong_core"
     if code >= 300:  # noqa: PLR2004
-        return _refused(code, who, rang_out=seen.ending == "timeout")
+        return _refused(code, who)
     bad = _media_fault(seen, codecs) or _end_fault(seen, ladder)
     return ("failed", bad) if bad else ("ok", None)
 
 
-def _refused(code: int, who: Speaker, *, rang_out: bool) -> tuple[Outcome, Reason | None]:
-    if rang_out and code == 487:  # noqa: PLR2004  # the answer to our own CANCEL
-        return "failed", "no_answer"
+def _unanswered(seen: Called, ladder: Ladder) -> Reason:
+    if seen.ending == "transport":
+        return "transport"
+    rang = any(answer.reply.code in _RINGING for answer in ladder.heard("INVITE"))
+    return "no_answer" if rang else "timeout"
+
+
+def _refused(code: int, who: Speaker) -> tuple[Outcome, Reason | None]:
     if code == 488 or (code in {415, 606} and who.by != "sbc"):  # noqa: PLR2004
         return "failed", "codec"
     if code in MISSTEERED and who.by == "sbc":
         return "invalid", "steering"
     if code in REFUSED - {404}:
         return "failed", "auth"
-    if code in {482, 483}:
+    if code in LOOPS:
         return "failed", "loop"
     return "failed", sip_class(code)
 
@@ -112,16 +114,19 @@ def _media_fault(seen: Called, codecs: Sequence[str]) -> Reason | None:
         return "codec" if seen.ending == "refused" else "no_media"
     if codecs and (seen.codec or "").upper() not in {codec.upper() for codec in codecs}:
         return "codec"
-    counters = seen.counters
-    if counters.rx_packets == 0:
-        return "one_way" if counters.far_reports else "no_media"
-    if counters.tx_packets == 0:
-        return "one_way"
-    if counters.far_reports and counters.tx_lost > _UNHEARD_RATIO * counters.tx_packets:
-        return "one_way"
+    if direction := _dead_direction(seen.counters):
+        return direction
     if seen.ending == "stalled":
         return "cut_off"
     return "dead_air" if silent(seen.seconds) else None
+
+
+def _dead_direction(counters: Counters) -> Reason | None:
+    """The far end's RTCP is what tells a dead direction from no media at all."""
+    if counters.rx_packets == 0:
+        return "one_way" if counters.far_reports else "no_media"
+    unheard = counters.far_reports > 0 and counters.tx_lost > _UNHEARD_RATIO * counters.tx_packets
+    return "one_way" if unheard or counters.tx_packets == 0 else None
 
 
 def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:
@@ -143,10 +148,11 @@ def silent(looks: Sequence[Second]) -> bool:
 
 
 def post_dial_delay(ladder: Ladder) -> float | None:
-    """RFC 6076 section 4.3: from the INVITE that carries all that is needed (the one with credentials, if asked for) to
-    the first answer other than 100."""
-    invites = [request for request in ladder.sent("INVITE")]
-    needed = _first_with_credentials(invites)
+    """RFC 6076 section 4.3: from the INVITE with all that is needed to the first answer other than 100.
+
+    What is needed includes the credentials, where they were asked for.
+    """
+    needed = _first_with_credentials(ladder.sent("INVITE"))
     if needed is None:
         return None
     answers = [a for a in ladder.heard("INVITE") if a.reply.cseq == needed.cseq and a.reply.code > 100]  # noqa: PLR2004

@@ -4,9 +4,9 @@ import re
 
 import msgspec
 
-from probes.sip.identify import BLOCKED, MISSTEERED, Speaker, sip_class, speaker
+from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Speaker, sip_class, speaker
 from probes.sip.ipc import Registered
-from probes.sip.ladder import Ladder, Request, read
+from probes.sip.ladder import Request, read
 from probes.sip.message import Reply, split_values
 from sereno.topology.model import Topology
 from sereno.wire import AnsweredBy, Outcome, Reason
@@ -99,11 +99,10 @@ def _meaning(code: int, who: Speaker, core: str, expires: int | None) -> tuple[O
         return ("ok", None) if expires else ("failed", "binding_missing")
     if code in MISSTEERED and who.by == "sbc":
         return "invalid", "steering"
+    return "failed", _refusal(code)
+
+
+def _refusal(code: int) -> Reason:
     if code in REFUSED:
-        return "failed", "auth"
-    if code in {482, 483}:
-        return "failed", "loop"
-    return "failed", sip_class(code)
-
-
-__all__ = ["Judged", "Ladder", "granted", "judge_register"]
+        return "auth"
+    return "loop" if code in LOOPS else sip_class(code)

@@ -33,17 +33,13 @@ class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"AccountSpec({self.key!r})"  # a repr ends up in logs: no password in it
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
-    """What the pool tells a worker."""
-
-
-class Register(Command, tag="register"):
+class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="register"):
     id: int
     account: AccountSpec
     timeout_seconds: float
 
 
-class Call(Command, tag="call"):
+class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="call"):
     """`hold_seconds` counts from the answer, `bye_seconds` is how long the BYE's answer may take."""
 
     id: int
@@ -55,19 +51,19 @@ class Call(Command, tag="call"):
     bye_seconds: float
 
 
-class Hangup(Command, tag="hangup"):
+class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="hangup"):
     """End call `id` now: its `Called` comes as of any other."""
 
     id: int
 
 
-class Unregister(Command, tag="unregister"):
+class Unregister(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="unregister"):
     id: int
     key: str
     timeout_seconds: float
 
 
-class Quit(Command, tag="quit"):
+class Quit(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="quit"):
     """Un-register, hang up, end; all within `seconds`."""
 
     seconds: float
@@ -81,18 +77,14 @@ class Message(msgspec.Struct, frozen=True):
     text: str
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """What a worker tells the pool."""
-
-
-class Ready(Event, tag="ready"):
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="ready"):
     sip_port: int
 
 
 Ending = Literal["answered", "timeout", "transport", "busy", "error"]
 
 
-class Registered(Event, tag="registered"):
+class Registered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="registered"):
     """`ending` is how pjsip saw it end: a local timer is `timeout`, a 408 from the wire is `answered`."""
 
     id: int
@@ -103,12 +95,12 @@ class Registered(Event, tag="registered"):
     detail: str | None = None
 
 
-class Unregistered(Event, tag="unregistered"):
+class Unregistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="unregistered"):
     id: int
     ending: Ending
 
 
-class Answered(Event, tag="answered"):
+class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="answered"):
     """The call has media from now on; the SDP is in its messages."""
 
     id: int
@@ -149,8 +141,11 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
 CallEnding = Literal["refused", "timeout", "transport", "completed", "remote", "stalled", "hung_up", "error"]
 
 
-class Called(Event, tag="called"):
-    """A call is over. `completed`: we ended it after its hold. `stalled`: packets from there stopped. `refused`: a bad final answer."""
+class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="called"):
+    """A call is over.
+
+    `completed`: we ended it after its hold. `stalled`: packets from there stopped. `refused`: a bad final answer.
+    """
 
     id: int
     ending: CallEnding
@@ -166,7 +161,7 @@ class Called(Event, tag="called"):
     detail: str | None = None
 
 
-class Fault(Event, tag="fault"):
+class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="fault"):
     """A command could not be done; no `id`: the worker as a whole."""
 
     id: int | None
@@ -177,8 +172,8 @@ AnyCommand = Register | Call | Hangup | Unregister | Quit
 AnyEvent = Ready | Registered | Unregistered | Answered | Called | Fault
 
 _encoder = msgspec.json.Encoder()
-_commands = msgspec.json.Decoder(AnyCommand)
-_events = msgspec.json.Decoder(AnyEvent)
+_commands: "msgspec.json.Decoder[AnyCommand]" = msgspec.json.Decoder(AnyCommand)
+_events: "msgspec.json.Decoder[AnyEvent]" = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(message: AnyCommand | AnyEvent) -> bytes:

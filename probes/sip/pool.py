@@ -1,4 +1,4 @@
-"""Test calls and registrations for asyncio: as many pjsua2 workers as the targets need, and one meter on their ports."""
+"""Test calls and registrations for asyncio: as many pjsua2 workers as the targets need, one meter on their ports."""
 
 import asyncio
 import contextlib
@@ -116,7 +116,7 @@ class CallPool:
         return event
 
     async def address(self, target: Target, seconds: float) -> str:
-        """`host:port` of the target's SBC as literals: pjsip's own resolver would block its loop. NetworkError `dns`."""
+        """`host:port` of the target's SBC as literals (pjsip's own resolver blocks its loop); NetworkError `dns`."""
         found = await self._resolver.resolve(parse_uri(target.address or ""), timeout_seconds=seconds)
         return f"{found.sockaddr[0]}:{found.sockaddr[1]}"
 
@@ -178,17 +178,21 @@ class CallPool:
         from probes.media.live import LiveMeter
 
         for interface in sorted({interface_of(source) or "" for source in sources}):
+            if not interface:
+                self._without_meter("no one interface has the local address")
+                continue
             try:
-                if not interface:
-                    raise CaptureUnavailable("no one interface has the local address")
                 meter = LiveMeter(ports=ports, interface=interface)
                 await asyncio.to_thread(meter.start)
             except CaptureUnavailable as error:
-                note = f"media is measured by pjsua2 itself, not by the meter: {error}"
-                self.notes.append(note)
-                log.warning("%s", note)
+                self._without_meter(str(error))
             else:
                 self._meters[interface] = meter
+
+    def _without_meter(self, why: str) -> None:
+        note = f"media is measured by pjsua2 itself, not by the meter: {why}"
+        self.notes.append(note)
+        log.warning("%s", note)
 
 
 def plan(targets: Sequence[tuple[Target, str]]) -> list[Plan]:
@@ -196,7 +200,7 @@ def plan(targets: Sequence[tuple[Target, str]]) -> list[Plan]:
     groups: dict[tuple[str, str], dict[tuple[str | None, ...], None]] = {}
     for target, source in targets:
         groups.setdefault((target.check, source), {})[target.key] = None
-    plans = []
+    plans: list[Plan] = []
     for (check, source), keys in groups.items():
         size = CALLS if check == "call" else ACCOUNTS
         for start in range(0, len(keys), size):

@@ -19,13 +19,13 @@ from probes.sip.ipc import (
     Answered,
     AnyCommand,
     AnyEvent,
+    Call,
     Fault,
     Hangup,
     IpcError,
     Quit,
     Ready,
     Register,
-    Call,
     decode_event,
     encode,
 )
@@ -57,7 +57,7 @@ class WorkerProcess:
         self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sip_port = 0
         self._ready = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._last_words: deque[str] = deque(maxlen=3)
         self.starts = 0
@@ -105,10 +105,10 @@ class WorkerProcess:
 
     async def stop(self, seconds: float) -> None:
         """Let it un-register and hang up, then make sure that it is gone."""
-        self._stopping = True
+        self._stopping.set()
         self._send(Quit(seconds=seconds))
         process = self._process
-        if process is not None:
+        if process is not None and self._ready.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds + 0.5):
                     await process.wait()
@@ -122,13 +122,13 @@ class WorkerProcess:
 
     async def _live(self) -> None:
         pause, longest = _BACK_OFF_SECONDS
-        while not self._stopping:
+        while not self._stopping.is_set():
             began = asyncio.get_running_loop().time()
             try:
                 ended = await self._one_life()
             except OSError as error:
                 ended = f"cannot be started: {error.strerror or error}"
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             if asyncio.get_running_loop().time() - began > _SETTLED_SECONDS:
                 pause = _BACK_OFF_SECONDS[0]

@@ -1,4 +1,4 @@
-"""pjsua2 itself, in the one thread that owns it: start, accounts, transaction timers, the messages it sends and receives.
+"""pjsua2 itself, in the one thread that owns it: start, accounts, transaction timers, the messages that pass.
 
 Its asserts kill the process: an API call from another thread, an account deleted with a request pending, a callback's
 parameters kept after its return. So callbacks only copy plain values and hand them on; nothing is ever deleted here.

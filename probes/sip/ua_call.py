@@ -55,7 +55,7 @@ class CallInProgress:
             self._ua.prefer(command.codecs)
             self._ua.transaction_timeout(command.timeout_seconds)
             leg = Leg(self._ua.account(command.account))
-            options = pjsua2.CallOpParam(True)  # noqa: FBT003 - pjsua2 takes no keywords
+            options = pjsua2.CallOpParam(True)
             options.opt.audioCount, options.opt.videoCount = 1, 0
             for name, value in command.account.headers:
                 options.txOption.headers.append(header(name, value))
@@ -116,7 +116,7 @@ class CallInProgress:
         tones.append(tone)
         self._tone = pjsua2.ToneGenerator()
         self._tone.createToneGenerator(self._ua.clock_rate)
-        self._tone.play(tones, True)  # noqa: FBT003 - pjsua2 takes no keywords
+        self._tone.play(tones, True)
         self._tone.startTransmit(audio)
         audio.startTransmit(self._ua.endpoint.audDevManager().getPlaybackDevMedia())  # its level is read on the way
         self._emit(Answered(id=self.id, messages=self._messages()))
@@ -136,7 +136,7 @@ class CallInProgress:
                     at_ns=time.monotonic_ns(),
                     rx_packets=seen.rx_packets,
                     tx_packets=seen.tx_packets,
-                    rx_level=int(audio.getRxLevel()),
+                    rx_level=int(audio.getTxLevel()),  # what this port gives to the bridge: heard from there
                     far_reports=seen.far_reports,
                 )
             )
@@ -158,7 +158,7 @@ class CallInProgress:
         self.deadline = self._phase_ends = time.monotonic() + self._command.bye_seconds
 
     def _gone(self, leg: Leg) -> None:
-        """pjsip has ended it: refused, timed out, ended by the other side, or after our BYE."""
+        """Pjsip has ended it: refused, timed out, ended by the other side, or after our BYE."""
         if self._phase == "ending":
             self._tell(self._ending)
         elif leg.confirmed:

@@ -56,7 +56,7 @@ class Registration:
         self._call_id = self._ua.log.latest_call_id(self.started_ns)
 
     def _heard(self, code: int, from_wire: bool) -> None:
-        """pjsip is done with it: an answer, its own timer (a 408 that nobody sent), or a transport that failed."""
+        """Pjsip is done with it: an answer, its own timer (a 408 that nobody sent), or a transport that failed."""
         if from_wire:
             self._finish("answered")
         else:
