@@ -1,5 +1,6 @@
 """Any bytes give a reply or SipSyntaxError, nothing else, and quickly."""
 
+import os
 import time
 
 import msgspec
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from probes.sip.errors import SipSyntaxError
 from probes.sip.message import Reply, parse_reply, printable, redact, split_values
+
+EXAMPLES = 200 * int(os.environ.get("SERENO_FUZZ_SECONDS", "1"))
 
 GOOD = (
     b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n"
@@ -33,6 +36,7 @@ def parses_or_says(data: bytes) -> None:
     msgspec.json.encode(reply)  # no lone surrogates: it may travel as evidence
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.binary(max_size=600))
 @example(b"")
 @example(b"\r\n\r\n")
@@ -42,11 +46,12 @@ def test_any_bytes(data):
 
 
 @given(st.lists(PIECES, max_size=30).map(b"".join))
-@settings(max_examples=300)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_bytes_that_look_like_sip(data):
     parses_or_says(data)
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.binary(min_size=0, max_size=4), st.integers(0, 4))
 def test_a_good_reply_with_damage(position, patch, cut):
     parses_or_says(GOOD[:position] + patch + GOOD[position + cut :])

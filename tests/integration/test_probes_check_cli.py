@@ -123,3 +123,20 @@ async def test_a_missing_file_is_one_line(tmp_path):
     code, _, err = await sereno("edge", "--topology", tmp_path / "none.yaml")
     assert (code, err.count("\n")) == (2, 1)
     assert "none.yaml" in err
+
+
+async def test_without_a_topology_and_without_a_lab_it_says_how_to_get_one(tmp_path):
+    code, out, err = await sereno("edge", environment={"SERENO_LAB_STATE": str(tmp_path)})
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--topology FILE" in err
+    assert "sereno lab up" in err
+
+
+async def test_a_check_that_only_could_not_be_made_is_status_3(topology):
+    """An SBC that refuses our way of steering: a ticket, not a failure."""
+    content = yaml.safe_load(topology.read_text())
+    content["sbcs"]["sbc-1"]["identify"] = {"header": "Server", "contains": "core-a"}  # it answers as the SBC now
+    content["cores"]["core-a"]["identify"]["contains"] = "nobody"
+    topology.write_text(yaml.safe_dump(content))
+    code, out, _ = await sereno("options", "--sbc", "sbc-1", "--core", "core-a", "--topology", topology, "--json")
+    assert (code, json.loads(out)["outcome"], json.loads(out)["reason"]) == (3, "invalid", "steering")
