@@ -146,6 +146,7 @@ def _descriptor(helper: Sequence[str], interface: str, ports: tuple[int, int]) -
         finally:
             process.wait(_HELPER_SECONDS)
         if len(descriptors) == 1:
+            os.set_inheritable(descriptors[0], False)
             return descriptors[0]
         reason = message.decode("utf-8", "replace") or f"the capture helper ended with status {process.returncode}"
         raise CaptureUnavailable(f"capture on {interface}: {reason}")

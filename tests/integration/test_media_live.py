@@ -1,5 +1,8 @@
 """The live meter on loopback: what it counts is what was sent."""
 
+import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -126,16 +129,57 @@ def test_close_twice_and_read_after_close(pair):
     assert meter.dropped == 0
 
 
-def test_nothing_leaks():
-    def descriptors():
-        return [len(list(Path(f"/proc/self/{kind}").iterdir())) for kind in ("fd", "task")]
+def _own(kind):
+    """Descriptors or threads of this process, by number."""
+    return {int(path.name) for path in Path(f"/proc/self/{kind}").iterdir() if path.exists() or path.is_symlink()}
 
+
+def test_nothing_leaks():
     LiveMeter(ports=(9, 9)).close()
-    before = descriptors()
+    before, threads = _own("fd"), len(_own("task"))
     for _ in range(5):
         with LiveMeter(ports=(9, 9)) as meter:
             meter.snapshot()
-    assert descriptors() == before
+            added = _own("fd") - before
+            assert len(added) == 2  # the packet socket and what wakes its thread
+            assert not any(map(os.get_inheritable, added))  # a child of the probe gets neither
+    assert _own("fd") == before
+    assert len(_own("task")) == threads
+
+
+_WATCH = """
+import json, sys
+from probes.media.live import LiveMeter
+
+with LiveMeter(ports=(int(sys.argv[1]),) * 2) as meter:
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(json.dumps([int(meter.snapshot()["packets"].sum()), meter.dropped]), flush=True)
+"""
+
+
+def test_what_the_kernel_dropped_is_counted_apart(pair):
+    """The meter is stopped while more arrives than its ring holds: seen and dropped together are what was sent."""
+    a, b = pair
+    command = [sys.executable, "-c", _WATCH, str(a.getsockname()[1])]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as watcher:
+
+        def figures():
+            watcher.stdin.write("?\n")
+            watcher.stdin.flush()
+            return json.loads(watcher.stdout.readline())
+
+        assert watcher.stdout.readline() == "ready\n"
+        watcher.send_signal(signal.SIGSTOP)
+        for i in range(40_000):
+            b.send(_payload(i))
+        watcher.send_signal(signal.SIGCONT)
+        until(lambda: sum(figures()) == 40_000)
+        seen, dropped = figures()
+        watcher.stdin.close()
+    assert seen > 5000
+    assert dropped > 5000
 
 
 _DOWN_AND_UP = """
