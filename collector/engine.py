@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from collector.facts import facts_of
 from collector.verdicts.graph import Graph, Transition
+from collector.verdicts.guard import GUARDED, guardian
 from collector.verdicts.nodes import PathNode, VoteNode
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import LeafKey, Timing, leaf_key, sample
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _WATCHED = ("edge", "natural", "options")
 _ORDER = ("service", "site", "core", "sbc", "path", "probe")
 _Element = tuple[str, str, str]
+_Place = tuple[str, str | None, str | None]  # a probe's path; without a core, an SBC's natural view
 
 
 class Engine:
@@ -36,6 +38,7 @@ class Engine:
         self.graph = Graph(topology, counted_planes(topology, contracts or {}, at_us))
         self._timing = Timing(topology)
         self._series: dict[LeafKey, Series] = {}
+        self._beside: dict[_Place, tuple[dict[LeafKey, Series], dict[LeafKey, Series]]] = {}
         self._dues: list[tuple[int, LeafKey]] = []
         self._watch = ProbeWatch(topology)
         self._windows: list[MaintenanceWindow] = []
@@ -69,6 +72,9 @@ class Engine:
             if series.feed(sample(result, at_us, self._timing.timeout_us[result.check]), arrived_us):
                 self.graph.touch(series.leaf)
                 touched = True
+                for slow in series.guarded:
+                    if slow.again():
+                        self.graph.touch(slow.leaf)
         if touched:
             changes += self._settle(arrived_us)
         return changes + self._watched(arrived_us, woken)
@@ -160,8 +166,25 @@ class Engine:
         every = self._timing.every_us[key.check]
         series = Series(self.graph.leaf(key), hold_us, every, quality=key.check in _WATCHED)
         self._series[key] = series
+        self._guard(key)
         heapq.heappush(self._dues, (self._now_us + hold_us, key))
         return series
+
+    def _guard(self, key: LeafKey) -> None:
+        """Link the slow planes of a probe's path with its signalling, by address where both have the same."""
+        place = (key.probe, key.sbc, key.core)
+        fast, slow = self._beside.setdefault(place, ({}, {}))
+        if key.check in GUARDED:
+            slow[key] = self._series[key]
+        elif key.check == guardian(key.core):
+            fast[key] = self._series[key]
+        for one in fast.values():
+            one.guarded = []
+        for slow_key, one in slow.items():
+            same = [guard for fast_key, guard in fast.items() if fast_key.address == slow_key.address]
+            one.guards = same or list(fast.values())
+            for guard in one.guards:
+                guard.guarded.append(one)
 
     def _overdue(self, now_us: int) -> bool:
         if self._windows:

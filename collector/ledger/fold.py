@@ -4,10 +4,12 @@ Each series becomes a step function by its witness; the steps of all series, mer
 rules as the live engine. So the intervals depend on what was measured, never on when or in which order it arrived.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from collector.verdicts.graph import Graph
+from collector.verdicts.guard import GUARDED, explained, guardian
 from collector.verdicts.nodes import Leaf, SbcNode
 from collector.verdicts.quality import FlagStep, Quality
 from collector.verdicts.samples import GOOD, LATE, PLAIN, LeafKey, Sample, Timing, leaf_key, sample
@@ -19,6 +21,7 @@ from sereno.verdict import VERDICT
 from sereno.wire import Result
 
 _LATEST_REPLY_US = 40 * SECOND_US  # a probe listens for late replies for 32 s (64·T1, RFC 3261 §17.1.1.2)
+_DECIDED_HOLDS = 4  # a witness has decided about an instant when so many holds have passed
 _QUALITY = frozenset({"edge", "natural", "options"})
 _PLANE_CHECK = {"plane:registration": "register", "plane:call": "call"}
 
@@ -38,13 +41,15 @@ class Interval(NamedTuple):
 class _Series:
     """One series in order: the witness, and the newest sample held back in case a later result supersedes it."""
 
-    __slots__ = ("held", "lone", "quality", "witness")
+    __slots__ = ("guards", "held", "lone", "quality", "waiting", "witness")
 
     def __init__(self, hold_us: int, every_us: int, *, quality: bool) -> None:
         self.witness = Witness(hold_us)
         self.quality = Quality(every_us) if quality else None
         self.held: Sample | None = None
         self.lone = 0
+        self.guards: list[_Series] | None = None  # of a slow plane: the signalling of the same probe and path
+        self.waiting: deque[Sample] = deque()  # of a slow plane: what the signalling may yet explain
 
     def feed(self, new: Sample) -> None:
         held = self.held
@@ -57,6 +62,10 @@ class _Series:
         self.held = new
 
     def take(self, one: Sample) -> None:
+        if self.guards is not None:
+            self.waiting.append(one)
+            self.judge(one.at_us - _DECIDED_HOLDS * self.guards[0].witness.hold_us if self.guards else one.at_us)
+            return
         witness = self.witness
         witness.feed(one)
         quality = self.quality
@@ -65,10 +74,20 @@ class _Series:
         lone, self.lone = witness.lone - self.lone, witness.lone
         quality.note(one.at_us, lone, one.weight == LATE, one.slow)
 
+    def judge(self, until_us: int) -> None:
+        """Take what was sent so long ago that the signalling beside it has made up its mind about that time."""
+        guards = [guard.witness.steps for guard in self.guards or ()]
+        while self.waiting and self.waiting[0].at_us <= until_us:
+            one = self.waiting.popleft()
+            if not explained(one, guards):
+                self.witness.feed(one)
+
     def close(self, to_us: int) -> None:
         if self.held is not None:
             self.take(self.held)
             self.held = None
+        if self.waiting:
+            self.judge(self.waiting[-1].at_us)
         self.witness.close(to_us)
 
 
@@ -80,6 +99,9 @@ class Fold:
         self._planes = planes
         self._timing = Timing(topology)
         self._series: dict[LeafKey, _Series] = {}
+        self._beside: dict[
+            tuple[str, str | None, str | None], tuple[dict[LeafKey, _Series], dict[LeafKey, _Series]]
+        ] = {}
         self._keys: dict[tuple[str | None, ...], _Series | None] = {}
         self._closed: list[tuple[int, LeafKey, Step | FlagStep]] | None = None
         self.first_us: int | None = None
@@ -107,7 +129,7 @@ class Fold:
     def intervals(self, from_us: int, to_us: int) -> list[Interval]:
         """Every element's intervals of [from, to), adjacent ones of one state joined. Nothing can be added after."""
         if self._closed is None:
-            for series in self._series.values():
+            for series in sorted(self._series.values(), key=lambda series: series.guards is not None):
                 series.close(self.last_us + series.witness.hold_us + _LATEST_REPLY_US)
             self._closed = self._steps()
         steps = self._closed
@@ -128,7 +150,19 @@ class Fold:
         check, timing = result.check, self._timing
         series = _Series(timing.hold_us(check), timing.every_us[check], quality=check in _QUALITY)
         self._series[key] = series
+        self._guard(key, series)
         return series
+
+    def _guard(self, key: LeafKey, series: _Series) -> None:
+        """Link the slow planes of a probe's path with its signalling, by address where both have the same."""
+        fast, slow = self._beside.setdefault((key.probe, key.sbc, key.core), ({}, {}))
+        if key.check in GUARDED:
+            slow[key] = series
+        elif key.check == guardian(key.core):
+            fast[key] = series
+        for slow_key, one in slow.items():
+            same = [guard for fast_key, guard in fast.items() if fast_key.address == slow_key.address]
+            one.guards = same or list(fast.values())
 
     def _graph(self) -> Graph:
         graph = Graph(self.topology, self._planes)

@@ -253,12 +253,15 @@ class ViewNode(Node):
 
     @property
     def contradiction(self) -> bool:
-        """Natural transactions pass while every forced one fails: the steering is at fault."""
-        return (
-            self.natural.planes_[0].value.alive
-            and bool(self.paths)
-            and all(path.signalling.state == "down" for path in self.paths)
-        )
+        """Natural transactions pass while every forced one fails: the steering is at fault.
+
+        Not when the natural ones have only just come back: the forced ones are then a sample behind.
+        """
+        natural = self.natural.planes_[0].value
+        forced = [path.signalling for path in self.paths]
+        if not natural.alive or not forced or any(value.state != "down" for value in forced):
+            return False
+        return natural.since_us <= max(value.since_us for value in forced)
 
     def evaluate(self) -> Value:
         natural = self.natural.value if self.natural.measured else None

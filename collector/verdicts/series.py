@@ -6,13 +6,15 @@ is run again over the window; what is older than the window cannot change what i
 
 from bisect import bisect_left
 
+from collector.verdicts.guard import explained
 from collector.verdicts.nodes import Leaf
 from collector.verdicts.quality import Quality
 from collector.verdicts.samples import FAIL, GOOD, LATE, Sample
-from collector.verdicts.witness import DOWN, NO_DATA, Witness
+from collector.verdicts.witness import DOWN, NO_DATA, Step, Witness
 
 _WINDOW = 24  # samples; an outage's confirming pair is the last two, the rest is room for a spool's disorder
 _SLACK_US = 60_000_000
+_STEPS = 32  # past opinions kept for the slow planes of the same path
 
 
 class Series:
@@ -26,6 +28,8 @@ class Series:
         "_quality",
         "_samples",
         "arrived_us",
+        "guarded",
+        "guards",
         "hold_us",
         "last",
         "leaf",
@@ -38,6 +42,8 @@ class Series:
         self._samples: list[Sample] = []
         self._quality = Quality(every_us) if quality else None
         self._lone = 0
+        self.guards: list[Series] = []  # of a slow plane: the signalling of the same probe and path
+        self.guarded: list[Series] = []  # of signalling: the slow planes beside it
         self.arrived_us = 0
         self.silent = True
         self.last: Sample | None = None
@@ -51,7 +57,7 @@ class Series:
         """True when the leaf now says something else."""
         self.arrived_us = max(self.arrived_us, arrived_us)
         samples = self._samples
-        if not samples or sample.at_us > samples[-1].at_us:
+        if not self.guards and (not samples or sample.at_us > samples[-1].at_us):
             samples.append(sample)
             self._now.feed(sample)
             self._count(sample)
@@ -91,12 +97,34 @@ class Series:
         else:
             samples.insert(index, sample)
         if len(samples) > _WINDOW:
-            self._base.feed(samples.pop(0))
-        self._now = self._base.copy()
-        for one in samples:
-            self._now.feed(one)
-        self._lone = self._now.lone
+            oldest = samples.pop(0)
+            if not self._explained(oldest):
+                self._base.feed(oldest)
+        self._run()
         return True
+
+    def again(self) -> bool:
+        """The signalling beside it said something else; true when that changes what is said here."""
+        if not self._samples or self.silent:
+            return False
+        self._run()
+        return self._tell()
+
+    def _run(self) -> None:
+        self._now = self._base.copy()
+        self._now.steps = self._base.steps[-_STEPS:]
+        for one in self._samples:
+            if not self._explained(one):
+                self._now.feed(one)
+        self._lone = self._now.lone
+
+    def _explained(self, one: Sample) -> bool:
+        return bool(self.guards) and explained(one, [guard.steps for guard in self.guards])
+
+    @property
+    def steps(self) -> list[Step]:
+        """What it has said lately, by `at`."""
+        return self._now.steps
 
     def _count(self, sample: Sample) -> None:
         if self._quality is None or self._now.state == DOWN:
@@ -109,7 +137,9 @@ class Series:
         leaf, now = self.leaf, self._now
         before = leaf.opinion()
         self.silent = False
-        del now.steps[:]
+        for kept in (now.steps, self._base.steps):
+            if len(kept) > 2 * _STEPS:
+                del kept[:-_STEPS]
         leaf.say(now.state, now.signature, now.since_us)
         if self._quality is not None and self._quality.flags != leaf.flags:
             leaf.flag(self._quality.flags, self._quality.steps[-1].from_us)

@@ -19,6 +19,7 @@ from collector.replay import Replay
 from collector.stream import DisorderError, IncidentAct, Line, Reader
 from sereno.clock import iso, parse_instant
 from sereno.contract import Contract, load_contract
+from sereno.desk import Desk as DeskModel
 from sereno.desk import load_desk
 from sereno.errors import ConfigError, UsageError
 from sereno.incident import incident_json
@@ -95,11 +96,13 @@ def replay(
 ) -> None:
     """Run recorded results through the machines: intervals, alarms, incidents, notifications, availability."""
     watched = load_topology(topology)
-    told = load_desk(desk) if desk is not None else None
+    told = _desk(desk, topology)
     contracts = contracts_of(watched, topology, contract, told.contract if told is not None else None)
     windows = _windows(watched, availability or [], from_ or [], to or [])
     until_us = _instant("--until", until) if until is not None else None
     alarms = load_alarms(topology.parent)
+    if told is None:
+        told = _nobody(next(iter(contracts), DEFAULT_CONTRACT))
     promised = contracts or {DEFAULT_CONTRACT: load_contract(DEFAULT_CONTRACT)}  # a desk needs a matrix
     run, heard = _run(file, watched, contracts, lambda: DeskMachine(watched, told, promised, alarms), until_us)
     answer = {
@@ -116,6 +119,22 @@ def replay(
         print(json.dumps(answer, ensure_ascii=False))
     else:
         _show(answer)
+
+
+def _desk(given: Path | None, topology: Path) -> DeskModel | None:
+    """The desk file, or the one beside the topology."""
+    if given is not None:
+        return load_desk(given)
+    beside = topology.parent / "desk.yaml"
+    return load_desk(beside) if beside.is_file() else None
+
+
+def _nobody(contract: str) -> DeskModel:
+    """A desk with one recipient named `desk`: so that a replay tells what would be said, and when."""
+    channel = {"desk": {"webhook": "http://127.0.0.1/"}}
+    return DeskModel.model_validate(
+        {"contract": contract, "channels": channel, "people": {"desk": {"channels": ["desk"]}}}
+    )
 
 
 def contracts_of(
