@@ -74,11 +74,9 @@ def _clang():
     return clang
 
 
-def _build(target, out, *flags):
-    sources = [
-        str(ROOT / "tests" / "fuzz" / target),
-        *(str(CSRC / f"{name}.c") for name in ("kernel", "frame", "pcap")),
-    ]
+def _build(target, out, *flags, kernel=True):
+    parts = ["kernel", "frame", "pcap"] if kernel else []
+    sources = [str(ROOT / "tests" / "fuzz" / target), *(str(CSRC / f"{name}.c") for name in parts)]
     command = [_clang(), *SANITIZERS, *WARNINGS, *flags, f"-I{CSRC}", *sources, "-lm", "-o", str(out)]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
@@ -97,10 +95,11 @@ def test_pcap_reader_under_libfuzzer(tmp_path):
 
 
 @pytest.mark.timeout(180)
-def test_kernel_under_sanitizers(tmp_path):
-    """Streams with every kind of trouble, growth, forgetting and sweeping, under ASan, LSan and UBSan."""
-    binary = tmp_path / "kernel_check"
-    _build("kernel_check.c", binary)
+@pytest.mark.parametrize("check", ["kernel_check", "kernel_allocation"])
+def test_kernel_under_sanitizers(tmp_path, check):
+    """Streams with every kind of trouble, and every allocation refused in turn, under ASan, LSan and UBSan."""
+    binary = tmp_path / check
+    _build(f"{check}.c", binary, kernel=check == "kernel_check")
     done = subprocess.run([str(binary)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert done.stdout == "ok\n"
