@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from probes.checks import REGISTRY, Runtime, targets
+from probes.schedule import Scheduler
 from probes.sip.client import SipClient
-from sereno.clock import SystemClock
+from sereno.clock import SystemClock, parse_instant
 from sereno.topology import load_topology
 from sereno.wire import Result
 
@@ -161,3 +162,36 @@ async def test_a_thawed_core_answers_what_was_queued_and_it_counts_as_late(lab):
     assert {r.reason for r in first} == {"timeout"}
     assert {(r.outcome, r.reason, r.answered_core) for r in late} == {("ok", "late", "core-a")}
     assert all(r.at_us + r.answered_after_seconds * 1e6 >= thawed_us - 5_000 for r in late)
+
+
+async def test_two_failures_of_every_dead_path_are_there_within_three_seconds(lab):
+    """Worst case: one interval until the next check, its deadline, the extra check's deadline: 2.8 s."""
+    topology = load_topology(lab.topology_path)
+    results: list[Result] = []
+    sip = SipClient("test")
+    runtime = Runtime(clock=SystemClock(), topology=topology, probe="test", sip=sip)
+    scheduler = Scheduler(targets(topology, "test", KINDS), runtime, results.append)
+    running = asyncio.ensure_future(scheduler.run())
+    dead = [("sbc-1", "core-a"), ("sbc-2", "core-a")]
+
+    def failed(path) -> list[Result]:
+        return [r for r in results if (r.sbc, r.core) == path and r.outcome == "failed" and r.answered_by == "none"]
+
+    try:
+        async with asyncio.timeout(15):
+            while len({(r.check, r.sbc, r.core) for r in results}) < 8:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            broken_us = parse_instant((await asyncio.to_thread(lab.break_, "core-a:freeze"))["at"])
+            while any(len(failed(path)) < 2 for path in dead):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await sip.close()
+    for path in dead:
+        first, second = failed(path)[:2]
+        assert second.at_us + second.duration_seconds * 1e6 - broken_us < 3_300_000
+        assert second.at_us - first.at_us < 1_500_000, "the extra check goes at the first failure"
+    others = [r for r in results if (r.sbc, r.core) not in dead]
+    assert {r.outcome for r in others} == {"ok"}
+    assert scheduler.counts.overruns == 0
