@@ -14,7 +14,7 @@ from sereno.store.changes import Said, last_said
 from sereno.store.results import since
 from sereno.store.tables import isolations, maintenance, probe_events
 from sereno.topology import Topology
-from sereno.verdict import VERDICT, Change, MaintenanceWindow
+from sereno.verdict import VERDICT, Change, ElementVerdict, MaintenanceWindow
 from sereno.wire import Result
 
 log = logging.getLogger(__name__)
@@ -56,9 +56,8 @@ class Judge:
         """What people announced or took back since the last look: maintenance and isolation."""
         changes: list[Change] = []
         wanted = _windows(connection, now_us - LOOK_BACK_US)
-        for number, window in wanted.items():
-            if number not in self._windows:
-                changes += self._engine.maintenance(window, now_us)
+        for number in wanted.keys() - self._windows.keys():
+            changes += self._engine.maintenance(wanted[number], now_us)
         for number, window in self._windows.items():
             if number not in wanted and window.to_us > now_us - LOOK_BACK_US:
                 changes += self._engine.cancel(window, now_us)
@@ -96,24 +95,12 @@ class Judge:
 
     def _differences(self, said: Said, stored: Said, now_us: int) -> list[Change]:
         """From what the store says to what the engine says."""
-        changes: list[Change] = []
         current = {(verdict.kind, verdict.name): verdict for verdict in self._engine.verdicts(now_us)}
-        for (kind, name), verdict in current.items():
-            before = stored.get((kind, name, VERDICT))
-            if before is None or before.state != verdict.state:
-                since_us = verdict.since_us or now_us
-                changes.append(
-                    Change(
-                        kind=kind,
-                        name=name,
-                        what=VERDICT,
-                        state=verdict.state,
-                        since_us=since_us,
-                        at_us=now_us,
-                        reason=verdict.reason,
-                        facts=verdict.facts,
-                    )
-                )
+        changes = [
+            _as_change(verdict, now_us)
+            for (kind, name), verdict in current.items()
+            if (kind, name, VERDICT) not in stored or stored[kind, name, VERDICT].state != verdict.state
+        ]
         true = set(self._engine.findings())
         for key in sorted(true):
             if (key not in stored or stored[key].state != "true") and key in said:
@@ -127,6 +114,19 @@ class Judge:
                     replace(before, state="unknown", since_us=now_us, at_us=now_us, reason="no_data", facts={})
                 )
         return changes
+
+
+def _as_change(verdict: ElementVerdict, now_us: int) -> Change:
+    return Change(
+        kind=verdict.kind,
+        name=verdict.name,
+        what=VERDICT,
+        state=verdict.state,
+        since_us=verdict.since_us or now_us,
+        at_us=now_us,
+        reason=verdict.reason,
+        facts=verdict.facts,
+    )
 
 
 def _note(said: Said, changes: Sequence[Change]) -> None:

@@ -173,7 +173,7 @@ class Agent:
         self._measuring.set()
         return True
 
-    # -- what it says of itself -----------------------------------------------------------------------------------------
+    # -- what it says of itself --------------------------------------------------------------------------------------
 
     async def _announce(self) -> None:
         await self._delivery.connected.wait()

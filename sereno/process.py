@@ -1,9 +1,7 @@
 """How a long-running command lives: logs on standard error, SIGTERM and SIGINT end it in order."""
 
 import asyncio
-import ctypes
 import logging
-import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -11,7 +9,6 @@ from typing import Any
 
 from sereno.errors import SerenoError
 
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 _GRACE_SECONDS = 8  # a process that does not end in order by then ends by SIGALRM
 
 
@@ -49,13 +46,3 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         if isinstance(error, SerenoError):
             raise error from None  # one line for a person; anything else is our fault and keeps its trace
         raise
-
-
-def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
-    """Asks the kernel to signal this process when its parent ends (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-
-
-def parent_is(pid: int) -> bool:
-    """Whether the parent is still the one that started us; it may have died before `die_with_parent`."""
-    return os.getppid() == pid
