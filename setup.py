@@ -19,12 +19,16 @@ setup(
             "probes.media._meter",
             sources=[
                 "probes/media/csrc/binding.c",
+                "probes/media/csrc/formats.c",
                 "probes/media/csrc/frame.c",
                 "probes/media/csrc/kernel.c",
                 "probes/media/csrc/pcap.c",
                 "probes/media/csrc/ring.c",
+                "probes/media/csrc/stream.c",
             ],
-            depends=[f"probes/media/csrc/{name}.h" for name in ("frame", "kernel", "pcap", "ring")],
+            depends=[
+                f"probes/media/csrc/{name}.h" for name in ("formats", "frame", "kernel", "pcap", "ring", "stream")
+            ],
             extra_compile_args=CFLAGS,
             extra_link_args=["-pthread"],
         )

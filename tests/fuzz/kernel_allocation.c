@@ -18,6 +18,7 @@ static void *test_realloc(void *old, size_t size) { return refused() ? NULL : re
 #define malloc test_malloc
 #define calloc test_calloc
 #define realloc test_realloc
+#include "formats.c"
 #include "kernel.c"
 
 enum { STREAMS = 600, ENDPOINTS = 200 };

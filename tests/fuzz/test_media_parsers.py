@@ -75,7 +75,7 @@ def _clang():
 
 
 def _build(target, out, *flags, kernel=True):
-    parts = ["kernel", "frame", "pcap"] if kernel else []
+    parts = ["stream", *(["formats", "kernel", "frame", "pcap"] if kernel else [])]  # else the target includes them
     sources = [str(ROOT / "tests" / "fuzz" / target), *(str(CSRC / f"{name}.c") for name in parts)]
     command = [_clang(), *SANITIZERS, *WARNINGS, *flags, f"-I{CSRC}", *sources, "-lm", "-o", str(out)]
     subprocess.run(command, check=True, capture_output=True, text=True)

@@ -1,0 +1,47 @@
+/* Payload types: what endpoints announced in SDP, and the static table of RFC 3551. */
+#ifndef SERENO_FORMATS_H
+#define SERENO_FORMATS_H
+
+#include <string.h>
+
+#include "kernel.h"
+
+typedef struct {
+    uint8_t address[16];
+    uint16_t port;
+    uint32_t profile; /* 0: free */
+} endpoint;
+
+typedef struct {
+    size_t first, count; /* in formats */
+} profile;
+
+typedef struct {
+    endpoint *endpoints;
+    uint32_t endpoint_mask, endpoint_count;
+    profile *profiles;
+    size_t profile_count, profile_room;
+    payload_format *formats;
+    size_t format_count, format_room;
+    uint32_t generation; /* changes with every announcement */
+} format_table;
+
+/* As meter_endpoint. */
+uint32_t formats_announce(format_table *t, const uint8_t address[16], uint16_t port, const payload_format *formats,
+                          size_t count);
+/* What a stream's payload type is; returns the profile that says so, 0: RFC 3551. */
+uint32_t formats_find(const format_table *t, const stream_key *key, uint8_t payload_type, payload_format *out);
+void formats_free(format_table *t);
+
+static inline uint64_t mix(uint64_t h, uint64_t v) {
+    h = (h ^ v) * 0x9E3779B97F4A7C15u;
+    return h ^ (h >> 29);
+}
+
+static inline uint64_t word(const uint8_t *at) {
+    uint64_t v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+
+#endif
