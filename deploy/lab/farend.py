@@ -19,7 +19,7 @@ _SILENCE_SECONDS = 10.0  # longer than any freeze of a live call's media, shorte
 _TICK_MILLISECONDS = 100
 
 
-class _Call(pj.Call):  # type: ignore[misc]  # untyped library
+class _Call(pj.Call):
     """One incoming call: its audio goes back to where it comes from."""
 
     def __init__(self, account: "_Account", number: int) -> None:
@@ -34,7 +34,8 @@ class _Call(pj.Call):  # type: ignore[misc]  # untyped library
 
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
         del prm
-        for media in self.getInfo().media:
+        info = self.getInfo()  # kept while its media are read: they point into it
+        for media in info.media:
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 audio = self.getAudioMedia(media.index)
                 audio.startTransmit(audio)
@@ -53,7 +54,7 @@ class _Call(pj.Call):  # type: ignore[misc]  # untyped library
             self.hangup(pj.CallOpParam(True))
 
 
-class _Account(pj.Account):  # type: ignore[misc]  # untyped library
+class _Account(pj.Account):
     """Answers at once."""
 
     def __init__(self) -> None:

@@ -88,7 +88,7 @@ class WorkerProcess:
                 self._send(command)
                 event = await future
         except TimeoutError:
-            if self._ready.is_set():
+            if future in self._pending.values():
                 self._kill()
                 raise WorkerFault(f"worker {self.name} said nothing for {seconds:g} s and was killed") from None
             raise WorkerFault(f"worker {self.name} is not running: {self._words()}") from None
@@ -114,10 +114,7 @@ class WorkerProcess:
                     await process.wait()
         self._kill()
         if self._life is not None:
-            if process is None:
-                self._life.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._life
+            await self._life
         self._waker.close()
 
     async def _live(self) -> None:
@@ -133,13 +130,15 @@ class WorkerProcess:
             if asyncio.get_running_loop().time() - began > _SETTLED_SECONDS:
                 pause = _BACK_OFF_SECONDS[0]
             log.warning("worker %s ended (%s); again in %.1f s", self.name, ended, pause)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(2 * pause, longest)
 
     async def _one_life(self) -> str:
         """Start it, read it until it ends; how it ended."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, contextlib.ExitStack() as stack:
+            stack.callback(ours.close)
             command = [
                 sys.executable, "-m", "probes.sip.worker", "--fd", str(theirs.fileno()), "--parent", str(os.getpid()),
                 "--source", self.source, "--rtp-port", str(self.rtp_port), "--clock-rate", str(self._clock_rate),
@@ -151,8 +150,11 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
+            stack.pop_all()
         self._handle = os.pidfd_open(process.pid)
         self.starts += 1
+        if self._stopping.is_set():
+            self._kill()
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
         words = asyncio.create_task(self._listen(process))
         try:
@@ -222,6 +224,7 @@ class WorkerProcess:
             self._kill()
 
     def _kill(self) -> None:
+        self._ready.clear()
         if self._handle is not None:
             with contextlib.suppress(ProcessLookupError):
                 # By descriptor: a number may be another's already, and Popen would reap it behind asyncio's back.
