@@ -12,7 +12,7 @@ CALLS_PER_FAR_END = 4
 RTP_BASE, RTP_BLOCK = 42_000, 40  # a call takes an even RTP port and the RTCP port above it
 DOMAIN = "voice.lab.sereno"
 USERS = {"monitor-1": "9000", "monitor-2": "9001"}  # accounts of the topology, and the user each one is
-_NET = re.compile(r"127\.(\d{1,3})")
+_NET = re.compile(r"127\.(0|[1-9][0-9]{0,2})")
 
 Kind = Literal["sbc", "core"]
 
