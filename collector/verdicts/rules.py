@@ -49,7 +49,8 @@ def path(planes: Planes, counted: frozenset[str], *, passive: bool = False) -> V
 def refusing(planes: Planes) -> Value | None:
     """The plane on which the core itself says no, None when it does not.
 
-    OPTIONS 5xx or 6xx by the core, or REGISTER or INVITE 5xx while OPTIONS is answered.
+    OPTIONS 5xx or 6xx by the core, or REGISTER or INVITE 5xx while OPTIONS is answered: then whoever the 5xx comes
+    from, because an SBC makes a core's 503 its own 500 (RFC 3261 §16.7 step 6).
     """
     signalling = planes.signalling
     if signalling is None:
@@ -59,7 +60,7 @@ def refusing(planes: Planes) -> Value | None:
     for value in (planes.registration, planes.call):
         if not signalling.alive or value is None or value.state != "down":
             continue
-        if value.reason == "sip_5xx" and "by_sbc" not in value.tags:
+        if value.reason == "sip_5xx":
             return value
     return None
 
