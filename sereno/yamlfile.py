@@ -83,9 +83,11 @@ def dotted(where: Iterable[str | int]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean X?)`, or nothing."""
-    close = difflib.get_close_matches(word[:64], sorted(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    """` (did you mean X?)`, or nothing where nothing or more than one is near."""
+    close = difflib.get_close_matches(word[:64], sorted(known), n=2)
+    ratios = [difflib.SequenceMatcher(None, word[:64], one).ratio() for one in close]
+    sure = close and (len(close) == 1 or ratios[0] > ratios[1])
+    return f" (did you mean {close[0]}?)" if sure else ""
 
 
 def is_url(text: str, schemes: set[str]) -> bool:
@@ -128,7 +130,7 @@ def parse_document(name: str, raw: bytes) -> Document:
         raise ConfigError(f"{name}:{line}", "is not UTF-8 text", "save it as UTF-8") from None
     node = _composed(name, text)
     if node is None:
-        raise ConfigError(f"{name}:1", "is empty", "write its keys; docs/configuration.md lists them")
+        raise ConfigError(f"{name}:1", "is empty", "write its keys, as docs/configuration.md lists them")
     builder = _Builder(name)
     try:
         data = builder.build(node, ())
@@ -246,8 +248,27 @@ def validated(document: Document, model: type[M]) -> M:
         return model.model_validate(document.data)
     except ValidationError as error:
         items = error.errors(include_url=False)
-    document.refuse(_fault(document, model, dict(item)) for item in items)
+    document.refuse(_fault(document, model, dict(item)) for item in items if not _echo(dict(item), items))
     raise AssertionError  # a validation error holds at least one
+
+
+def _echo(item: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> bool:
+    """A fault that only follows from another one.
+
+    An item that does not fit makes pydantic call its list too short as well; a key written wrong is missing by its
+    right name too.
+    """
+    where = item["loc"]
+    if item["type"] == "too_short":
+        return any(other["loc"] != where and other["loc"][: len(where)] == where for other in items)
+    if item["type"] == "missing":
+        unknown = [
+            str(other["loc"][-1])
+            for other in items
+            if other["type"] == "extra_forbidden" and other["loc"][:-1] == where[:-1]
+        ]
+        return bool(difflib.get_close_matches(str(where[-1]), unknown, n=1))
+    return False
 
 
 def _fault(document: Document, model: type[BaseModel], item: dict[str, Any]) -> ConfigError:

@@ -13,6 +13,8 @@ def words(item: dict[str, Any], where: tuple[str | int, ...], known: Sequence[st
     kind = str(item["type"])
     if kind == "extra_forbidden":
         return "unknown key", _keys(str(where[-1]) if where else "", known)
+    if kind == "missing" and isinstance(item["loc"][-1], int):
+        return "is too short", f"write at least {item['loc'][-1] + 1} items"
     if kind == "missing":
         return "is missing", f"add `{where[-1] if where else ''}:`"
     if kind == "value_error":
@@ -35,7 +37,6 @@ _FAULTS = {
     "list_type": ("is not a list", "write it in [brackets]"),
     "too_short": ("is empty", "write at least one"),
     "too_long": ("has too many items", "leave some out"),
-    "missing_positional": ("is incomplete", "write every item"),
     "float_": ("{shown} is not a number", "write a number"),
     "int_": ("{shown} is not a whole number", "write a whole number"),
     "bool_": ("{shown} is neither true nor false", "write true or false"),
@@ -49,7 +50,7 @@ _LIMITS = {"gt": "more than {}", "ge": "{} or more", "lt": "less than {}", "le":
 
 def _limit(item: dict[str, Any]) -> str:
     context = item.get("ctx", {})
-    return next((text.format(f"{context[key]:g}") for key, text in _LIMITS.items() if key in context), "another")
+    return next((text.format(context[key]) for key, text in _LIMITS.items() if key in context), "another")
 
 
 def _own(item: dict[str, Any]) -> tuple[str, str]:

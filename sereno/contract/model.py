@@ -3,11 +3,10 @@
 Each version answers what the desk and the ledger ask of it: priority, severity, clocks, exclusions, target.
 """
 
-import itertools
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from sereno.contract import hours
 from sereno.contract.calendar import Calendar, Hours, day_start_us
@@ -226,13 +225,6 @@ class Contract(Frozen):
 
     name: Annotated[Name, Field(alias="contract")]
     versions: Annotated[tuple[Version, ...], Field(min_length=1, strict=False)]
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "Contract":
-        dates = [version.effective for version in self.versions]
-        if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
-            raise ValueError("versions are not in order of `effective`: write the oldest first, each date once")
-        return self
 
     def in_force(self, at_us: int) -> Version | None:
         """The version in force at an instant; None before the first."""

@@ -1,6 +1,7 @@
 """References inside a contract; shapes were checked before."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from sereno.contract.model import CLOCKS, KINDS, PRIORITIES, Contract, Version
 from sereno.errors import ConfigError
@@ -9,11 +10,19 @@ from sereno.yamlfile import Document, Where
 
 def check(document: Document, contract: Contract) -> None:
     """Raises the first fault by line."""
-    document.refuse(
-        fault
-        for index, version in enumerate(contract.versions)
-        for fault in _version(document, ("versions", index), version)
-    )
+    document.refuse(_faults(document, contract))
+
+
+def _faults(document: Document, contract: Contract) -> Iterator[ConfigError]:
+    for index, version in enumerate(contract.versions):
+        yield from _version(document, ("versions", index), version)
+    for index, (earlier, later) in enumerate(pairwise(contract.versions), start=1):
+        if later.effective <= earlier.effective:
+            yield document.fault(
+                ("versions", index, "effective"),
+                f"{later.effective} does not come after {earlier.effective}",
+                "write the oldest version first, each date once",
+            )
 
 
 def _version(document: Document, where: Where, version: Version) -> Iterator[ConfigError]:

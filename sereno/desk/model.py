@@ -21,7 +21,10 @@ class ChannelConfig(Frozen):
     @classmethod
     def _one_kind(cls, value: Any) -> Any:
         if isinstance(value, dict) and (value.get("webhook") is None) == (value.get("smtp") is None):
-            raise ValueError("is neither a webhook nor a mail server: write `webhook: URL` or `smtp: smtp://host:25`")
+            which = (
+                "neither webhook nor mail server" if value.get("smtp") is None else "webhook and mail server at once"
+            )
+            raise ValueError(f"is {which}: write `webhook: URL` or `smtp: smtp://host:25`")
         return value
 
     @property
