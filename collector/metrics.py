@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import func, select
@@ -33,6 +33,7 @@ class Metrics:
     """The registry of one collector process."""
 
     def __init__(self, store: Store) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside every counter that nobody asks for
         self.registry = CollectorRegistry(auto_describe=True)
         self._children: dict[tuple[str, ...], Any] = {}
         self._results = self._counter(

@@ -92,8 +92,13 @@ class Pages:
 
     async def panorama(self, request: Request) -> Response:
         language = _language(request)
+        page, _found = self._view.panorama(self._clock.now_us())
         return self._page(
-            "panorama.html", language, fragments=self.fragments(language), wall=request.query_params.get("wall") == "1"
+            "panorama.html",
+            language,
+            zone=page.timezone if page else "UTC",
+            fragments=self.fragments(language),
+            wall=request.query_params.get("wall") == "1",
         )
 
     async def incident(self, request: Request) -> Response:

@@ -3,6 +3,9 @@
 (() => {
   const body = document.body;
   const language = body.dataset.language;
+  // Everybody at the NOC reads one clock: the service's, whatever the browser's zone.
+  const clockTime = new Intl.DateTimeFormat(language, { timeZone: body.dataset.timezone, hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const axisTime = new Intl.DateTimeFormat(language, { timeZone: body.dataset.timezone, hourCycle: "h23", hour: "2-digit", minute: "2-digit" });
   const STALE_MS = 5000; // the server beats every second
   const OLD_DATA_MS = 10000;
   // Ages count from the server's clock: the wall's own clock may be wrong.
@@ -33,7 +36,7 @@
       const left = Number(element.dataset.untilUs) / 1000 - now;
       setText(element, left >= 0 ? span(left) : `${element.dataset.late} ${span(-left)}`);
     }
-    setText(document.getElementById("clock"), new Date(now).toLocaleTimeString(language, { hour12: false }));
+    setText(document.getElementById("clock"), clockTime.format(new Date(now)));
     if (live) freshness(now);
   }
 
@@ -91,8 +94,8 @@
     const chart = new uPlot({
       width: holder.clientWidth, height: PLOT_HEIGHT,
       scales: mos ? { y: { range: [1, 4.6] } } : { y: { range: (_u, _low, high) => [0, Math.max(1, high * 1.1)] } },
-      axes: [{ ...axis, values: (_u, ticks) => ticks.map((t) => new Date(t * 1000).toLocaleTimeString(language, { hour12: false, hour: "2-digit", minute: "2-digit" })) }, { ...axis, size: 46 }],
-      series: [{ label: holder.dataset.time, value: (_u, t) => (t === null ? "--" : new Date(t * 1000).toLocaleTimeString(language, { hour12: false })) }, ...names.map((name, index) => ({
+      axes: [{ ...axis, values: (_u, ticks) => ticks.map((t) => axisTime.format(new Date(t * 1000))) }, { ...axis, size: 46 }],
+      series: [{ label: holder.dataset.time, value: (_u, t) => (t === null ? "--" : clockTime.format(new Date(t * 1000))) }, ...names.map((name, index) => ({
         label: name, stroke: COLOURS[index % COLOURS.length], width: 1.5, spanGaps: mos,
         dash: index >= COLOURS.length ? [6, 4] : undefined, points: { show: mos, size: 5 },
       }))],
