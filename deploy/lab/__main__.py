@@ -23,6 +23,8 @@ def main() -> int:
     given = parser.parse_args()
     if not given.detach:
         die_with_parent(signal.SIGTERM, os.getppid())
+    elif os.fork():
+        return 0  # whoever started us has no child to wait for
     try:
         lab = Lab(given.net, given.state)
         supervisor = Supervisor(lab.plan, lab.state_dir, lambda line: print(line, flush=True))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,11 @@ class Lab:
                 for line in supervisor.stdout:
                     progress(line.rstrip())
                 said = supervisor.stderr.read().strip()
-            except BaseException:
-                supervisor.terminate()
+            except KeyboardInterrupt:
+                self.down()
                 raise
-            if not self.is_up():
-                raise LabError(said.removeprefix("sereno: ") or f"lab: the supervisor died; see {self.state_dir}/log")
-            supervisor.returncode = 0  # it lives on without us: nothing to wait for
+        if not self.is_up():
+            raise LabError(said.removeprefix("sereno: ") or f"lab: the supervisor died; see {self.state_dir}/log")
         return self.status()
 
     def _when_ready(self, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -99,9 +99,7 @@ class Lab:
     def down(self) -> bool:
         """Stop it and remove all that is its own; whether there was anything."""
         was_up = self.is_up()
-        if was_up:
-            self._ask("down")
-        lock = self._locked()
+        lock = self._stopped()
         try:
             left = kill_marked(f"{self.state_dir}:")
             was_there = self.state_dir.exists()
@@ -111,16 +109,18 @@ class Lab:
             os.close(lock)
         return was_up or bool(left) or was_there
 
-    def _locked(self) -> int:
-        """The lock, once the supervisor has let go of it."""
+    def _stopped(self) -> int:
+        """The lock, once the supervisor, told to stop, has let go of it."""
         end = time.monotonic() + _DOWN_SECONDS
         while True:
+            with suppress(LabError):
+                self._ask("down")  # again each time: one that is only just starting listens a little later
             try:
                 return lock_state(self.state_dir)
             except LabError:
                 if time.monotonic() > end:
                     raise
-            time.sleep(0.01)
+            time.sleep(0.02)
 
     def break_(self, what: str) -> dict[str, Any]:
         """Break `what`; `{"what", "at"}`, `at` being the instant at which the fault took effect."""

@@ -2,25 +2,36 @@
 
 import socket
 import struct
+import time
 from pathlib import Path
 
 from deploy.lab.plan import Plan
 from deploy.lab.process import LabError
 
 
-def check_free(lab: Plan) -> None:
-    """LabError, one line, at the first address that somebody else listens on."""
+def check_free(lab: Plan, patience_seconds: float = 0.0) -> None:
+    """LabError, one line, at the first address that somebody else listens on and does not leave in time."""
+    end = time.monotonic() + patience_seconds
     for address, port in lab.sockets():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            try:
-                sock.bind((address, port))
-            except OSError as error:
+        while (refusal := _refusal(address, port)) is not None:
+            if time.monotonic() > end:
                 owner = _owner(address, port)
                 who = f" by {owner}" if owner else ""
                 raise LabError(
-                    f"lab: {address}:{port} (UDP) is taken{who} ({error.strerror}); "
+                    f"lab: {address}:{port} (UDP) is taken{who} ({refusal}); "
                     f"stop that, or take another net with --net 127.N"
-                ) from None
+                )
+            time.sleep(0.01)
+
+
+def _refusal(address: str, port: int) -> str | None:
+    """Why the kernel does not let us listen there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((address, port))
+        except OSError as error:
+            return error.strerror
+    return None
 
 
 def _owner(address: str, port: int) -> str | None:

@@ -29,6 +29,7 @@ from sereno.errors import SerenoError, UsageError
 CONTROL = "control"  # the Unix socket's name in the state directory
 _READY_SECONDS = 20.0
 _SLICE_SECONDS = 1.0
+_LEAVING_SECONDS = 1.0  # what a reaper has just killed holds its sockets until it is quite gone
 
 Say = Callable[[str], None]
 
@@ -53,7 +54,7 @@ class Supervisor:
         try:
             kill_marked(f"{self._state}:")
             shutil.rmtree(self._state, ignore_errors=True)
-            check_free(self._lab)
+            check_free(self._lab, _LEAVING_SECONDS)
             self._state.mkdir(mode=0o700)
             reaper = start_reaper(self._mark)
             try:
@@ -200,8 +201,8 @@ class Supervisor:
         """Undo one fault, everything of one component, or everything; ends when all that should work is proved."""
         healed = self._healed(what)
         touched = {fault.component for fault in healed}
-        if what is None:
-            touched |= {name for name, machine in self._machines.items() if machine.state() == "dead"}
+        # One that died by itself is no fault of ours, but healing it, or everything, brings it back.
+        touched |= {name for name, one in self._machines.items() if what in {None, name} and one.state() == "dead"}
         for name in touched:
             self._mend(self._machines[name], [fault for fault in healed if fault.component == name])
         for fault in healed:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.lab import Lab, LabError
+from deploy.lab.ports import check_free
 from deploy.lab.process import marked
 from sereno.desk import load_desk
 from sereno.topology import load_topology
@@ -50,9 +51,8 @@ def left(lab):
 
 
 def sockets_are_free(lab):
-    for where in lab.plan.sockets():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind(where)
+    """A process that is dying has no environment any more, but its sockets still: a moment's patience."""
+    check_free(lab.plan, patience_seconds=1)
 
 
 def test_up_proves_down_leaves_nothing(own):
@@ -116,6 +116,16 @@ def test_in_the_foreground_it_dies_with_its_parent(own):
     until(lambda: left(own)[0] == [])
     until(lambda: not own.state_dir.exists())
     sockets_are_free(own)
+
+
+def test_what_died_by_itself_is_dead_until_healed(own):
+    pid = own.up()["components"]["sbc-2"]["pid"]
+    os.killpg(pid, signal.SIGKILL)
+    until(lambda: own.status()["components"]["sbc-2"]["state"] == "dead")
+    assert own.status()["faults"] == []
+    own.heal("sbc-2")
+    assert own.status()["components"]["sbc-2"]["state"] == "running"
+    all_is_well(own)
 
 
 def test_two_labs_live_side_by_side(lab, own):
