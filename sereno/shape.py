@@ -34,6 +34,13 @@ def _above_zero(value: int) -> int:
     return value
 
 
+def _one_line(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("is empty or has a line break or control character in it: write one line of text")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_one_line)]  # what may end in a SIP message, a header, a page
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Duration = Annotated[
     int,

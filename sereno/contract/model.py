@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 from sereno.contract import hours
 from sereno.contract.calendar import Calendar, Hours, day_start_us
 from sereno.contract.clock import ClockRule
-from sereno.shape import Duration, Frozen, Name
+from sereno.shape import Duration, Frozen, Name, Text
 
 Priority = Literal["Urgente", "Alta", "Normal", "Baja"]
 Kind = Literal["incident", "request"]
@@ -139,15 +139,15 @@ class Compliance(Frozen):
     """Monthly compliance with the promised levels; credits are agreed by both parties."""
 
     target_percent: Annotated[float, Field(ge=0, le=100, strict=False)] | None = None
-    credits: str | None = None
+    credits: Text | None = None
 
 
 class ContractLevel(Frozen):
     """One level of the contract's contact matrix: roles, and when they answer."""
 
-    name: str
+    name: Text
     calendar: Name | None = None
-    people: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    people: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 
 
 class Matrix(Frozen):
@@ -162,12 +162,12 @@ class Version(Frozen):
     """The contract as it stands from its `effective` date on."""
 
     effective: date
-    timezone: str
+    timezone: Text
     availability: Availability
     downtime_planes: Annotated[tuple[Plane, ...], Field(min_length=1, strict=False)] = PLANES
     maintenance: MaintenanceTerms | None
     calendars: Annotated[dict[Name, CalendarShape], Field(min_length=1)]
-    severities: Annotated[dict[Priority, str], Field(default_factory=dict)]
+    severities: Annotated[dict[Priority, Text], Field(default_factory=dict)]
     matrix: Matrix
     clocks: AllClocks
     closing: Closing

@@ -4,17 +4,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from sereno.shape import Frozen, Name
+from sereno.shape import Frozen, Name, Text
 from sereno.topology.model import Secret
 
 
 class ChannelConfig(Frozen):
     """One way out: a webhook (signed with `secret`) or a mail server (logged into with `user` and `secret`)."""
 
-    webhook: str | None = None
-    smtp: str | None = None
-    from_: Annotated[str | None, Field(alias="from")] = None
-    user: str | None = None
+    webhook: Text | None = None
+    smtp: Text | None = None
+    from_: Annotated[Text | None, Field(alias="from")] = None
+    user: Text | None = None
     secret: Secret | None = None
 
     @model_validator(mode="before")
@@ -36,15 +36,15 @@ class ChannelConfig(Frozen):
 class Person(Frozen):
     """Somebody who is told, by each of `channels` in order."""
 
-    email: str | None = None
+    email: Text | None = None
     channels: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
-    locale: str = "es_CO"
+    locale: Text = "es_CO"
 
 
 class Level(Frozen):
     """One rung of escalation; `calendar` is one of the contract's, none: always."""
 
-    name: str
+    name: Text
     people: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
     calendar: Name | None = None
 

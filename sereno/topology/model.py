@@ -9,66 +9,67 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sereno.shape import Frozen, Name, PositiveDuration
+from sereno.shape import Frozen, Name, PositiveDuration, Text
 
+Codec = Literal["PCMA", "PCMU", "G722", "GSM", "iLBC", "speex", "L16"]
 Failover = Literal["auto", "manual", "none"]
 
 
 class Secret(Frozen):
     """A reference, never the secret: a file, or an environment variable."""
 
-    file: str | None = None
-    env: str | None = None
+    file: Text | None = None
+    env: Text | None = None
 
 
 class Identify(Frozen):
     """How an answer proves who spoke: `header` holds the text `contains`."""
 
-    header: str
-    contains: str
+    header: Text
+    contains: Text
 
 
 class Core(Frozen):
-    uri: str
+    uri: Text
     identify: Identify | None = None
-    prefix: str | None = None
+    prefix: Text | None = None
 
 
 class Steer(Frozen):
     """How a transaction is forced to a core where a preloaded Route is not enough."""
 
-    header: str | None = None
-    to: str | None = None
+    header: Text | None = None
+    to: Text | None = None
 
 
 class Sbc(Frozen):
-    addresses: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    addresses: Annotated[tuple[Text, ...], Field(min_length=1, strict=False)]
     primary: Name
     backup: Name | None = None
     backup_test: Literal["forced", "passive"] = "forced"
-    place: str | None = None
+    place: Text | None = None
     steer: Steer | None = None
     identify: Identify | None = None
 
 
 class Customer(Frozen):
-    name: str
+    name: Text
     contract: Name
-    locale: str = "es_CO"
-    contacts: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    locale: Text = "es_CO"
+    contacts: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 
 
 class Site(Frozen):
     customer: Name
     sbcs: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
     failover: Failover = "auto"
-    networks: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    networks: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] = 1.0
 
 
 class Account(Frozen):
-    user: str
-    realm: str
+    user: Text
+    realm: Text
     password: Secret
 
 
@@ -87,11 +88,13 @@ class RegisterCheck(Frozen):
 
 
 class CallCheck(Frozen):
+    """`codecs` in order of preference, of those that pjsua2's wheel has."""
+
     every_us: PositiveDuration = Field(alias="every")
     account: Name
-    to: str
+    to: Text
     hold_us: PositiveDuration = Field(alias="hold", default=20_000_000)
-    codecs: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("PCMA",)
+    codecs: Annotated[tuple[Codec, ...], Field(min_length=1, strict=False)] = ("PCMA",)
     timeout_us: PositiveDuration = Field(alias="timeout", default=8_000_000)
 
 
@@ -104,20 +107,20 @@ class Checks(Frozen):
 
 
 class Probe(Frozen):
-    network: str
+    network: Text
     vantage: Literal["outside", "inside"] = "outside"
-    canaries: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    checks: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    canaries: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    checks: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
 
 
 class Portal(Frozen):
-    url: str
+    url: Text
     every_us: PositiveDuration = Field(alias="every", default=60_000_000)
 
 
 class Backup(Frozen):
     max_age_us: PositiveDuration = Field(alias="max_age")
-    status_file: str
+    status_file: Text
 
 
 class Database(Frozen):
@@ -128,9 +131,9 @@ class Database(Frozen):
 
 
 class Traffic(Frozen):
-    prometheus: str
-    registered: str | None = None
-    calls: str | None = None
+    prometheus: Text
+    registered: Text | None = None
+    calls: Text | None = None
 
 
 class Path(Frozen):
@@ -152,8 +155,8 @@ class Topology(Frozen):
     service: Name
     cores: Annotated[dict[Name, Core], Field(min_length=1)]
     sbcs: Annotated[dict[Name, Sbc], Field(min_length=1)]
-    domain: str | None = None
-    timezone: str = "UTC"
+    domain: Text | None = None
+    timezone: Text = "UTC"
     effective: date | None = None
     customers: Annotated[dict[Name, Customer], Field(default_factory=dict)]
     sites: Annotated[dict[Name, Site], Field(default_factory=dict)]

@@ -53,6 +53,8 @@ class _Checker:
 
     def faults(self) -> Iterator[ConfigError]:
         yield from self._document.zone(("timezone",), self._topology.timezone)
+        if self._topology.domain is not None:
+            yield from self._host(("domain",), self._topology.domain)
         yield from self._cores()
         yield from self._sbcs()
         yield from self._customers()
@@ -67,6 +69,14 @@ class _Checker:
             parse_sip(text)
         except ValueError as error:
             yield self._worded(where, error)
+
+    def _host(self, where: Where, text: str) -> Iterator[ConfigError]:
+        try:
+            found = parse_sip(f"sip:{text}")
+        except ValueError:
+            found = None
+        if found is None or found.user is not None:
+            yield self._fault(where, f"{text!r} is no domain", "write a host name such as voice.acme.example")
 
     def _worded(self, where: Where, error: ValueError) -> ConfigError:
         what, _, mend = str(error).rpartition(": ")
