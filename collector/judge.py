@@ -102,18 +102,16 @@ class Judge:
             if (kind, name, VERDICT) not in stored or stored[kind, name, VERDICT].state != verdict.state
         ]
         true = set(self._engine.findings())
-        for key in sorted(true):
-            if (key not in stored or stored[key].state != "true") and key in said:
-                changes.append(replace(said[key], at_us=now_us))
-        for key, before in stored.items():
-            if key[2] != VERDICT and before.state == "true" and key not in true:
-                changes.append(replace(before, state="false", since_us=now_us, at_us=now_us, reason=None, facts={}))
-            gone = key[2] == VERDICT and key[0] in _VERDICT_KINDS and key[:2] not in current
-            if gone and before.state != "unknown":  # no longer in the topology: nobody looks at it any more
-                changes.append(
-                    replace(before, state="unknown", since_us=now_us, at_us=now_us, reason="no_data", facts={})
-                )
-        return changes
+        was_true = {key for key, before in stored.items() if key[2] != VERDICT and before.state == "true"}
+        changes += [replace(said[key], at_us=now_us) for key in sorted(true - was_true) if key in said]
+        nothing = {"since_us": now_us, "at_us": now_us, "facts": {}}
+        changes += [replace(stored[key], state="false", reason=None, **nothing) for key in sorted(was_true - true)]
+        gone = [  # no longer in the topology: nobody looks at it any more
+            before
+            for (kind, name, what), before in stored.items()
+            if what == VERDICT and kind in _VERDICT_KINDS and (kind, name) not in current and before.state != "unknown"
+        ]
+        return changes + [replace(before, state="unknown", reason="no_data", **nothing) for before in gone]
 
 
 def _as_change(verdict: ElementVerdict, now_us: int) -> Change:

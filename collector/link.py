@@ -11,7 +11,7 @@ from typing import Literal
 import aiomqtt
 import msgspec
 
-from sereno.mqtt import Broker, connect, retry_pause, words
+from sereno.mqtt import Broker, connect, raise_if_cancelled, retry_pause, words
 from sereno.wire import TOPIC_PREFIX
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Link:
                 await self._connection()
             except* aiomqtt.MqttError as group:
                 log.warning("broker %s: %s; connecting again", self._broker.shown, words(group))
+            raise_if_cancelled()
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
             await asyncio.sleep(retry_pause(failures))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, func, insert, select
 
+from collector.clerk import Clerk
 from collector.ingest import Ingest, Taken
 from collector.judge import Judge
 from collector.link import Incoming, Link
@@ -69,6 +70,7 @@ class CollectorService:
             self._ingest = Ingest(load_cursors(connection))
             self._statuses = _last_statuses(connection)
             insert_changes(connection, self._judge.rebuild(connection, clock.now_us()))
+        self._clerk = Clerk(store, topology, contracts, clock)
         self._publish_topology()
 
     @property
@@ -81,6 +83,7 @@ class CollectorService:
             group.create_task(self._link.run())
             group.create_task(self._renew())
             group.create_task(self._time())
+            group.create_task(self._clerk.run())
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 
@@ -150,6 +153,8 @@ class CollectorService:
         return True
 
     def _count(self, taken: Taken) -> None:
+        for _, at_us in taken.fresh:
+            self._clerk.note(at_us)
         if self._observer is None:
             return
         for result, _ in taken.fresh:

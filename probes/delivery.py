@@ -14,7 +14,7 @@ from probes.outbox import Flight, Outbox
 from probes.spool import Spool
 from sereno.clock import Clock
 from sereno.errors import WireError
-from sereno.mqtt import Broker, connect, retry_pause
+from sereno.mqtt import Broker, connect, raise_if_cancelled, retry_pause
 from sereno.mqtt import words as mqtt_words
 from sereno.wire import VERSION, Ack, Batch, Result, Status, TopologyPart, decode, encode, topic
 
@@ -67,6 +67,7 @@ class Delivery:
                 await self._connection()
             except* aiomqtt.MqttError as group:
                 log.warning("broker %s: %s; connecting again", self._broker.shown, mqtt_words(group))
+            raise_if_cancelled()
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
             await asyncio.sleep(retry_pause(failures))

@@ -1,5 +1,6 @@
 """The one way to a broker: its URL, its credentials, and a fresh client per connection (aiomqtt never reconnects)."""
 
+import asyncio
 import os
 import random
 import ssl
@@ -82,6 +83,13 @@ def connect(broker: Broker, identifier: str, will: aiomqtt.Will | None = None) -
 def retry_pause(failures: int) -> float:
     """Seconds to wait after so many connections in a row that did not come about (0: one was lost)."""
     return _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
+
+
+def raise_if_cancelled() -> None:
+    """A TaskGroup whose child fails in the moment of its own cancellation raises the failure only (Python 3.11)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def words(error: BaseException) -> str:

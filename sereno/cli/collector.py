@@ -96,10 +96,8 @@ class _Reload:
 async def _main(
     store: "Store", broker: "Broker", watched: Watched, listen: tuple[str, int], extra: list[str], again: _Reload
 ) -> None:
-    from alerting.alarms import load_alarms
     from alerting.channels import channels_of
-    from alerting.desk import DeskMachine
-    from alerting.service import AlertingService
+    from alerting.service import AlertingService, machine_for
     from collector.metrics import Metrics
     from collector.service import CollectorService
     from sereno.clock import SystemClock
@@ -111,7 +109,7 @@ async def _main(
     log.info("writer with epoch %d", lease.epoch)
     fenced = store.fenced(lease.check)
     metrics = Metrics(store)
-    machine = DeskMachine(watched.topology, watched.desk, watched.contracts, load_alarms(watched.beside))
+    machine = machine_for(watched.topology, watched.desk, watched.beside)
     channels = channels_of(watched.desk.channels) if watched.desk is not None else {}
     alerting = AlertingService(fenced, machine, clock, channels)
     _record(fenced, watched, clock.now_us())

@@ -1,0 +1,178 @@
+"""The store's door: schema by revisions, immediate writers, snapshots, fences, lease, clear words."""
+
+import sqlite3
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, insert, select
+
+from sereno.errors import StoreError, UsageError
+from sereno.instance import Instance, forget, is_locked, lock, open_store as open_instance, read, take_lock, write
+from sereno.store import SQLITE_FILE, lease, open_store
+from sereno.store.migrate import HEAD, HERE
+from sereno.store.tables import metadata, positions
+
+
+def test_the_revisions_build_exactly_the_tables(tmp_path):
+    store = open_store(tmp_path)
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
+    store.dispose()
+
+
+def test_the_newest_revision_is_the_one_named():
+    assert ScriptDirectory(str(HERE)).get_current_head() == HEAD
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
+    open_store(tmp_path).dispose()
+    database = sqlite3.connect(tmp_path / SQLITE_FILE)
+    with database:
+        database.execute("UPDATE alembic_version SET version_num = 'f999'")
+    database.close()
+    with pytest.raises(StoreError, match="at revision f999, newer than this Sereno"):
+        open_store(tmp_path)
+
+
+def test_what_cannot_be_opened_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(StoreError, match="give a directory that can be written"):
+        open_store(tmp_path / "file" / "deeper")
+    (tmp_path / SQLITE_FILE).write_text("this is no database, though it is long enough to be read as one" * 20)
+    with pytest.raises(StoreError, match="not a database; check the database URL or --data"):
+        open_store(tmp_path)
+
+
+def test_writers_wait_for_each_other_and_none_fails(tmp_path):
+    store = open_store(tmp_path)
+    with store.write() as connection:
+        connection.execute(insert(positions).values(reader="r", position=0))
+    errors = []
+
+    def count():
+        try:
+            for _ in range(25):
+                with store.write() as connection:  # read, then write: a deferred transaction would fail here
+                    seen = connection.execute(select(positions.c.position)).scalar_one()
+                    connection.execute(positions.update().values(position=seen + 1))
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    with store.read() as connection:
+        assert connection.execute(select(positions.c.position)).scalar_one() == 100
+    store.dispose()
+
+
+def test_a_failed_write_leaves_nothing_and_a_read_is_one_snapshot(tmp_path):
+    store = open_store(tmp_path)
+    with pytest.raises(RuntimeError), store.write() as connection:
+        connection.execute(insert(positions).values(reader="r", position=0))
+        raise RuntimeError
+    with store.read() as reading:
+        count = select(func.count()).select_from(positions)
+        assert reading.execute(count).scalar_one() == 0
+        with store.write() as connection:
+            connection.execute(insert(positions).values(reader="r", position=0))
+        assert reading.execute(count).scalar_one() == 0
+    with store.read() as reading:
+        assert reading.execute(count).scalar_one() == 1
+    store.dispose()
+
+
+def test_a_power_cut_cannot_take_what_was_acknowledged(tmp_path):
+    store = open_store(tmp_path)
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+    store.dispose()
+
+
+# -- the lease ---------------------------------------------------------------------------------------------------------
+
+
+class Time:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_lease_is_taken_when_it_no_longer_moves_and_the_epoch_fences_the_old_writer(tmp_path):
+    store, time = open_store(tmp_path), Time()
+    old = lease.Lease(store, time, "elsewhere/1/1")
+    new = lease.Lease(store, time, "elsewhere/2/2")
+    assert old.try_take(0)
+    fenced = store.fenced(old.check)
+    for second in range(10):
+        time.now = float(second)
+        assert not new.try_take(second)
+        old.renew(second + 1)
+    time.now += 2.9
+    assert not new.try_take(0)  # it looks at the row for three seconds of its own before it believes
+    time.now += 3.1
+    assert new.try_take(0)
+    assert (old.epoch, new.epoch) == (1, 2)
+    with pytest.raises(lease.LeaseLostError, match=r"the writer is now elsewhere/2/2 \(epoch 2\)"):
+        old.renew(99)
+    with pytest.raises(lease.LeaseLostError), fenced.write():
+        pytest.fail("a fenced writer got in")
+    new.renew(100)
+    old.release()  # not its own any more: nothing happens
+    new.renew(101)
+    store.dispose()
+
+
+def test_a_dead_holder_of_this_machine_and_a_released_lease_are_followed_at_once(tmp_path):
+    store, time = open_store(tmp_path), Time()
+    this = lease.this_process()
+    host, pid, _ = this.split("/")
+    dead = lease.Lease(store, time, f"{host}/{pid}/1")  # a process of long ago that had our number
+    assert dead.try_take(0)
+    living = lease.Lease(store, time, this)
+    assert living.try_take(0)
+    other = lease.Lease(store, time, "elsewhere/1/1")
+    assert not other.try_take(0)
+    living.release()
+    assert other.try_take(0)
+    assert other.epoch == 3
+    store.dispose()
+
+
+# -- the instance ------------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_is_known_only_while_its_lock_is_held(tmp_path):
+    said = Instance(url="http://127.0.0.1:1/", ports={"http": 1}, pids={"probe": 2}, probe="p")
+    write(tmp_path, said)
+    assert read(tmp_path) is None  # its supervisor was killed
+    descriptor = take_lock(tmp_path)
+    assert read(tmp_path) == said
+    with pytest.raises(UsageError, match="a Sereno already runs on this data"), lock(tmp_path):
+        pytest.fail("two on the same data")
+    forget(tmp_path)
+    assert read(tmp_path) is None
+    import os
+
+    os.close(descriptor)
+    assert not is_locked(tmp_path)
+    with lock(tmp_path):
+        assert is_locked(tmp_path)
+
+
+def test_no_data_yet_is_said_and_not_made(tmp_path):
+    with pytest.raises(StoreError, match="there is no Sereno data here yet; start `sereno up`"):
+        open_instance(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+    with pytest.raises(UsageError, match="exclude each other"):
+        open_instance(tmp_path, "sqlite://")
