@@ -125,16 +125,18 @@ class DeskMachine:
         while (due := self.next_due_us()) is not None and due <= limit_us:
             self.now_us = max(due, self.now_us)
             self._step(self.now_us)
+            if (again := self.next_due_us()) is not None and again <= self.now_us:
+                raise AssertionError(f"the desk's time stands still at {self.now_us}")  # loud, rather than for ever
         self.now_us = max(self.now_us, limit_us)
 
     def _step(self, now_us: int) -> None:
         self._dirty_us = None
         for key, state in list(self.states.items()):
             self._settle(key, state, machine.on_time(self.alarms.alarms[state.alarm], state, now_us))
-        view = View(self.topology, self.alarms, self._heard())
+        view = View(self.topology, self.alarms, self.heard())
         self._incidents.reconcile(view, self.states, self.world, now_us)
 
-    def _heard(self) -> Iterable[AlarmState]:
+    def heard(self) -> Iterable[AlarmState]:
         """All alarms but a redundancy that is missing because its twin is in announced maintenance."""
         for state in self.states.values():
             if self.alarms.alarms[state.alarm].what != "redundancy_lost" or not self._in_maintenance(state):
