@@ -1,0 +1,131 @@
+"""`sereno incidents` and `sereno maintenance` as people call them, on a store where nothing runs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alerting_bench import topology
+from sqlalchemy import insert
+
+from alerting.service import Desk, machine_for
+from sereno.clock import SystemClock
+from sereno.store import open_store
+from sereno.store.tables import topologies, verdict_changes
+from sereno.topology import canonical_json, topology_hash
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory with an accepted topology and a core that has been dead for a minute."""
+    folder = tmp_path / "data"
+    store = open_store(folder)
+    now_us = SystemClock().now_us()
+    watched = topology()
+    with store.write() as connection:
+        connection.execute(
+            insert(topologies).values(
+                from_us=0, hash=topology_hash(watched), topology=canonical_json(watched), desk=None
+            )
+        )
+        for kind, name in (("path", "sbc-1/core-a"), ("path", "sbc-2/core-a"), ("core", "core-a")):
+            connection.execute(
+                insert(verdict_changes).values(
+                    kind=kind,
+                    name=name,
+                    what="verdict",
+                    state="down",
+                    since_us=now_us - 60_000_000,
+                    at_us=now_us - 58_000_000,
+                    facts="{}",
+                )
+            )
+    Desk(store, machine_for(watched, None, None), SystemClock()).round()
+    store.dispose()
+    return folder
+
+
+def sereno(data: Path, *arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "sereno", *arguments, "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == code, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    if code:
+        assert len(done.stderr.strip().splitlines()) == 1
+        return done.stderr
+    return done.stdout
+
+
+def test_an_incident_is_listed_worked_on_and_not_resolved_while_down(data: Path) -> None:
+    (listed,) = json.loads(sereno(data, "incidents", "list", "--json"))["incidents"]
+    assert (listed["number"], listed["state"], listed["cause"]["name"]) == (1, "open", "core-a")
+    assert listed["acknowledged"] is None
+    assert set(listed) >= {
+        "number",
+        "state",
+        "class",
+        "priority",
+        "priority_peak",
+        "severity",
+        "title",
+        "cause",
+        "symptoms",
+        "since",
+        "opened",
+        "acknowledged",
+        "resolved",
+        "closed",
+        "clocks",
+        "timeline",
+    }
+    assert "Núcleo core-a caído" in sereno(data, "incidents", "list")
+    assert "Incidente 1: hecho" in sereno(data, "incidents", "ack", "1", "--by", "ana", "--note", "voy")
+    assert "sigue mal core core-a" in sereno(data, "incidents", "resolve", "1", code=1)
+    sereno(data, "incidents", "note", "1", "ya en la consola")
+    (shown,) = json.loads(sereno(data, "incidents", "show", "1", "--json"))["incidents"]
+    assert shown["state"] == "acknowledged"
+    assert [(line["what"], line["who"]) for line in shown["timeline"]][-2] == ("reconocido: voy", "ana")
+    assert shown["timeline"][-1]["what"] == "nota: ya en la consola"
+    assert {clock["state"] for clock in shown["clocks"] if clock["clock"] == "attention"} == {"met"}
+
+
+@pytest.mark.parametrize("verb", ["show", "ack", "resolve", "close", "reopen", "start"])
+def test_an_unknown_number_is_one_line_and_exit_2(data: Path, verb: str) -> None:
+    assert "no hay ningún incidente 77" in sereno(data, "incidents", verb, "77", code=2)
+
+
+def test_a_wrong_state_is_exit_2(data: Path) -> None:
+    assert "no such state" in sereno(data, "incidents", "list", "--state", "abierto", code=2)
+
+
+def test_out_of_order_is_refused_in_words(data: Path) -> None:
+    assert "no se puede cerrar (solo desde resuelto)" in sereno(data, "incidents", "close", "1", code=1)
+    sereno(data, "incidents", "ack", "1")
+    assert "lo abrió el monitor" in sereno(data, "incidents", "pause", "1", "--note", "¿siguen mal?", code=1)
+
+
+def test_maintenance_is_recorded_listed_and_cancelled(data: Path) -> None:
+    window = ("--from", "2026-12-01T20:00-05:00", "--to", "2026-12-01T22:00-05:00")
+    said = json.loads(sereno(data, "maintenance", "add", "--scope", "sbc:sbc-1", *window, "--json"))["maintenance"]
+    assert (said[0]["scope"], said[0]["from"]) == ({"kind": "sbc", "name": "sbc-1"}, "2026-12-02T01:00:00.000000Z")
+    assert "sbc-9: no está en la topología" in sereno(
+        data, "maintenance", "add", "--scope", "sbc:sbc-9", *window, code=2
+    )
+    assert "no UTC offset" in sereno(
+        data, "maintenance", "add", "--scope", "service", "--from", "2026-12-01T20:00", "--to", "2026-12-02", code=2
+    )
+    assert "cancelado" in sereno(data, "maintenance", "cancel", "1")
+    assert json.loads(sereno(data, "maintenance", "list", "--json")) == {"maintenance": []}
+    assert "ya estaba cancelado" in sereno(data, "maintenance", "cancel", "1", code=1)
+    assert "no hay ningún mantenimiento 9" in sereno(data, "maintenance", "cancel", "9", code=2)
+
+
+def test_no_data_is_one_line(tmp_path: Path) -> None:
+    assert "no Sereno data" in sereno(tmp_path / "nothing", "incidents", "list", code=2)
