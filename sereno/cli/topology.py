@@ -13,8 +13,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def validate(
-    file: Annotated[Path, typer.Argument(help="topology.yaml")],
-    desk: Annotated[Path | None, typer.Option(help="A desk.yaml to validate too.", show_default=False)] = None,
+    file: Annotated[Path, typer.Argument(help="topology.yaml", readable=False)],
+    desk: Annotated[
+        Path | None, typer.Option(help="A desk.yaml to validate too.", show_default=False, readable=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a whole topology: shape, names, references, addresses. Exit 2 and one line at a fault."""
