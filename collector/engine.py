@@ -220,7 +220,7 @@ class Engine:
         if closed and said is not None and said[0] == "maintenance":
             since = max(since, *closed)
         elif said is not None and said[0] == value.state:
-            since = said[1]
+            since = said[1] if said[1] in closed else min(said[1], value.since_us)
         reason = value.reason
         if kind == "sbc" and name in self._isolated and value.state != "up":
             reason = "isolated"

@@ -253,11 +253,15 @@ class Graph:
     def _update(self, node: Node, now_us: int, exact: bool, transitions: list[Transition]) -> None:
         old, new = node.value, node.evaluate()
         if new.state == old.state:
-            new = new._replace(since_us=old.since_us)
+            # Backfill may show that an outage under way began earlier than the first samples told.
+            earlier = not exact and new.state == "down" and 0 < new.since_us < old.since_us
+            new = new._replace(since_us=max(new.since_us, node.floor_us) if earlier else old.since_us)
         elif exact or (new.since_us <= old.since_us and isinstance(node, findings.Finding)):
             new = new._replace(since_us=now_us)
         else:
             new = new._replace(since_us=max(new.since_us, old.since_us) or now_us)
+        if new.state != old.state:
+            node.floor_us = old.since_us
         moved = node.settled()
         if new == old and not moved:
             return

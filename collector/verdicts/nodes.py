@@ -53,10 +53,11 @@ class Node:
     """Something derived; `element` is (kind, name, what) when people hear of its changes."""
 
     level = 0
-    __slots__ = ("dependents", "element", "value")
+    __slots__ = ("dependents", "element", "floor_us", "value")
 
     def __init__(self, inputs: "Sequence[Node | None]" = (), element: tuple[str, str, str] | None = None) -> None:
         self.dependents: list[Node] = []
+        self.floor_us = 0  # since when it was what it was before: nothing now can have begun earlier
         self.element = element
         self.value = NOTHING
         for one in inputs:

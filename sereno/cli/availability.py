@@ -12,10 +12,11 @@ from collector.ledger.writer import stored_intervals
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import Contract, load_contract
 from sereno.errors import StoreError, UsageError
-from sereno.instance import data_directory, open_store, read
+from sereno.instance import open_store
 from sereno.scope import parse_scope
 from sereno.store import Store
 from sereno.store.queries import ledger
+from sereno.store.queries.ledger import TopologyInForce
 from sereno.topology import Topology
 
 app = typer.Typer()
@@ -42,7 +43,7 @@ def availability(
         raise UsageError(f"--from {from_} is not before --to {to}; give a window that ends after it begins")
     store = open_store(data, database)
     try:
-        found = measure(store, scope, from_us, to_us, recompute=recompute, beside=_beside(data, database))
+        found = measure(store, scope, from_us, to_us, recompute=recompute)
     finally:
         store.dispose()
     if as_json:
@@ -51,9 +52,7 @@ def availability(
         _show(found)
 
 
-def measure(
-    store: Store, scope: str, from_us: int, to_us: int, *, recompute: bool = False, beside: Path | None = None
-) -> Figures:
+def measure(store: Store, scope: str, from_us: int, to_us: int, *, recompute: bool = False) -> Figures:
     """The figures of a scope from what is stored."""
     with store.read() as connection:
         topologies = ledger.in_force(connection)
@@ -63,7 +62,7 @@ def measure(
             (one.topology for one in reversed(topologies) if one.from_us <= from_us), topologies[0].topology
         )
         wanted = Scope(*parse_scope(_named(scope, [one.topology for one in topologies], topology), scope))
-        contracts = contracts_of([one.topology for one in topologies], beside)
+        contracts = contracts_of(topologies)
         intervals = stored_intervals(connection, topologies, contracts, from_us, to_us, recompute=recompute)
         windows = ledger.windows(connection)
     return figures(
@@ -77,10 +76,10 @@ def measure(
     )
 
 
-def contracts_of(topologies: list[Topology], beside: Path | None) -> dict[str, Contract]:
-    """The contracts of every customer that was ever served."""
-    names = dict.fromkeys(customer.contract for one in topologies for customer in one.customers.values())
-    return {name: load_contract(name, beside) for name in names}
+def contracts_of(topologies: list[TopologyInForce]) -> dict[str, Contract]:
+    """The contracts of every customer that was ever served, as found beside the newest topology that names them."""
+    places = {customer.contract: one.beside for one in topologies for customer in one.topology.customers.values()}
+    return {name: load_contract(name, beside) for name, beside in places.items()}
 
 
 def _named(scope: str, topologies: list[Topology], preferred: Topology) -> Topology:
@@ -92,12 +91,6 @@ def _named(scope: str, topologies: list[Topology], preferred: Topology) -> Topol
             continue
         return topology
     return preferred
-
-
-def _beside(data: Path | None, database: str | None) -> Path | None:
-    """Where the operator's own contract files lie: beside the topology of what runs here."""
-    running = None if database is not None else read(data_directory(data))
-    return Path(running.topology).parent if running is not None and running.topology else None
 
 
 def _instant(flag: str, text: str) -> int:

@@ -34,6 +34,7 @@ class TopologyInForce(NamedTuple):
 
     from_us: int
     topology: Topology
+    beside: str | None = None  # the folder of its file, where contracts are looked for first
 
 
 def current(connection: Connection, from_us: int, to_us: int) -> list[LedgerRow]:
@@ -84,7 +85,8 @@ def supersede(connection: Connection, old: Sequence[int], by: int) -> None:
 def in_force(connection: Connection) -> list[TopologyInForce]:
     """Every accepted topology in order of its from-time."""
     rows = connection.execute(select(topologies).order_by(topologies.c.from_us, topologies.c.id))
-    return [TopologyInForce(row.from_us, topology_from_json(msgspec.json.decode(row.topology))) for row in rows]
+    decode = msgspec.json.decode
+    return [TopologyInForce(row.from_us, topology_from_json(decode(row.topology)), row.beside) for row in rows]
 
 
 def windows(connection: Connection) -> list[MaintenanceWindow]:
