@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.lab.faults import parse
-from deploy.lab.plan import plan
+from deploy.lab.plan import DEFAULT_NET, plan
 from deploy.lab.process import LabError, kill_marked
 from deploy.lab.supervisor import CONTROL, lock_path, lock_state
 from sereno.errors import SerenoError
@@ -33,7 +33,7 @@ def default_state(net: str) -> Path:
 class Lab:
     """The softswitch of one net; nothing runs until `up`."""
 
-    def __init__(self, net: str = "127.0", state_dir: Path | None = None) -> None:
+    def __init__(self, net: str = DEFAULT_NET, state_dir: Path | None = None) -> None:
         self.plan = plan(net)
         self.net = net
         self.state_dir = (state_dir or default_state(net)).absolute()
@@ -149,9 +149,11 @@ class Lab:
                 with sock.makefile() as answers:
                     line = answers.readline()
             except OSError as error:
-                raise LabError(f"lab: no lab is up on {self.net} ({error.strerror}); sereno lab up") from None
+                raise LabError(
+                    f"lab: no lab is up on {self.net} ({error.strerror}); sereno lab up{self.plan.flag}"
+                ) from None
         if not line:
-            raise LabError(f"lab: the supervisor of {self.net} went away; sereno lab up")
+            raise LabError(f"lab: the supervisor of {self.net} went away; sereno lab up{self.plan.flag}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SerenoError(answer["error"])

@@ -6,6 +6,7 @@ from typing import Literal
 
 from sereno.errors import UsageError
 
+DEFAULT_NET = "127.0"
 SIP_PORT = 5060
 FAR_END_PORTS = (5070, 5071)  # pjsua2 holds four calls per process, so two processes make eight calls per core
 CALLS_PER_FAR_END = 4
@@ -45,6 +46,11 @@ class Plan:
     @property
     def cores(self) -> tuple[Component, ...]:
         return tuple(one for one in self.components if one.kind == "core")
+
+    @property
+    def flag(self) -> str:
+        """What to add to a command for this lab: nothing for the default net."""
+        return "" if self.net == DEFAULT_NET else f" --net {self.net}"
 
     def sockets(self) -> tuple[tuple[str, int], ...]:
         """Every UDP socket that the lab listens on for SIP."""

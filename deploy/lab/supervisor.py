@@ -169,13 +169,16 @@ class Supervisor:
         if fault not in self._faults:
             self._faults[fault] = self._effect(fault)
             self._forget_what_died(fault)
+            self._say(f"{iso(self._faults[fault])} {fault.text} broken")
         return {"what": what, "at": iso(self._faults[fault])}
 
     def _effect(self, fault: Fault) -> int:
         machine = self._machines[fault.component]
         state = machine.state()
         if state == "dead" or (state == "frozen" and fault.is_switch):
-            raise LabError(f"lab: {fault.component} is {state}; heal it first: sereno lab heal {fault.component}")
+            raise LabError(
+                f"lab: {fault.component} is {state}; heal it first: sereno lab heal {fault.component}{self._lab.flag}"
+            )
         if fault.kind == "kill":
             return machine.kill()
         if fault.kind == "freeze":
@@ -212,6 +215,7 @@ class Supervisor:
         await proof.prove(own, _SLICE_SECONDS)  # a first look, for the instant; the real proof follows
         at_us = self._clock.now_us()
         await self._prove()
+        self._say(f"{iso(at_us)} {what or 'all'} healed")
         return {"what": what or "all", "at": iso(at_us), "ready": iso(self._clock.now_us())}
 
     def _healed(self, what: str | None) -> list[Fault]:

@@ -212,7 +212,7 @@ def test_the_same_fault_twice_began_once(lab):
 
 def test_what_is_dead_cannot_be_broken_further(lab):
     lab.break_("core-b:freeze")
-    with pytest.raises(SerenoError, match="core-b is frozen; heal it first: sereno lab heal core-b"):
+    with pytest.raises(SerenoError, match="core-b is frozen; heal it first: sereno lab heal core-b --net 127"):
         lab.break_("core-b:nodb")
     lab.break_("core-b")
     with pytest.raises(SerenoError, match="core-b is dead; heal it first"):
