@@ -1,5 +1,5 @@
-# ruff: noqa: N802, N815, N803, A002, D, PYI  - the names are pjsua2's own
-"""What Sereno uses of pjsua2-python 2.15.1; the wheel has no types. Written by hand."""
+# ruff: noqa: N802, N815, A002 - the names are pjsua2's own
+# What Sereno uses of pjsua2-python 2.15.1; the wheel has no types. Written by hand.
 
 from collections.abc import Iterator
 from types import ModuleType

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from probes.checks.base import Runtime, Target, result
-from probes.checks.call_media import Media, counted, metered, streams_of
+from probes.checks.call_media import Media, counted, metered, over
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
 from probes.checks.judge_call import JudgedCall, judge_call
 from probes.media.sdp import announce_sdp
@@ -38,7 +38,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
         return unable(target, runtime, str(fault))
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
-    media = await _media(pool, target, seen)
+    media = await _media(pool, target, runtime, seen)
     said = judge_call(seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs)
     return result(
         target,
@@ -68,15 +68,14 @@ def _announce(pool: CallPool, target: Target, event: Answered) -> None:
             announce_sdp(meter, message.text.encode())
 
 
-async def _media(pool: CallPool, target: Target, seen: Called) -> Media:
+async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> Media:
     meter = pool.meter(target)
     if meter is None or meter.error is not None:
         return counted(seen)
     await asyncio.sleep(_METER_LAG_SECONDS)
     rows = meter.snapshot()
-    media = metered(rows, meter.names, seen)
-    meter.forget(streams_of(rows, seen)[2])
-    return media
+    meter.forget(over(rows, runtime.clock.now_us()))
+    return metered(rows, meter.names, seen, instant_us(runtime, seen.started_ns))
 
 
 def _evidence(runtime: Runtime, said: JudgedCall, seen: Called, media: Media) -> dict[str, Any] | None:

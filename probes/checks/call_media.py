@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probes.media.quality import assess
 from probes.media.report import stream_fields
@@ -10,6 +11,7 @@ from probes.media.rows import StreamRows
 from probes.sip.ipc import Called, Counters
 
 _MAPPED = bytes(10) + b"\xff\xff"  # IPv4 as the meter's rows hold it (RFC 4291 section 2.5.5.2)
+_FORGET_US = 60_000_000
 Media = dict[str, dict[str, Any]]
 
 
@@ -20,20 +22,23 @@ def delay_ms(counters: Counters | None) -> float | None:
     return 1000 * (counters.rtt_mean_seconds / 2 + counters.buffer_mean_seconds + counters.ptime_seconds)
 
 
-def streams_of(rows: StreamRows, seen: Called) -> tuple[np.void | None, np.void | None, StreamRows]:
-    """The call's stream to us and from us (the one with most packets each), and every row on its port."""
-    local = _packed(seen.local)
+def streams_of(rows: StreamRows, seen: Called, started_us: int) -> tuple[np.void | None, np.void | None]:
+    """The call's stream to us and from us; what an earlier call left behind on its port is not ours.
+
+    With the far end as its SDP said, else (a NAT between) any that began after the call did; the longest.
+    """
+    local, remote = _packed(seen.local), _packed(seen.remote)
     if local is None:
-        return None, None, rows[:0]
-    address, port = local
-    to_us = (rows["dst_port"] == port) & (rows["dst"] == np.void(address))
-    from_us = (rows["src_port"] == port) & (rows["src"] == np.void(address))
-    return _most(rows[to_us]), _most(rows[from_us]), rows[to_us | from_us]
+        return None, None
+    young = rows["start_ns"] >= started_us * 1000
+    to_us = rows[young & _at(rows, "dst", local)]
+    from_us = rows[young & _at(rows, "src", local)]
+    return _most(to_us, "src", remote), _most(from_us, "dst", remote)
 
 
-def metered(rows: StreamRows, names: dict[tuple[int, int], str], seen: Called) -> Media:
+def metered(rows: StreamRows, names: dict[tuple[int, int], str], seen: Called, started_us: int) -> Media:
     """The media of a call by the meter; a direction without packets is absent."""
-    to_us, from_us, _ = streams_of(rows, seen)
+    to_us, from_us = streams_of(rows, seen, started_us)
     counters, media = seen.counters, {}
     delay = delay_ms(counters)
     if to_us is not None:
@@ -99,8 +104,21 @@ def _delays(counters: Counters | None) -> dict[str, Any]:
     }
 
 
-def _most(rows: StreamRows) -> np.void | None:
-    return rows[int(np.argmax(rows["packets"]))] if len(rows) else None
+def over(rows: StreamRows, now_us: int) -> StreamRows:
+    """Streams that have ended: nobody will ask for them again."""
+    return rows[rows["end_ns"] < (now_us - _FORGET_US) * 1000]
+
+
+def _at(rows: StreamRows, side: str, endpoint: tuple[bytes, int]) -> NDArray[np.bool_]:
+    address, port = endpoint
+    same: NDArray[np.bool_] = (rows[f"{side}_port"] == port) & (rows[side] == np.void(address))
+    return same
+
+
+def _most(rows: StreamRows, side: str, remote: tuple[bytes, int] | None) -> np.void | None:
+    if remote is not None and (exact := rows[_at(rows, side, remote)]).size:
+        rows = exact
+    return rows[int(np.argmax(rows["packets"]))] if rows.size else None
 
 
 def _packed(endpoint: str | None) -> tuple[bytes, int] | None:

@@ -164,7 +164,7 @@ def _first_with_credentials(invites: Sequence[Request]) -> Request | None:
 
 
 def _disconnect(ladder: Ladder) -> float | None:
-    """RFC 6076 section 4.5: from the first BYE to its answer."""
+    """RFC 6076 section 4.4: from the first BYE to its answer."""
     sent, answer = ladder.sent("BYE"), ladder.final("BYE")
     return _seconds(sent[0].at_ns, answer.at_ns) if sent and answer else None
 

@@ -19,7 +19,7 @@ from sereno.version import __version__
 MAX_CALLS, MAX_ACCOUNTS = 4, 8  # compiled into the wheel: the fifth call is refused, the ninth account aborts
 RTP_BLOCK = 20  # ports of a worker: four calls with RTP and RTCP, and room for those that close late
 _LOG_LEVEL = 4  # where pjsua writes whole messages
-_LOG = re.compile(r"(RX|TX) \d+ bytes (?:Request|Response) msg .*?:\d+:\r?\n(.*?)\r?\n?--end msg--", re.DOTALL)
+_LOG = re.compile(r"(RX|TX) \d+ bytes (?:Request|Response) msg .*?:\d+:\r?\n(.*?)(?:\r?\n?--end msg--|\Z)", re.DOTALL)
 _CALL_ID = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _KEEP = 200  # messages: four calls' ladders and eight registrations'
 _TEXT_LIMIT = 4_000

@@ -146,7 +146,6 @@ class CallInProgress:
         if not leg.confirmed:
             self._leave(leg, ending)
             return
-        self._ua.transaction_timeout(self._command.bye_seconds)
         request = pjsua2.CallSendRequestParam()
         request.method = "BYE"
         try:

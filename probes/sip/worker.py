@@ -188,7 +188,9 @@ def main(arguments: list[str] | None = None) -> None:
     except ConnectionError:
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - whatever it is, leave without pjsua2's destructors
-        sys.stderr.write(f"sip-worker: {type(error).__name__}: {error}\n")
+        reason = getattr(error, "reason", "")  # `str()` of pjsua2's own is empty
+        said = f"sip-worker: {type(error).__name__}: {error}{reason}\n"
+        sys.stderr.write(said.encode(errors="backslashreplace").decode())
         sys.stderr.flush()
         os._exit(70)
     os._exit(0)

@@ -1,10 +1,12 @@
 """What a registration's or a call's messages and packets mean: tables of cases against the pure judges."""
 
+import numpy as np
 import pytest
 
-from probes.checks.call_media import counted, delay_ms
+from probes.checks.call_media import counted, delay_ms, metered, over
 from probes.checks.judge_call import judge_call, post_dial_delay, silent
 from probes.checks.judge_register import granted, judge_register
+from probes.media.rows import STREAM_DTYPE
 from probes.sip.ipc import Called, Counters, Message, Registered, Second
 from probes.sip.ladder import read
 from probes.sip.message import parse_reply
@@ -273,6 +275,47 @@ class TestCall:
         assert not silent(looks(0, 0, 0))
         assert not silent(looks(0, 0, 0, 0, 0, 0, 5))
         assert silent(looks(37, 0, 0, 0, 0, 0, 0))
+
+
+def row(src, dst, packets, start_ms, end_ms):
+    """A stream of 127.0.0.1's ports as the meter tells it."""
+    given = np.zeros(1, STREAM_DTYPE)[0]
+    loopback = bytes(10) + b"\xff\xff\x7f\x00\x00\x01"
+    given["src"], given["dst"] = np.void(loopback), np.void(loopback)
+    given["src_port"], given["dst_port"], given["payload_type"] = src, dst, 8
+    given["packets"] = given["expected"] = packets
+    given["start_ns"], given["end_ns"] = start_ms * MS, end_ms * MS
+    return given
+
+
+class TestMediaByTheMeter:
+    SEEN = Called(
+        id=1, ending="completed", started_ns=0, ended_ns=1, codec="PCMA", counters=counters(far_reports=1),
+        local="127.0.0.1:20000", remote="127.0.0.1:42000",
+    )  # fmt: skip
+
+    def measured(self, *rows):
+        return metered(np.array([*rows], STREAM_DTYPE), {}, self.SEEN, started_us=5_000_000)
+
+    def test_each_direction_from_its_own_stream(self):
+        media = self.measured(
+            row(42000, 20000, 250, 5_100, 10_000), row(20000, 42000, 251, 5_100, 10_000), row(1, 2, 999, 5_100, 10_000)
+        )
+        assert (media["rx"]["packets"], media["tx"]["packets"]) == (250, 251)
+        assert media["rx"]["mos_lq"] == media["tx"]["mos_lq"] == pytest.approx(4.409, abs=0.001)
+        assert media["rx"]["src"] == "127.0.0.1:42000"
+
+    def test_an_earlier_call_that_still_sends_to_this_port_is_not_ours(self):
+        assert self.measured(row(42000, 20000, 9_000, 1_000, 10_000)) == {}
+        other = row(43000, 20000, 9_000, 5_100, 10_000)
+        assert self.measured(other, row(42000, 20000, 250, 5_200, 10_000))["rx"]["packets"] == 250
+
+    def test_behind_a_nat_the_far_end_is_another(self):
+        assert self.measured(row(43000, 20000, 240, 5_100, 10_000))["rx"]["packets"] == 240
+
+    def test_what_has_ended_is_forgotten_later(self):
+        rows = np.array([row(1, 2, 3, 0, 1_000), row(3, 4, 5, 0, 50_000)], STREAM_DTYPE)
+        assert [int(each["src_port"]) for each in over(rows, 62_000_000)] == [1]
 
 
 class TestMediaByPjsua2:
