@@ -54,7 +54,7 @@ def written(connection: Connection, block_us: int) -> dict[int, int]:
     """Per block of time that has rows in force: when the first of them was written."""
     block = ledger.c.from_us - ledger.c.from_us % block_us
     query = select(block, func.min(ledger.c.written_us)).where(ledger.c.superseded_by.is_(None)).group_by(block)
-    return {int(begin): int(first) for begin, first in connection.execute(query).tuples()}
+    return {int(begin): int(first) for begin, first in connection.execute(query)}
 
 
 def append(connection: Connection, rows: Iterable[LedgerRow], written_us: int) -> int | None:

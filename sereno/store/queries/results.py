@@ -21,7 +21,7 @@ def in_order(connection: Connection, from_us: int, to_us: int) -> Iterator[tuple
         .execution_options(yield_per=_CHUNK)
     )
     decode = msgspec.json.Decoder(Result).decode
-    for body, at_us in connection.execute(query).tuples():
+    for body, at_us in connection.execute(query):
         yield decode(body), at_us
 
 
@@ -29,7 +29,7 @@ def arrivals(connection: Connection, block_us: int) -> list[tuple[int, int]]:
     """Per block of time: its beginning, and when the last of its results arrived."""
     block = results.c.at_us - results.c.at_us % block_us
     query = select(block, func.max(results.c.arrived_us)).group_by(block).order_by(block)
-    return [(int(begin), int(arrived)) for begin, arrived in connection.execute(query).tuples()]
+    return [(int(begin), int(arrived)) for begin, arrived in connection.execute(query)]
 
 
 def span(connection: Connection) -> tuple[int, int] | None:
