@@ -5,20 +5,18 @@ A verdict alarm watches what is said of one kind of element: its verdict, or a f
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from sereno.errors import ConfigError
 from sereno.shape import Duration, Frozen, Name
 from sereno.verdict import VERDICT
+from sereno.yamlfile import parse_document, read_document, validated
 
 Urgency = Literal["alto", "medio", "bajo"]
 Impact = Literal["organizacion", "departamento", "individual"]
 AlarmKind = Literal["service", "site", "core", "sbc", "path", "probe", "account", "network", "monitor"]
 FILE = "alarms.yaml"
-_MEND = "mend the file; the shipped alerting/data/alarms.yaml shows the form"
 
 
 class Alarm(Frozen):
@@ -57,54 +55,10 @@ class Alarms(Frozen):
 def load_alarms(beside: Path | None = None) -> Alarms:
     """`alarms.yaml` in the folder `beside` where there is one, else the shipped set; ConfigError says what is wrong."""
     if beside is not None and (beside / FILE).is_file():
-        return parse_alarms((beside / FILE).read_text(encoding="utf-8"), str(beside / FILE))
-    shipped = resources.files("alerting") / "data" / FILE
-    return parse_alarms(shipped.read_text(encoding="utf-8"), f"alerting/data/{FILE}")
+        return validated(read_document(beside / FILE), Alarms)
+    return parse_alarms(f"alerting/data/{FILE}", (resources.files("alerting") / "data" / FILE).read_bytes())
 
 
-def parse_alarms(text: str, where: str) -> Alarms:
-    """The alarms in a YAML text; ConfigError, and nothing else, when it is not one."""
-    try:
-        tree: Any = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader that also refuses repeated keys
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{where}:{line}", f"not YAML: {error.problem}", _MEND) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(where, f"not YAML: {' '.join(str(error).split())}", _MEND) from None
-    try:
-        return Alarms.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        found = _line_of(text, tuple(first["loc"]))
-        raise ConfigError(f"{where}:{found}" if found else where, f"{key}: {first['msg']}", _MEND) from None
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A key written twice is a mistake, not a silent overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is no text", key_node.start_mark)
-            if key in seen:
-                problem = f"key {key!r} is written twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _line_of(text: str, location: tuple[int | str, ...]) -> int | None:
-    """The line of the deepest node that the location names."""
-    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = None
-    for part in location:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-        if found is None:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
+def parse_alarms(name: str, raw: bytes) -> Alarms:
+    """The alarms in some bytes; `name` stands for the file in errors. ConfigError, and nothing else, otherwise."""
+    return validated(parse_document(name, raw), Alarms)

@@ -16,10 +16,11 @@ MONITOR = "sereno"  # who, in timelines, when the monitor itself did it
 class Book:
     """Writes go through `put`: each makes a new version of the record and an effect."""
 
-    def __init__(self, service: str, recipients: dict[str, list[Recipient]]) -> None:
+    def __init__(self, service: str, recipients: dict[str, list[Recipient]], url: str | None) -> None:
         self.records: dict[int, IncidentRecord] = {}
         self.next_number = 1
         self._service = service
+        self._url = url.rstrip("/") if url else None
         self._recipients = recipients
         self._effects: list[Effect] = []
 
@@ -56,6 +57,7 @@ class Book:
     def tell(self, record: IncidentRecord, what: What, at_us: int, first_step: str, *, page: bool) -> IncidentRecord:
         """One message per person and channel; recorded in the timeline, also when there is nobody to tell."""
         recipients = list(self._who(record))
+        url = f"{self._url}/incidents/{record.number}" if self._url else None
         for one in recipients:
             self.emit(
                 Notification(
@@ -69,11 +71,12 @@ class Book:
                     address=one.address,
                     locale=one.locale,
                     subject=subject(record, what, one.locale),
-                    body=body(record, what, one.locale, self._service, first_step),
+                    body=body(record, what, one.locale, self._service, first_step, url),
                     priority=record.priority,
                     severity=record.severity,
                     kind=record.cause.kind,
                     name=record.cause.name,
+                    url=url,
                 )
             )
         line = say(DESK_LANGUAGE, "nobody told: no channel")

@@ -242,6 +242,25 @@ class View:
         return sum(1 for name in site.sbcs if name not in self.sbcs)
 
 
+def below(topology: Topology, element: Element, cause: Element) -> bool:
+    """The element leans on the cause: what happens to it may be the cause's doing."""
+    if cause.kind == "service" or element == cause:
+        return element.kind not in {"account", "probe", "monitor"}
+    sbc, _, core = element.name.partition("/")
+    if cause.kind == "sbc":
+        site = topology.sites.get(element.name) if element.kind == "site" else None
+        return (element.kind in {"path", "network"} and sbc == cause.name) or (
+            site is not None and cause.name in site.sbcs
+        )
+    if cause.kind != "core":
+        return False
+    if element.kind == "path":
+        return core == cause.name
+    uses = {name for name, one in topology.sbcs.items() if cause.name in (one.primary, one.backup)}
+    site = topology.sites.get(element.name) if element.kind == "site" else None
+    return (element.kind == "sbc" and element.name in uses) or (site is not None and bool(uses & set(site.sbcs)))
+
+
 def _signalling_down(state: AlarmState) -> bool:
     planes = state.facts.get("planes")
     return isinstance(planes, Mapping) and planes.get("signalling") == "down"

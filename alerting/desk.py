@@ -42,15 +42,16 @@ class DeskMachine:
     """Alarms, root cause, incidents and clocks of one desk."""
 
     def __init__(
-        self, topology: Topology, desk: Desk | None, contracts: Mapping[str, Contract], alarms: Alarms
-    ) -> None:
+        self, topology: Topology, desk: Desk | None, contracts: Mapping[str, Contract], alarms: Alarms,
+        url: str | None = None,
+    ) -> None:  # fmt: skip
         self.alarms = alarms
         self.states: dict[Key, AlarmState] = {}
         self.world: dict[Key, Change] = {}
         self.now_us = 0
         self.topology = topology
         self._dirty_us: int | None = None
-        self._book = Book(topology.service, recipients(desk))
+        self._book = Book(topology.service, recipients(desk), url)
         options = topology.checks.options
         self._incidents = Reconciler(
             topology=topology,

@@ -61,6 +61,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     severity: str | None
     kind: str
     name: str
+    url: str | None = None
 
 
 Effect = AlarmRaised | AlarmCleared | IncidentChanged | TimelineAdded | Notification

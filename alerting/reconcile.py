@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from alerting import clocks, words
 from alerting.alarms import Alarms
 from alerting.book import MONITOR, Book
-from alerting.causes import RANK, Group, Key, View, gravity
+from alerting.causes import RANK, Group, Key, View, below, gravity
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
 from sereno.clock import iso
@@ -23,6 +23,7 @@ from sereno.verdict import VERDICT, Change
 
 REOPEN_US = 30 * 60 * 1_000_000  # a cause that returns within this is the same incident
 QUIET_US = 30 * 60 * 1_000_000  # a flapping one, once announced, pages no more for this long
+TELL_US = 30 * 1_000_000  # "it is over" waits this long: a fault that returns meanwhile was never over for anybody
 STABLE_US = 10 * 60 * 1_000_000  # and is told to be over after this long without a return
 MONITOR_CLOSE_US = 48 * 3_600 * 1_000_000
 _SEVERITIES = dict(zip(PRIORITIES, ("S1", "S2", "S3", "S4"), strict=True))
@@ -90,20 +91,22 @@ class Reconciler:
         if now_us < due:
             self.waiting_us = min(due, self.waiting_us or due)
             return None
-        return self._returned(group, held, owners, now_us) or self._open(group, broken, now_us)
+        return self._returned(group, broken, held, owners, now_us) or self._open(group, broken, now_us)
 
     def _opening_due(self, group: Group, broken: list[AlarmState]) -> int:
         first = min(state.bad_at_us for state in broken)
         urgent = any(state.kind == "service" and self._what(state) == VERDICT for state in broken)
         return first if urgent or group.class_ == "monitor" else first + self._settle_us
 
-    def _returned(self, group: Group, held: set[int | None], owners: Mapping[int, Group], now_us: int) -> int | None:
+    def _returned(
+        self, group: Group, broken: list[AlarmState], held: set[int | None], owners: Mapping[int, Group], now_us: int
+    ) -> int | None:
         recent = [
             record for record in self.book.records.values()
             if record.state in {"resolved", "closed"} and record.class_ == group.class_
             and record.number not in owners and record.opened_by == MONITOR
             and record.resolved_at_us is not None and now_us - record.resolved_at_us <= REOPEN_US
-            and (group.cause in record.causes or record.number in held)
+            and (group.cause in record.causes or record.number in held or self._belongs(record, broken))
         ]  # fmt: skip
         if not recent:
             return None
@@ -111,17 +114,27 @@ class Reconciler:
         self.reopen(record, now_us, MONITOR, say(DESK_LANGUAGE, "reopened: it returned"))
         return record.number
 
+    def _belongs(self, record: IncidentRecord, broken: list[AlarmState]) -> bool:
+        """All of it began within that outage, below its cause: noticed late, it is the same outage still."""
+        end_us = record.resolved_us if record.resolved_us is not None else record.opened_us
+        return all(
+            record.since_us <= state.bad_since_us <= end_us
+            and any(below(self._topology, Element(state.kind, state.name), cause) for cause in record.causes)
+            for state in broken
+        )
+
     def reopen(self, record: IncidentRecord, now_us: int, who: str, line: str) -> IncidentRecord:
         """The same incident goes on; what its resolution had ended is owed again."""
         return self.book.put(
             record, now_us, line, who=who, state="reopened", resolved_us=None, resolved_at_us=None, closed_us=None,
-            good_us=None, eased_us=None, reopened_us=now_us, reopenings=record.reopenings + 1, told_resolved=True,
+            elements=(), good_us=None, eased_us=None, reopened_us=now_us,
+            reopenings=record.reopenings + 1, over_told=record.told_resolved, told_resolved=True,
             clocks=clocks.again(record),
         )  # fmt: skip
 
     def _announce_return(self, before: IncidentRecord, record: IncidentRecord, now_us: int) -> None:
         """One page for a cause that returns; then quiet, for it flaps: the next words are that it is over, or worse."""
-        if record.priority not in _LOUD or not record.pages or record.pages > before.pages:
+        if record.priority not in _LOUD or not record.pages or record.pages > before.pages or not before.over_told:
             return
         if record.quiet_until_us is not None and now_us < record.quiet_until_us:
             return
@@ -155,16 +168,20 @@ class Reconciler:
         """The incident takes the cause, gravity, symptoms and customers of its group."""
         fresh = record.version == 0
         broken = any(states[key].bad and states[key].phase == "firing" for key in group.members)
-        if not fresh and record.cause != group.cause and not broken:
-            return  # what remains is already good and only being watched: the old name stays to the end
+        if not fresh and not broken:
+            return  # what remains is already good and only being watched: the fullest explanation stays to the end
         lead, urgency, impact, pages = gravity(view, group, states, self.alarms)
         base = self._version(self.desk_contract, now_us).priority(urgency, impact)
         sites = self._down_sites(group, states)
         priority = clocks.worst([base, *self._site_priority(sites, now_us)])
         customers = self._customers(record, group, base, sites, world, now_us)
+        elements = group.elements
+        if record.cause == group.cause:  # on the way back up its parts leave one by one; the record keeps them all
+            known = (*record.elements, *(part for part in group.elements if part not in record.elements))
+            elements = tuple(sorted(known, key=lambda part: (part.kind, part.name)))
         core = world.get(("core", group.cause.name.partition("/")[2], VERDICT))
         title_id, values = words.title(
-            self._topology, group.cause, group.elements, self.alarms.alarms[lead].what,
+            self._topology, group.cause, elements, self.alarms.alarms[lead].what,
             unconfirmed=core is not None and core.state == "unknown",
         )  # fmt: skip
         lead_state = max(
@@ -174,8 +191,8 @@ class Reconciler:
             record,
             cause=group.cause,
             causes=tuple(dict.fromkeys((*record.causes, group.cause))),
-            elements=group.elements or (record.elements if record.cause == group.cause else ()),
-            symptoms=self._symptoms(group, states),
+            elements=elements,
+            symptoms=self._symptoms(record, group, states),
             title_id=title_id,
             title_values=values,
             title=say(DESK_LANGUAGE, title_id, **values),
@@ -294,12 +311,15 @@ class Reconciler:
         own = self._version(self.desk_contract, record.opened_us).severity(record.priority)
         return min((word for word in named if word), default=own or _SEVERITIES[record.priority])
 
-    def _symptoms(self, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
-        return tuple(
+    def _symptoms(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
+        """All that it has brought with it, the past ones too: people read it afterwards."""
+        now = (
             Symptom(kind=key[1], name=key[2], alarm=key[0])
             for key in group.members
-            if Element(key[1], key[2]) != group.cause and states[key].bad
+            if states[key].phase == "firing" or (states[key].bad and self._what(states[key]) == VERDICT)
         )
+        every = dict.fromkeys((*record.symptoms, *now))
+        return tuple(one for one in every if Element(one.kind, one.name) != group.cause)
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
@@ -343,12 +363,10 @@ class Reconciler:
         resolved_us = max(record.opened_us, good_us if good_us is not None else now_us)
         ended = replace(record, clocks=clocks.end(record, frozenset({"attention", "solution"}), resolved_us))
         line = say(DESK_LANGUAGE, "resolved: good since {since}", since=iso(resolved_us))
-        flapping = record.quiet_until_us is not None and now_us < record.quiet_until_us and record.reopenings > 0
-        record = self.book.put(
+        return self.book.put(
             ended, now_us, line, who=who, state="resolved", resolved_us=resolved_us, resolved_at_us=now_us,
             told_resolved=not record.pages,
         )  # fmt: skip
-        return record if flapping or record.told_resolved else self._tell_resolved(record, now_us)
 
     def _tell_resolved(self, record: IncidentRecord, now_us: int) -> IncidentRecord:
         record = self.book.put(record, now_us, told_resolved=True)
@@ -433,7 +451,8 @@ def _pair(element: Element) -> tuple[str, str]:
 def _telling_due(record: IncidentRecord) -> int | None:
     if record.state != "resolved" or record.told_resolved or record.resolved_at_us is None:
         return None
-    return record.resolved_at_us + STABLE_US
+    flapping = record.quiet_until_us is not None and record.resolved_at_us < record.quiet_until_us
+    return record.resolved_at_us + (STABLE_US if flapping else TELL_US)
 
 
 def _line(before: IncidentRecord, after: IncidentRecord, *, fresh: bool) -> str | None:
@@ -445,6 +464,6 @@ def _line(before: IncidentRecord, after: IncidentRecord, *, fresh: bool) -> str 
         return say(DESK_LANGUAGE, "promoted: {title} ({grade})", **values)
     if clocks.heavier(before.priority, after.priority):
         return say(DESK_LANGUAGE, "eased: {title} ({grade})", **values)
-    if after.cause != before.cause:
+    if after.cause != before.cause or after.title != before.title:
         return say(DESK_LANGUAGE, "cause now: {title} ({grade})", **values)
     return None

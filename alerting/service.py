@@ -5,6 +5,7 @@ A round that fails leaves no trace in the store; the machine is then rebuilt fro
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ from sereno.topology.model import Topology
 
 log = logging.getLogger(__name__)
 DEFAULT_CONTRACT = "callmyway"  # with neither desk nor customers: clocks that run 24×7, the strictest reading
+URL_VARIABLE = "SERENO_URL"
 POLL_SECONDS = 0.1  # commands must be applied within 250 ms; what the collector commits wakes us at once
 
 
@@ -102,11 +104,14 @@ class Desk:
 
 
 def machine_for(topology: Topology, desk: DeskModel | None, beside: Path | None) -> DeskMachine:
-    """The machine of a topology and a desk; contracts and alarms from the folder `beside`, else the shipped ones."""
+    """The machine of a topology and a desk; contracts and alarms from the folder `beside`, else the shipped ones.
+
+    Messages carry the incident's address when `SERENO_URL` says where people reach the page.
+    """
     names = {customer.contract for customer in topology.customers.values()}
     names.add(desk.contract if desk is not None else min(names, default=DEFAULT_CONTRACT))
     contracts = {name: load_contract(name, beside) for name in sorted(names)}
-    return DeskMachine(topology, desk, contracts, load_alarms(beside))
+    return DeskMachine(topology, desk, contracts, load_alarms(beside), os.environ.get(URL_VARIABLE))
 
 
 class AlertingService:

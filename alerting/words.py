@@ -118,7 +118,9 @@ def titled(record: IncidentRecord, language: str) -> str:
     return say(language, record.title_id, **record.title_values) if record.title_id else record.title
 
 
-def body(record: IncidentRecord, what: str, language: str, service: str, first_step: str) -> str:
+def body(
+    record: IncidentRecord, what: str, language: str, service: str, first_step: str, url: str | None = None
+) -> str:
     """The whole message: what, where, since when, how grave, what to do first, what was seen."""
     lines = [subject(record, what, language), ""]
     lines.append(say(language, "Service: {service}", service=service))
@@ -137,4 +139,6 @@ def body(record: IncidentRecord, what: str, language: str, service: str, first_s
         lines.append(say(language, "Evidence: {evidence}", evidence=record.evidence))
     if what != "resolved" and first_step:
         lines += ["", say(language, "First step: {step}", step=first_step)]
+    if url:
+        lines += ["", say(language, "Incident: {url}", url=url)]
     return "\n".join(lines)

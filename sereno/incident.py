@@ -92,7 +92,8 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     reopened_us: int | None = None
     promoted_us: int | None = None  # last page of a promotion
     quiet_until_us: int | None = None  # a flapping cause has been announced: no page before this
-    told_resolved: bool = True
+    told_resolved: bool = True  # nobody still has to hear that it is over
+    over_told: bool = True  # at the last reopening: people had heard that it was over
     policy: tuple[str, ...] = ()  # who is told, frozen at the opening
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()

@@ -51,6 +51,7 @@ def document(message: Notification) -> dict[str, object]:
         "at": iso(message.at_us),
         "to": message.to,
         "incident": message.incident,
+        "url": message.url,
         "priority": message.priority,
         "severity": message.severity,
         "cause": {"kind": message.kind, "name": message.name},

@@ -67,7 +67,8 @@ def stored_machine(store: Store) -> Any:
     if row is None:
         raise StoreError("no topology was ever accepted here; start `sereno up` once")
     desk = desk_from_json(msgspec.json.decode(row.desk)) if row.desk else None
-    return machine_for(topology_from_json(msgspec.json.decode(row.topology)), desk, None)
+    beside = Path(row.beside) if row.beside else None
+    return machine_for(topology_from_json(msgspec.json.decode(row.topology)), desk, beside)
 
 
 def _user() -> str:

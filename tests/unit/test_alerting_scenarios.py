@@ -43,8 +43,9 @@ def test_a_frozen_core_is_one_incident_on_the_core(bench: Bench) -> None:
     assert (record.cause, record.priority, record.severity) == (Element("core", "core-a"), "Alta", "S2")
     assert seconds(record.opened_us) == 4.0
     assert seconds(record.since_us) == 0.0
-    assert {(one.kind, one.name) for one in record.symptoms} >= {("path", A[0]), ("path", A[1]), ("site", "p")}
     bench.tick(600)
+    record = bench.one()
+    assert {(one.kind, one.name) for one in record.symptoms} >= {("path", A[0]), ("path", A[1]), ("site", "p")}
     assert bench.one().number == record.number
     assert [one.to for one in bench.told("opened")] == ["ana"]
     assert "Núcleo core-a caído" in bench.told("opened")[0].subject
@@ -74,7 +75,7 @@ def test_both_healed_is_resolved_back_dated_to_the_first_good_sample(bench: Benc
     bench.tick(150.4)
     record = bench.one()
     assert (record.state, seconds(record.resolved_us)) == ("resolved", 120.4)
-    assert seconds(record.timeline[-2].at_us) == 150.4
+    assert seconds(record.timeline[-1].at_us) == 150.4
     assert {one.state for one in record.clocks} == {"met"}
     bench.tick(150 + 3 * 86_400)
     assert bench.one().state == "resolved"  # callmyway closes on confirmation
@@ -279,19 +280,67 @@ def test_a_refused_account_is_baja(bench: Bench) -> None:
     assert bench.told() == []
 
 
-def test_ten_flaps_are_one_incident_and_two_pages(bench: Bench) -> None:
-    for flap in range(10):
-        at = flap * 60.0
+def flap(bench: Bench, times: int, every: float, down: float) -> None:
+    for turn in range(times):
+        at = turn * every
         core_a_dies(bench, at)
-        bench.up(at + 21, *A, "core-a", "site:p", "service:voz", since=at + 20)
-        bench.finding(at + 21, "redundancy_lost", "site", "p", "false", since=at + 20)
-    bench.tick(660)
-    record = bench.one()
-    assert record.reopenings == 9
-    assert len(bench.pages()) == 2
+        bench.up(at + down + 1, *A, "core-a", "site:p", "service:voz", since=at + down)
+        bench.finding(at + down + 1, "redundancy_lost", "site", "p", "false", since=at + down)
+
+
+def test_ten_flaps_are_one_incident_and_one_page(bench: Bench) -> None:
+    """It was never over for long enough to say so."""
+    flap(bench, 10, 60, 20)
+    bench.tick(659)
+    assert bench.one().reopenings == 9
+    assert [one.what for one in bench.told()] == ["opened", "resolved"]
+    assert seconds(bench.told()[-1].at_us) == 9 * 60 + 20 + 30 + 30
+
+
+def test_slow_flaps_page_once_more_and_then_wait_for_calm(bench: Bench) -> None:
+    flap(bench, 6, 150, 20)
+    bench.tick(1000)
+    assert bench.one().reopenings == 5
     assert [one.what for one in bench.told()] == ["opened", "resolved", "reopened"]
+    assert len(bench.pages()) == 2
     bench.tick(2000)
     assert [one.what for one in bench.told()] == ["opened", "resolved", "reopened", "resolved"]
+
+
+def test_a_path_noticed_late_is_the_same_outage(bench: Bench) -> None:
+    """Its call plane fails late, with a first bad sample inside the core's outage: no second incident."""
+    core_a_dies(bench)
+    bench.tick(10)
+    bench.up(41, *A, "core-a", "site:p", "service:voz", since=40)
+    bench.finding(41, "redundancy_lost", "site", "p", "false", since=40)
+    bench.tick(75)
+    assert bench.one().state == "resolved"
+    bench.down(76, A[0], since=39)
+    bench.tick(200)
+    assert bench.one().state == "reopened"
+    assert len(bench.pages()) == 1
+
+
+def test_what_it_was_at_its_worst_stays_in_the_record(bench: Bench) -> None:
+    core_a_dies(bench)
+    bench.tick(10)
+    bench.down(60, B[0], "site:p", "site:q", "service:voz", since=58)
+    bench.tick(60)
+    assert bench.one().title == "Servicio de voz caído: core-a"
+    bench.down(61, B[1], "core-b", since=58)
+    bench.tick(61)
+    bench.up(100, *A, *B, "core-a", "site:p", "site:q", "service:voz", since=99)
+    bench.up(105, "core-b", since=104)
+    bench.finding(100, "redundancy_lost", "site", "p", "false", since=99)
+    bench.tick(400)
+    record = bench.one()
+    assert record.title == "Servicio de voz caído: ambos núcleos (core-a, core-b)"
+    assert [part.name for part in record.elements] == ["core-a", "core-b"]
+    assert {one.name for one in record.symptoms} >= {"core-a", "core-b", "p", "q"}
+    assert "la causa es ahora: Servicio de voz caído: ambos núcleos (core-a, core-b) (Urgente S1)" in [
+        entry.what for entry in record.timeline
+    ]
+    assert len(bench.told("promoted")) == 2
 
 
 def test_service_back_and_a_core_dead_for_days(bench: Bench) -> None:
