@@ -62,7 +62,8 @@ def test_damaged_messages(seed, data):
 LINES = st.sampled_from(
     [
         "INVITE sip:x SIP/2.0", "SIP/2.0 200 OK", "Via: SIP/2.0/UDP h;branch=z9hG4bKx", "From: a;tag=1", "To: b",
-        "Call-ID: c", "CSeq: 1 INVITE", "CSeq: 99999999999 INVITE", "Contact: <sip:a@b>;expires=", "Expires: x", "", "\x00",
+        "Call-ID: c", "CSeq: 1 INVITE", "CSeq: 99999999999 INVITE", "Contact: <sip:a@b>;expires=", "Expires: x", "",
+        "\x00",
     ]
 )  # fmt: skip
 
