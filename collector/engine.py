@@ -55,8 +55,8 @@ class Engine:
 
     def feed_all(self, results: list[tuple[Result, int]], arrived_us: int) -> list[Change]:
         """A batch that arrived together, with the results' `at` in microseconds."""
+        arrived_us = self._now_us = max(self._now_us, arrived_us)  # decisions never go back in time
         changes = self.tick(arrived_us) if self._overdue(arrived_us) else []
-        self._now_us = max(self._now_us, arrived_us)
         woken: set[str] = set()
         touched = False
         for result, at_us in results:

@@ -97,6 +97,8 @@ def replay(
     """Run recorded results through the machines: intervals, alarms, incidents, notifications, availability."""
     watched = load_topology(topology)
     told = _desk(desk, topology)
+    if contract is not None:
+        watched, told = _under(load_contract(contract, topology), watched, told)
     contracts = contracts_of(watched, topology, contract, told.contract if told is not None else None)
     windows = _windows(watched, availability or [], from_ or [], to or [])
     until_us = _instant("--until", until) if until is not None else None
@@ -137,16 +139,25 @@ def _nobody(contract: str) -> DeskModel:
     )
 
 
+def _under(given: Contract, topology: Topology, desk: DeskModel | None) -> tuple[Topology, DeskModel | None]:
+    """The same customers and desk, all under one contract."""
+    customers = {
+        name: customer.model_copy(update={"contract": given.name}) for name, customer in topology.customers.items()
+    }
+    told = desk.model_copy(update={"contract": given.name}) if desk is not None else None
+    return topology.model_copy(update={"customers": customers}), told
+
+
 def contracts_of(
-    topology: Topology, path: Path | None, contract: str | None, desk_contract: str | None
+    topology: Topology, path: Path, contract: str | None, desk_contract: str | None
 ) -> dict[str, Contract]:
-    """Every contract in play by the name it is asked for; one given by hand stands for all of them."""
+    """Every contract in play by its name; the one given by hand where there is one."""
+    if contract is not None:
+        given = load_contract(contract, path)
+        return {given.name: given}
     names = dict.fromkeys(customer.contract for customer in topology.customers.values())
     if desk_contract is not None:
         names[desk_contract] = None
-    if contract is not None:
-        given = load_contract(contract, path)
-        return dict.fromkeys([*names, given.name], given)
     return {name: load_contract(name, path) for name in names}
 
 
