@@ -17,7 +17,39 @@ TOPOLOGY = topology_from_json(
         "sbcs": {"s": {"addresses": ["sip:192.0.2.1"], "primary": "a"}},
     }
 )
-WORDS = ["v", "event", "at", "maintenance", "probe", "incident", "isolate", "heal", "scope", "kind", "name", "from", "to", "announced", "sbc", "core", "check", "outcome", "ok", "boot", "seq", "action", "by", "ack", "options", "service", "2026-11-02T12:00:00Z", "s", "a", "online", "state"]
+WORDS = [
+    "v",
+    "event",
+    "at",
+    "maintenance",
+    "probe",
+    "incident",
+    "isolate",
+    "heal",
+    "scope",
+    "kind",
+    "name",
+    "from",
+    "to",
+    "announced",
+    "sbc",
+    "core",
+    "check",
+    "outcome",
+    "ok",
+    "boot",
+    "seq",
+    "action",
+    "by",
+    "ack",
+    "options",
+    "service",
+    "2026-11-02T12:00:00Z",
+    "s",
+    "a",
+    "online",
+    "state",
+]
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.text(max_size=8), st.sampled_from(WORDS)
 )
