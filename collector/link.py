@@ -11,7 +11,8 @@ from typing import Literal
 import aiomqtt
 import msgspec
 
-from sereno.mqtt import Broker, connect, raise_if_cancelled, retry_pause, words
+from sereno.mqtt import Broker, connect, retry_pause, words
+from sereno.tasks import together
 from sereno.wire import TOPIC_PREFIX
 
 log = logging.getLogger(__name__)
@@ -50,9 +51,8 @@ class Link:
         while True:
             try:
                 await self._connection()
-            except* aiomqtt.MqttError as group:
-                log.warning("broker %s: %s; connecting again", self._broker.shown, words(group))
-            raise_if_cancelled()
+            except aiomqtt.MqttError as error:
+                log.warning("broker %s: %s; connecting again", self._broker.shown, words(error))
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
             await asyncio.sleep(retry_pause(failures))
@@ -63,9 +63,7 @@ class Link:
             await client.subscribe([(filter_, 1) for filter_ in _FILTERS])
             self.connected.set()
             log.info("connected to %s", self._broker.shown)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(client))
-                group.create_task(self._publish(client))
+            await together(self._receive(client), self._publish(client))
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         messages = client.messages

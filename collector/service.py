@@ -24,6 +24,7 @@ from sereno.store.changes import insert_changes
 from sereno.store.lease import RENEW_SECONDS, Lease
 from sereno.store.results import Refused, insert_refused, insert_results, load_cursors, save_cursors
 from sereno.store.tables import probe_events
+from sereno.tasks import together
 from sereno.topology import Topology, part_for, topology_hash
 from sereno.verdict import Change
 from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode, topic
@@ -79,11 +80,7 @@ class CollectorService:
 
     async def run(self) -> None:
         """Collects until cancelled; LeaseLostError when another collector has become the writer."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._link.run())
-            group.create_task(self._renew())
-            group.create_task(self._time())
-            group.create_task(self._clerk.run())
+        await together(self._link.run(), self._renew(), self._time(), self._clerk.run())
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 

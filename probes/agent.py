@@ -22,6 +22,7 @@ from sereno.errors import ConfigError, WireError
 from sereno.instance import take_lock
 from sereno.mqtt import Broker
 from sereno.notify import tell
+from sereno.tasks import together
 from sereno.topology import Topology, resolve_secret, topology_from_json
 from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode
 
@@ -63,11 +64,7 @@ class Agent:
         """Measures and delivers until cancelled; the spool keeps what is not yet committed."""
         self._recall()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._delivery.run())
-                group.create_task(self._measure())
-                group.create_task(self._watch_clock())
-                group.create_task(self._announce())
+            await together(self._delivery.run(), self._measure(), self._watch_clock(), self._announce())
         finally:
             self._spool.close()
             os.close(self._lock)

@@ -14,8 +14,9 @@ from probes.outbox import Flight, Outbox
 from probes.spool import Spool
 from sereno.clock import Clock
 from sereno.errors import WireError
-from sereno.mqtt import Broker, connect, raise_if_cancelled, retry_pause
+from sereno.mqtt import Broker, connect, retry_pause
 from sereno.mqtt import words as mqtt_words
+from sereno.tasks import together
 from sereno.wire import VERSION, Ack, Batch, Result, Status, TopologyPart, decode, encode, topic
 
 log = logging.getLogger(__name__)
@@ -65,9 +66,8 @@ class Delivery:
         while True:
             try:
                 await self._connection()
-            except* aiomqtt.MqttError as group:
-                log.warning("broker %s: %s; connecting again", self._broker.shown, mqtt_words(group))
-            raise_if_cancelled()
+            except aiomqtt.MqttError as error:
+                log.warning("broker %s: %s; connecting again", self._broker.shown, mqtt_words(error))
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
             await asyncio.sleep(retry_pause(failures))
@@ -81,10 +81,7 @@ class Delivery:
             self._wake.set()
             self.connected.set()
             log.info("connected to %s", self._broker.shown)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(client))
-                group.create_task(self._send(client))
-                group.create_task(self._tell(client))
+            await together(self._receive(client), self._send(client), self._tell(client))
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         acks = topic("acks", self._probe)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 LIMIT_ROWS = 2_000_000  # about a gigabyte; at 20 results a second, a day without any collector
 LIMIT_AGE_US = 7 * 86_400 * SECOND_US  # beyond it the store may have forgotten its neighbours
 _DROP_STEP = 1_000
-_SCHEMA = """
+SPOOL_SCHEMA = """
 CREATE TABLE IF NOT EXISTS boots (number INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS results (
   boot INTEGER NOT NULL, seq INTEGER NOT NULL, at_us INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (boot, seq)
@@ -44,7 +44,7 @@ class Spool:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(SPOOL_SCHEMA)
             self._numbers = dict(self._db.execute("SELECT boot, number FROM boots"))
             (self._rows,) = self._db.execute("SELECT count(*) FROM results").fetchone()
         except sqlite3.Error as error:

@@ -1,6 +1,5 @@
 """The one way to a broker: its URL, its credentials, and a fresh client per connection (aiomqtt never reconnects)."""
 
-import asyncio
 import os
 import random
 import ssl
@@ -85,17 +84,8 @@ def retry_pause(failures: int) -> float:
     return _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
 
 
-def raise_if_cancelled() -> None:
-    """A TaskGroup whose child fails in the moment of its own cancellation raises the failure only (Python 3.11)."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 def words(error: BaseException) -> str:
-    """The first reason of what ended a connection, in one line."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    """The reason of what ended a connection, in one line."""
     return str(error.__cause__ or error) or type(error).__name__
 
 

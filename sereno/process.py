@@ -7,8 +7,6 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from sereno.errors import SerenoError
-
 _GRACE_SECONDS = 8  # a process that does not end in order by then ends by SIGALRM
 
 
@@ -37,12 +35,4 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError:
             logging.getLogger("sereno").info("stopped")
 
-    try:
-        asyncio.run(under_signals())
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, SerenoError):
-            raise error from None  # one line for a person; anything else is our fault and keeps its trace
-        raise
+    asyncio.run(under_signals())

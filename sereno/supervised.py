@@ -47,6 +47,7 @@ class Child:
         self.started_at = self.starts_at = 0.0
         self.reader = -1
         self.failed_to_start = False
+        self.last_end = ""
         self._was_ready = False
         self._failures = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,20 +102,22 @@ class Child:
             if text:
                 yield text
 
-    def reap(self, now: float) -> None:
-        """Takes note of a death and says when to start again."""
+    def reap(self, now: float) -> bool:
+        """Takes note of a death, if there was one, and says when to start again."""
         if self.ready:
             self._was_ready = True
         if self._process is None or self._process.poll() is None:
-            return
+            return False
         code = self._process.returncode
         self.kill_group()  # whatever it left behind
         self._process = None
         self.ready = False
         self._failures = 0 if now - self.started_at > _STEADY_SECONDS else self._failures + 1
         mistaken = code == 2  # noqa: PLR2004  # a mistake in files or flags: starting again mends nothing
+        self.last_end = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         self.failed_to_start = not self._was_ready and (mistaken or self._failures >= _HOPELESS)
         self.starts_at = now + _BACK_OFF_SECONDS[min(self._failures, len(_BACK_OFF_SECONDS) - 1)]
+        return True
 
     def signal(self, number: int) -> None:
         if self._process is not None:

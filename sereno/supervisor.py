@@ -86,9 +86,12 @@ class Supervisor:
     def _turn(self) -> None:
         now = time.monotonic()
         for child in self._children:
-            child.reap(now)
+            died = child.reap(now)
             if child.failed_to_start:
                 raise StopError(2, f"{child.part.name} does not start: {child.last_words()}")
+            if died:
+                words = "" if "SIG" in child.last_end else f" ({child.last_words()})"
+                self._say(f"  ✕ {child.part.name:<9} {child.last_end}{words}; starting it again")
             if child.may_start(now) and all(self._by_name[name].ready for name in child.part.needs):
                 self._start(child)
             if child.part.port is not None and child.running and not child.ready:

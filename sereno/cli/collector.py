@@ -78,7 +78,7 @@ class _Reload:
         self.wanted = False
         self._topology, self._desk, self._watched = topology, desk, watched
 
-    def asked(self, stop: Callable[[], None]) -> None:
+    def asked(self, stop: Callable[[], object]) -> None:
         from sereno.notify import tell
 
         try:
@@ -102,6 +102,7 @@ async def _main(
     from collector.service import CollectorService
     from sereno.clock import SystemClock
     from sereno.notify import tell
+    from sereno.tasks import together
 
     clock = SystemClock()
     sockets = _listen(*listen)
@@ -123,15 +124,14 @@ async def _main(
         tell("ready", f"collector epoch {lease.epoch}, http://{listen[0]}:{sockets.getsockname()[1]}/")
 
     try:
-        async with asyncio.TaskGroup() as group:
-            parts = (service.run(), alerting.run(), _serve(store, clock, metrics, sockets), announce())
-            tasks = [group.create_task(part) for part in parts]
-
-            def stop() -> None:
-                for task in tasks:
-                    task.cancel()
-
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, stop)
+        running = asyncio.ensure_future(
+            together(service.run(), alerting.run(), _serve(store, clock, metrics, sockets), announce())
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, running.cancel)
+        await running
+    except asyncio.CancelledError:
+        if not again.wanted:
+            raise
     finally:
         lease.release()
 
@@ -166,7 +166,13 @@ async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.sock
     config = uvicorn.Config(
         web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
     )
-    await Server(config).serve(sockets=[listener])
+    server = Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def _listen(host: str, port: int) -> socket.socket:

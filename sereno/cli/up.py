@@ -1,6 +1,7 @@
 """`sereno up`: everything on one machine. It checks what it was given, then becomes the supervisor."""
 
 import os
+import random
 import socket
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ DEFAULT_PORT = 8080
 LAB_PROBE = "lab-1"  # the probe of the lab's own topology
 LOCAL_PROBE = "local"  # when a topology names no probe
 _PORTS_TRIED = 20
+_QUIET_PORTS = range(20_000, 32_000)
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,10 +200,11 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _free_port(host: str) -> int:
-    listener = _bound(host, 0)
-    port: int = listener.getsockname()[1]
-    listener.close()
-    return port
+    """A port below those that the kernel gives to outgoing connections: one of these could take it while we restart."""
+    for port in random.sample(_QUIET_PORTS, len(_QUIET_PORTS)):
+        if _is_free(host, port):
+            return port
+    raise UsageError(f"{host}: no port from {_QUIET_PORTS[0]} to {_QUIET_PORTS[-1]} is free; give --http HOST:PORT")
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -53,7 +53,7 @@ def test_any_payload_is_taken_or_refused_and_can_be_stored(payloads):
             insert_results(connection, [result for result, _ in taken.fresh], 1)
             insert_refused(connection, taken.refused, 1)
             save_cursors(connection, {key: ingest.cursors[key] for key in taken.moved})
-            raise _Undo
+            _undo()
     except _Undo:
         pass
     assert not ingest.take([("p", payload) for payload in payloads]).fresh
@@ -61,6 +61,10 @@ def test_any_payload_is_taken_or_refused_and_can_be_stored(payloads):
 
 class _Undo(Exception):  # noqa: N818
     pass
+
+
+def _undo():
+    raise _Undo
 
 
 _STORE = open_store("sqlite://")

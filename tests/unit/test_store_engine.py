@@ -10,7 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, insert, select
 
 from sereno.errors import StoreError, UsageError
-from sereno.instance import Instance, forget, is_locked, lock, open_store as open_instance, read, take_lock, write
+from sereno.instance import Instance, forget, is_locked, lock, read, take_lock, write
+from sereno.instance import open_store as open_instance
 from sereno.store import SQLITE_FILE, lease, open_store
 from sereno.store.migrate import HEAD, HERE
 from sereno.store.tables import metadata, positions
@@ -76,9 +77,14 @@ def test_writers_wait_for_each_other_and_none_fails(tmp_path):
 
 def test_a_failed_write_leaves_nothing_and_a_read_is_one_snapshot(tmp_path):
     store = open_store(tmp_path)
-    with pytest.raises(RuntimeError), store.write() as connection:
-        connection.execute(insert(positions).values(reader="r", position=0))
-        raise RuntimeError
+
+    def fail():
+        with store.write() as connection:
+            connection.execute(insert(positions).values(reader="r", position=0))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with store.read() as reading:
         count = select(func.count()).select_from(positions)
         assert reading.execute(count).scalar_one() == 0
