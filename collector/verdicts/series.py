@@ -6,7 +6,7 @@ is run again over the window; what is older than the window cannot change what i
 
 from bisect import bisect_left
 
-from collector.verdicts.guard import explained
+from collector.verdicts.guard import explained, state_at
 from collector.verdicts.nodes import Leaf
 from collector.verdicts.quality import Quality
 from collector.verdicts.samples import FAIL, GOOD, LATE, Sample
@@ -83,12 +83,12 @@ class Series:
 
     def _insert(self, sample: Sample) -> bool:
         samples = self._samples
+        told_late = False
         index = bisect_left(samples, sample.at_us, key=lambda one: one.at_us)
         if index < len(samples) and samples[index].at_us == sample.at_us:
             if samples[index].order >= sample.order:
                 return False  # seen already, or superseded before it came
-            if self._quality is not None and sample.weight == LATE and samples[index].weight == FAIL:
-                self._quality.note(sample.at_us, 0, 1, 0)
+            told_late = sample.weight == LATE and samples[index].weight == FAIL
             samples[index] = sample
         elif (index == 0 and len(samples) >= _WINDOW) or (
             index == 0 and self._base.expires_us is not None and sample.at_us <= self._base.expires_us - self.hold_us
@@ -101,6 +101,10 @@ class Series:
             if not self._explained(oldest):
                 self._base.feed(oldest)
         self._run()
+        if told_late and self._quality is not None:
+            step = state_at(self.steps, sample.at_us)
+            if step is None or step.state != DOWN:  # what a thawed element answers belongs to its outage
+                self._quality.note(sample.at_us, 0, 1, 0)
         return True
 
     def again(self) -> bool:

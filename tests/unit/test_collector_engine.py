@@ -165,6 +165,22 @@ def test_a_late_reply_cancels_its_failure():
     assert states(engine, 12)["path", "sbc-1/core-a"] == "up"
 
 
+def test_what_a_thawed_core_answers_is_no_slowness():
+    engine, probe, _ = run(100)
+    timeout = {"outcome": "failed", "reason": "timeout", "duration_seconds": 0.9}
+    for second in range(100, 130):
+        feed(engine, [probe.result(second, "options", "sbc-1", "core-a", **timeout)], arrived=second + 0.9)
+    for second in range(100, 130):
+        late = {"reason": "late", "answered_after_seconds": 130.5 - second}
+        feed(engine, [probe.result(second, "options", "sbc-1", "core-a", **late)], arrived=130.5)
+    for second in range(131, 160):
+        feed(engine, probe.second(second))
+    path = next(one for one in engine.verdicts(T0 + 160 * S) if one.name == "sbc-1/core-a")
+    assert path.state == "up"
+    assert T0 + 130 * S <= path.since_us <= T0 + 131 * S
+    assert engine.findings() == []
+
+
 def test_results_of_hours_ago_say_nothing_about_now():
     engine = Engine(topology())
     feed(engine, [result for second in range(5) for result in Probe().second(second)], arrived=10_000)
