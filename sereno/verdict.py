@@ -45,8 +45,10 @@ class ElementVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MaintenanceWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """Announced work on a scope (`service`, `customer`, `site`, `sbc`, `core`, `path`): it silences alarms; whether its
-    time is excluded is the contract's affair."""
+    """Announced work on a scope (`service`, `customer`, `site`, `sbc`, `core`, `path`).
+
+    It silences alarms; whether its time is excluded is the contract's affair.
+    """
 
     scope_kind: str
     scope_name: str

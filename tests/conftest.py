@@ -6,10 +6,16 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.lab import Lab, LabError
 from deploy.lab.machine import kamailio_program
 from deploy.lab.ports import check_free
+
+# The same examples at every run: a red suite is then somebody's change; a loaded machine is no failure.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 _NETS = range(60, 100)
 _IDLE_SECONDS = 20.0
