@@ -94,7 +94,8 @@ def _assign(act: Act) -> None:
 def _resolve(act: Act) -> None:
     record = act.record
     move(record, "resolve")
-    broken = sorted(state.key for state in act.states.values() if state.incident == record.number and state.bad)
+    mine = (state for state in act.states.values() if state.incident == record.number)
+    broken = sorted(state.key for state in mine if act.desk.broken(state))
     if broken:
         names = ", ".join(dict.fromkeys(f"{kind} {name}" for _, kind, name in broken))
         raise RefusedError(f"no se puede resolver el incidente {record.number}: sigue mal {names}")

@@ -313,11 +313,7 @@ class Reconciler:
 
     def _symptoms(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
         """All that it has brought with it, the past ones too: people read it afterwards."""
-        now = (
-            Symptom(kind=key[1], name=key[2], alarm=key[0])
-            for key in group.members
-            if states[key].phase == "firing" or (states[key].bad and self._what(states[key]) == VERDICT)
-        )
+        now = (Symptom(kind=key[1], name=key[2], alarm=key[0]) for key in group.members if self.broken(states[key]))
         every = dict.fromkeys((*record.symptoms, *now))
         return tuple(one for one in every if Element(one.kind, one.name) != group.cause)
 
@@ -339,7 +335,7 @@ class Reconciler:
     ) -> None:
         group = owners.get(record.number)
         mine = [state for state in states.values() if state.incident == record.number]
-        if any(state.bad for state in mine):
+        if any(self.broken(state) for state in mine):
             return
         if group is not None and any(_speaks(record, key) for key in group.members):
             return  # good, and being watched
@@ -430,6 +426,10 @@ class Reconciler:
     def first_step(self, record: IncidentRecord) -> str:
         alarm = self.alarms.alarms.get(record.alarm or "")
         return alarm.first_step if alarm else ""
+
+    def broken(self, state: AlarmState) -> bool:
+        """It keeps an incident open: an alarm that fires now, or a verdict of down on its way to fire."""
+        return state.phase == "firing" or (state.phase == "pending" and self._what(state) == VERDICT)
 
     def _what(self, state: AlarmState) -> str:
         return self.alarms.alarms[state.alarm].what

@@ -73,7 +73,7 @@ def _service_title(topology: Topology, elements: tuple[Element, ...]) -> tuple[s
     if len(sbcs) == len(topology.sbcs):
         return "Voice service down: every SBC ({names})", {"names": ", ".join(sbcs)}
     if cores or sbcs:
-        return "Voice service down: {names}", {"names": ", ".join(cores + sbcs)}
+        return "Voice service down: no path works (known so far: {names})", {"names": ", ".join(cores + sbcs)}
     return "Voice service down: no path answers", {}
 
 

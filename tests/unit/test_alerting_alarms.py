@@ -1,8 +1,10 @@
 """The declared alarms: the shipped set, an operator's own file, and the alarm machine's table."""
 
+import re
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 
 from alerting.alarms import load_alarms, parse_alarms
 from alerting.machine import due_us, on_change, on_time
@@ -33,6 +35,26 @@ def test_every_alarm_has_a_title_in_spanish() -> None:
         assert spanish.gettext(title) != title, name
     assert say(DESK_LANGUAGE, "Core {name} down", name="x") == "Núcleo x caído"
     assert say("en", "Core {name} down", name="x") == "Core x down"
+
+
+def test_every_message_has_its_spanish_with_the_same_values() -> None:
+    room = Path(__file__).parents[2] / "alerting"
+    with (room / "locale" / "es.po").open("rb") as file:
+        messages = [message for message in read_po(file, locale="es") if message.id]
+    written = "".join(path.read_text() for path in room.rglob("*.py"))
+    for message in messages:
+        assert message.string, message.id
+        assert sorted(re.findall(r"{\w+}", message.id)) == sorted(re.findall(r"{\w+}", message.string)), message.id
+        if "{" in message.id:
+            assert message.id in written, f"nobody says {message.id!r}"
+
+
+def test_the_page_of_alarms_lists_every_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alarms.md").read_text()
+    for name, alarm in load_alarms().alarms.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert f"| {alarm.kind} | {alarm.what} |" in row
+        assert f"| {'yes' if alarm.page else 'no'} |" in row
 
 
 def test_an_operators_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:

@@ -321,12 +321,35 @@ def test_a_path_noticed_late_is_the_same_outage(bench: Bench) -> None:
     assert len(bench.pages()) == 1
 
 
+def test_slow_answers_after_the_thaw_do_not_hold_it_open(bench: Bench) -> None:
+    core_a_dies(bench)
+    bench.tick(10)
+    bench.up(21, *A, "core-a", "site:p", "service:voz", since=20)
+    bench.finding(21, "redundancy_lost", "site", "p", "false", since=20)
+    for path in A:
+        bench.finding(30, "options_slow", "path", path)
+    bench.tick(60)
+    assert bench.one().state == "resolved"
+    for path in A:
+        bench.finding(140, "options_slow", "path", path, "false")
+    bench.tick(600)
+    assert bench.one().state == "resolved"
+
+
+def test_a_slow_path_is_said_after_two_minutes(bench: Bench) -> None:
+    bench.finding(30, "options_slow", "path", A[0])
+    bench.tick(149)
+    assert bench.incidents() == []
+    bench.tick(150)
+    assert (bench.one().cause, bench.one().priority) == (Element("path", A[0]), "Normal")
+
+
 def test_what_it_was_at_its_worst_stays_in_the_record(bench: Bench) -> None:
     core_a_dies(bench)
     bench.tick(10)
     bench.down(60, B[0], "site:p", "site:q", "service:voz", since=58)
     bench.tick(60)
-    assert bench.one().title == "Servicio de voz caído: core-a"
+    assert bench.one().title == "Servicio de voz caído: ningún camino funciona (por ahora se sabe: core-a)"
     bench.down(61, B[1], "core-b", since=58)
     bench.tick(61)
     bench.up(100, *A, *B, "core-a", "site:p", "site:q", "service:voz", since=99)
