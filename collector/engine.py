@@ -64,8 +64,8 @@ class Engine:
             if key is None or not self._known(key):
                 continue
             hold = self._timing.live_hold_us(result.check)
-            woken.add(result.probe)
-            self._watch.arrived(result, arrived_us, hold)
+            if self._watch.arrived(result, arrived_us, hold):
+                woken.add(result.probe)
             series = self._series.get(key)
             if series is None:
                 series = self._open(key, hold)
@@ -77,7 +77,7 @@ class Engine:
                         self.graph.touch(slow.leaf)
         if touched:
             changes += self._settle(arrived_us)
-        return changes + self._watched(arrived_us, woken)
+        return changes + self._watched(arrived_us, woken) if woken else changes
 
     def probe_event(self, probe: str, state: str, at_us: int) -> list[Change]:
         """A probe said `online` or `offline` (or its last will did); its opinions still run out by their hold."""

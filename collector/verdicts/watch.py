@@ -44,14 +44,16 @@ class ProbeWatch:
     def names(self) -> list[str]:
         return list(self._probes)
 
-    def arrived(self, result: Result, arrived_us: int, hold_us: int) -> None:
-        """A result of a probe came in."""
+    def arrived(self, result: Result, arrived_us: int, hold_us: int) -> bool:
+        """A result of a probe came in; true when there may be something new to say of it."""
         probe = self._probe(result.probe)
+        back = arrived_us >= probe.arrived_us + probe.hold_us or probe.offline_us is not None
         probe.arrived_us = max(probe.arrived_us, arrived_us)
         probe.hold_us = min(probe.hold_us or hold_us, hold_us)
         if result.outcome == "ok":
+            seeing = probe.blind_us is not None
             probe.blind_us = None
-            return
+            return back or seeing
         answers = canaries(result.evidence)
         for name, answered in answers.items():
             probe.dead[name] = 0 if answered else probe.dead.get(name, 0) + 1
@@ -59,6 +61,7 @@ class ProbeWatch:
             probe.blind_us = probe.blind_us or arrived_us
         elif answers:
             probe.blind_us = None
+        return back or bool(answers)
 
     def status(self, name: str, state: str, at_us: int) -> None:
         """A probe's own word, or its last will."""

@@ -165,7 +165,7 @@ class Witness:
             arrived = self._replies.pop(0)
             self._reply_last = max(self._reply_last, arrived)
             if self.state == DOWN and self._last is not None and arrived - self._last <= self.hold_us:
-                self._success(Sample(arrived, ("", 0), LATE, LATE_SIGNATURE, arrived, arrived))
+                self._success(Sample(arrived, ("", 0), GOOD, PLAIN, arrived, arrived))
 
     def _answered(self, from_us: int, to_us: int) -> bool:
         if from_us <= self._reply_last <= to_us:

@@ -27,7 +27,7 @@ from sereno.scope import parse_scope
 from sereno.topology import Topology, load_topology
 from sereno.verdict import Change
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _PROGRESS_SECONDS = 2.0
 
 
@@ -39,12 +39,18 @@ class Desk:
         self.alarms: list[dict[str, Any]] = []
         self.notifications: list[dict[str, Any]] = []
         self._open: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._due_us = machine.next_due_us()
+
+    def due_us(self) -> int | None:
+        """When the desk has something to decide; it changes only when it is told something."""
+        return self._due_us
 
     def hear(self, changes: list[Change], at_us: int) -> None:
         """Changes decided at an instant."""
         for change in changes:
             self._take(self.machine.change(change))
         self._take(self.machine.tick(at_us))
+        self._due_us = self.machine.next_due_us()
 
     def act(self, event: IncidentAct, at_us: int, line: int) -> None:
         """What a person did; a refusal is said and the replay goes on, as the desk would."""
@@ -52,6 +58,7 @@ class Desk:
         given = {key: value for key, value in arguments.items() if value is not None}
         try:
             self._take(self.machine.command(f"incident.{event.action}", given, event.by, at_us))
+            self._due_us = self.machine.next_due_us()
         except UnknownIncidentError as error:
             raise ConfigError(f"{self._where}:{line}", str(error), "name an incident that is open by then") from None
         except RefusedError as error:
@@ -186,7 +193,7 @@ def _feed(
 ) -> Replay:
     first = next(lines, None)
     start_us = first.at_us if first is not None else (until_us or 0)
-    run = Replay(topology, contracts, start_us, heard.hear, heard.act, heard.machine.next_due_us)
+    run = Replay(topology, contracts, start_us, heard.hear, heard.act, heard.due_us)
     run.run(_again(first, lines), until_us, _progress() if sys.stderr.isatty() else None)
     return run
 
