@@ -6,6 +6,7 @@ A fresh client per connection. MQTT's own acknowledgement only says that the bro
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import aiomqtt
 import msgspec
@@ -81,7 +82,12 @@ class Delivery:
             self._wake.set()
             self.connected.set()
             log.info("connected to %s", self._broker.shown)
-            await together(self._receive(client), self._send(client), self._tell(client))
+            try:
+                await together(self._receive(client), self._send(client), self._tell(client))
+            except asyncio.CancelledError:  # we go on purpose: an orderly end takes the last will away
+                with suppress(aiomqtt.MqttError):
+                    await client.publish(topic("status", self._probe), offline, qos=1, retain=True, timeout=1)
+                raise
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         acks = topic("acks", self._probe)

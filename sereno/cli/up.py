@@ -15,7 +15,7 @@ from sereno.errors import UsageError
 if TYPE_CHECKING:
     from deploy.lab import Lab
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 DEFAULT_PORT = 8080
 LAB_PROBE = "lab-1"  # the probe of the lab's own topology
@@ -150,7 +150,10 @@ def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | 
         {
             "name": "collector",
             "arguments": [*sereno, "collector", *_to(broker.COLLECTOR, mqtt, folder), *watching, *listening],
-            "environment": {"SERENO_BROKER_PASSWORD_FILE": str(broker.secret_file(broker_folder, broker.COLLECTOR))},
+            "environment": {
+                "SERENO_BROKER_PASSWORD_FILE": str(broker.secret_file(broker_folder, broker.COLLECTOR)),
+                "SERENO_URL": os.environ.get("SERENO_URL") or f"http://{host}:{page[1]}",  # messages name it
+            },
             "needs": needs,
             "reloads": True,
         },

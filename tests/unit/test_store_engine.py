@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, insert, select
+from sqlalchemy import create_engine, func, insert, select
 
 from sereno.errors import StoreError, UsageError
 from sereno.instance import Instance, forget, is_locked, lock, read, take_lock, write
@@ -23,7 +23,18 @@ def test_the_revisions_build_exactly_the_tables(tmp_path):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == HEAD
+        migrated = _schema(connection)
     store.dispose()
+    fresh = create_engine("sqlite://")
+    with fresh.begin() as connection:
+        metadata.create_all(connection)
+        assert _schema(connection) == migrated  # what Alembic does not compare too: WITHOUT ROWID, defaults
+    fresh.dispose()
+
+
+def _schema(connection):
+    rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
+    return {name: sorted("".join(sql.split()).split(",")) for name, sql in rows if name != "alembic_version"}
 
 
 def test_the_newest_revision_is_the_one_named():
