@@ -1,6 +1,6 @@
 """Results and how far they came: one row per (probe, boot, seq), cursors that never forget what was committed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
@@ -102,11 +102,11 @@ def save_cursors(connection: Connection, found: Cursors) -> None:
 
 def since(connection: Connection, from_us: int) -> Iterator[tuple[Result, int]]:
     """Results sent at `from_us` or later with their arrival, in the order of arrival."""
-    rows: Iterable[tuple[str, int]] = connection.execute(
+    rows = connection.execute(
         select(results.c.body, results.c.arrived_us)
         .where(results.c.at_us >= from_us)
         .order_by(results.c.arrived_us, results.c.at_us, results.c.probe, results.c.boot, results.c.seq)
-    ).tuples()
+    )
     decoder = msgspec.json.Decoder(Result)
     for body, arrived_us in rows:
         yield decoder.decode(body), arrived_us
