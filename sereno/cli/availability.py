@@ -19,7 +19,7 @@ from sereno.store.queries import ledger
 from sereno.store.queries.ledger import TopologyInForce
 from sereno.topology import Topology
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _WORDS = {"met": "cumplida", "missed": "incumplida", "not_provable": "no demostrable", None: "sin objetivo"}
 
 

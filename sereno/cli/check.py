@@ -16,7 +16,7 @@ from sereno.errors import UsageError
 from sereno.topology.model import Topology
 from sereno.wire import Result, encode
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 PROBE = "sereno-check"
 
 Sbc = Annotated[str | None, typer.Option("--sbc", help="Only through this SBC.")]

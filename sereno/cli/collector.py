@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sereno.store.lease import Lease
     from sereno.topology import Topology
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 log = logging.getLogger("sereno.collector")
 _STANDBY_SECONDS = 0.25
 

@@ -8,7 +8,7 @@ import typer
 
 from sereno.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

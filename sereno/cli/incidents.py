@@ -9,7 +9,7 @@ from sereno.clock import SECOND_US, SystemClock, iso
 from sereno.errors import UsageError
 from sereno.incident import ACTIVE, PRIORITIES, STATES, IncidentRecord, incident_json
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Number = Annotated[int, typer.Argument(help="The incident's number.", show_default=False)]
 Data = Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)]

@@ -8,7 +8,9 @@ import typer
 
 from deploy.lab import Lab
 
-app = typer.Typer(no_args_is_help=True, help="A real softswitch on loopback: two SBCs, two cores, far ends.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A real softswitch on loopback: two SBCs, two cores, far ends."
+)
 
 Net = Annotated[str, typer.Option("--net", help="The loopback net: 127.N puts SBCs on 127.N.1.x, cores on 127.N.2.x.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -10,7 +10,7 @@ from sereno.clock import iso, parse_instant
 from sereno.errors import UsageError
 from sereno.store.desk import Window
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)]
 Database = Annotated[str | None, typer.Option("--database", help="Database URL instead.", show_default=False)]

@@ -8,7 +8,7 @@ import typer
 
 from sereno.errors import UsageError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

@@ -15,7 +15,7 @@ from sereno.store.queries.ledger import in_force
 from sereno.topology import Topology
 from sereno.verdict import VERDICT
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _STALE_US = 10 * SECOND_US
 _EXIT = {"up": 0, "degraded": 0, "maintenance": 0, "down": 1, "unknown": 3}
 _GLYPHS = {"up": "✓", "degraded": "▲", "down": "✕", "unknown": "?", "maintenance": "◆"}
