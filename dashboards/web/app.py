@@ -71,7 +71,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.broadcaster = Broadcaster(self.fragments, self.plots, clock)
+        self.broadcaster = Broadcaster(self.fragments, self.plots, self._view.marker, clock)
 
     def fragments(self, language: str) -> Snapshot:
         """Every fragment of the Panorama as HTML, in a language."""

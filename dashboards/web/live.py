@@ -17,14 +17,17 @@ QUEUE_LIMIT = 64
 Snapshot = dict[str, str]  # fragment id → HTML
 Render = Callable[[str], Snapshot]
 Plots = Callable[[], bytes]
+Marker = Callable[[], tuple[int, int]]
 
 
 class Broadcaster:
     """Renders while somebody watches; a browser that does not keep up is cut off and reconnects to a snapshot."""
 
-    def __init__(self, render: Render, plots: Plots, clock: Clock) -> None:
+    def __init__(self, render: Render, plots: Plots, marker: Marker, clock: Clock) -> None:
         self._render = render
         self._plots = plots
+        self._marker = marker
+        self._marked: tuple[int, int] | None = None
         self._clock = clock
         self._queues: dict[asyncio.Queue[dict[str, str] | None], str] = {}
         self._task: asyncio.Task[None] | None = None
@@ -65,6 +68,11 @@ class Broadcaster:
                 _log.exception("a page could not be rendered")
 
     def _push(self, *, with_beat: bool, with_plots: bool) -> None:
+        """Sends what changed: at once when a verdict or an incident did, else with the beat."""
+        marked = self._marker()
+        if marked == self._marked and not with_beat:
+            return
+        self._marked = marked
         events: dict[str, list[dict[str, str]]] = {}
         for language in set(self._queues.values()):
             snapshot = self._render(language)

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from dashboards.web import queries
+from dashboards.web.recent import Recent
 from dashboards.web.records import Panorama, PathCell, ProbeLine, SbcRow, Series
 from sereno.clock import SECOND_US
 from sereno.store import Store
@@ -25,6 +26,7 @@ class View:
         self._last_id = 0
         self._latest: dict[tuple[str, str, str], Change] = {}
         self._topology: tuple[str, Topology] | None = None
+        self._recent = Recent()
 
     def panorama(self, now_us: int) -> tuple[Panorama | None, dict[str, list[Result]]]:
         """The page at an instant and the recent results per element; None until a topology was accepted."""
@@ -36,6 +38,11 @@ class View:
             if self._topology is None:
                 return None, {}
             return self._build(connection, self._topology[1], now_us)
+
+    def marker(self) -> tuple[int, int]:
+        """Something cheap that differs when verdicts or incidents do."""
+        with self._store.read() as connection:
+            return queries.marker(connection)
 
     def plots(self, found: dict[str, list[Result]], now_us: int) -> dict[str, Series]:
         """The series of the two live plots."""
@@ -50,9 +57,8 @@ class View:
         renewed = queries.lease_renewed_us(connection)
         alive = renewed is not None and now_us - renewed <= ALIVE_US
         probes = tuple(topology.probes)
-        from_us = now_us - PLOT_SECONDS * SECOND_US
         elements = [*topology.sbcs, *(path.name for path in topology.paths())]
-        found = {name: queries.recent_results(connection, name, probes, from_us, _CHECKS) for name in elements}
+        found = self._recent.read(connection, elements, probes, _CHECKS, now_us)
         everything = [result for listed in found.values() for result in listed]
         last_by_probe = {name: max((r.at_us for r in everything if r.probe == name), default=None) for name in probes}
         panorama = Panorama(

@@ -1,0 +1,45 @@
+"""The last minutes of results per element, kept in memory so that a page does not read them all again at every beat."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from dashboards.web import queries
+from sereno.clock import SECOND_US
+from sereno.wire import Result
+
+SPAN_US = 600 * SECOND_US
+OVERLAP_US = 45 * SECOND_US  # late answers and small reorderings: read again, known by (probe, boot, seq)
+WHOLE_EVERY_US = 60 * SECOND_US  # what a spool brings later than that appears at the next whole reading
+
+
+class Recent:
+    """A cache of the store's newest results; the store stays the truth and is read whole once a minute."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[tuple[str, str, int], Result]] = {}
+        self._whole_us = 0
+        self._read_us = 0
+
+    def read(
+        self, connection: Connection, elements: Iterable[str], probes: Sequence[str], checks: Sequence[str], now_us: int
+    ) -> dict[str, list[Result]]:
+        """Results of each element in the last ten minutes, oldest first."""
+        whole = now_us - self._whole_us >= WHOLE_EVERY_US or now_us < self._read_us
+        if whole:
+            self._kept, self._whole_us = {}, now_us
+        from_us = now_us - SPAN_US
+        since_us = from_us if whole else max(from_us, self._read_us - OVERLAP_US)
+        self._read_us = now_us
+        found = {}
+        for element in elements:
+            kept = self._kept.setdefault(element, {})
+            begin_us = since_us if kept else from_us
+            for result in queries.recent_results(connection, element, probes, begin_us, checks):
+                kept[result.probe, result.boot, result.seq] = result
+            listed = sorted(kept.values(), key=lambda result: result.at)
+            while listed and listed[0].at_us < from_us:
+                old = listed.pop(0)
+                del kept[old.probe, old.boot, old.seq]
+            found[element] = listed
+        return found
