@@ -131,7 +131,7 @@ def _pause(act: Act) -> None:
         raise RefusedError(f"el incidente {record.number} ya está en pausa")
     record = replace(record, pauses=(*record.pauses, (act.at_us, None)))
     act.put(record, act.line("clock paused, asked the customer"),
-            clocks=clocks.repaused(record, act.desk.contracts, paused=True))  # fmt: skip
+            clocks=clocks.repaused(record, act.desk.impact.contracts, paused=True))  # fmt: skip
 
 
 def _resume(act: Act) -> None:
@@ -141,7 +141,7 @@ def _resume(act: Act) -> None:
         raise RefusedError(f"el incidente {record.number} no está en pausa")
     begun = record.pauses[-1][0]
     record = replace(record, pauses=(*record.pauses[:-1], (begun, act.at_us)))
-    act.put(record, act.line("clock goes on"), clocks=clocks.repaused(record, act.desk.contracts, paused=False))
+    act.put(record, act.line("clock goes on"), clocks=clocks.repaused(record, act.desk.impact.contracts, paused=False))
 
 
 def _open(act: Act) -> None:

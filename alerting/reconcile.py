@@ -12,12 +12,12 @@ from alerting import clocks, words
 from alerting.alarms import Alarms
 from alerting.book import MONITOR, Book
 from alerting.causes import RANK, Group, Key, View, below, gravity
+from alerting.impact import Impact
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
 from sereno.clock import iso
-from sereno.contract import Contract, Version
-from sereno.errors import ConfigError
-from sereno.incident import PRIORITIES, Clock, Element, IncidentRecord, Priority, Symptom
+from sereno.contract import Contract
+from sereno.incident import Clock, Element, IncidentRecord, Symptom
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change
 
@@ -26,7 +26,6 @@ QUIET_US = 30 * 60 * 1_000_000  # a flapping one, once announced, pages no more 
 TELL_US = 30 * 1_000_000  # "it is over" waits this long: a fault that returns meanwhile was never over for anybody
 STABLE_US = 10 * 60 * 1_000_000  # and is told to be over after this long without a return
 MONITOR_CLOSE_US = 48 * 3_600 * 1_000_000
-_SEVERITIES = dict(zip(PRIORITIES, ("S1", "S2", "S3", "S4"), strict=True))
 _LOUD = ("Urgente", "Alta")
 
 
@@ -37,15 +36,10 @@ class Reconciler:
         self, *, topology: Topology, alarms: Alarms, contracts: Mapping[str, Contract], desk_contract: str | None,
         policy: tuple[str, ...], settle_us: int, book: Book,
     ) -> None:  # fmt: skip
-        needed = {customer.contract for customer in topology.customers.values()} | {desk_contract}
-        missing = sorted(str(name) for name in needed - set(contracts))
-        if missing or desk_contract is None:
-            raise ConfigError("desk", f"no contract {', '.join(missing)}", "name a shipped one or put its file beside")
+        self.impact = Impact(topology, alarms, contracts, desk_contract)
         self.book = book
-        self.contracts = contracts
         self.alarms = alarms
         self.waiting_us: int | None = None
-        self.desk_contract = desk_contract
         self._topology = topology
         self.policy = policy
         self._settle_us = settle_us
@@ -57,7 +51,12 @@ class Reconciler:
         owners: dict[int, Group] = {}
         self.waiting_us = None
         for group in view.groups():
-            number = self._owner(group, states, owners, now_us)
+            number = self._owner(group, states, owners)
+            if number is None and (number := self._adopter(group, states, owners, now_us)) is not None:
+                for key in group.members:
+                    states[key] = replace(states[key], incident=number)
+                continue
+            number = number or self._new(group, states, owners, now_us)
             if number is None:
                 continue
             owners[number] = group
@@ -72,18 +71,47 @@ class Reconciler:
                 self._end(record, owners, states, now_us)
         self._time(now_us)
 
-    def _owner(
-        self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group], now_us: int
-    ) -> int | None:
+    def _owner(self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group]) -> int | None:
+        """The open incident whose cause this is, or becomes."""
         held = {states[key].incident for key in group.members}
         mine = [
             record for record in self.book.active()
             if record.class_ == group.class_ and record.number not in owners and record.opened_by == MONITOR
             and (record.cause == group.cause or record.number in held)
         ]  # fmt: skip
-        if mine:
-            best = min(mine, key=lambda one: (one.cause != group.cause, RANK.get(one.cause.kind, 9), one.number))
-            return best.number
+        if not mine:
+            return None
+        best = min(mine, key=lambda one: (one.cause != group.cause, RANK.get(one.cause.kind, 9), one.number))
+        return best.number
+
+    def _adopter(
+        self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group], now_us: int
+    ) -> int | None:
+        """The open incident, of another cause now, that all of this was part of already: it stays its symptom.
+
+        Not where it holds a site down: that is worth its own words. Not for what merely fell again much later.
+        """
+        if self.impact.down_sites(group, states):
+            return None
+        for number in owners:
+            record = self.book.records[number]
+            known = {(one.alarm, one.kind, one.name) for one in (*record.symptoms, *record.faults)}
+            if record.class_ == group.class_ and all(
+                states[key].incident == number
+                or (
+                    key in known
+                    and record.since_us <= states[key].bad_since_us
+                    and now_us - record.opened_us <= REOPEN_US
+                )
+                for key in group.members
+            ):
+                return number
+        return None
+
+    def _new(
+        self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group], now_us: int
+    ) -> int | None:
+        """The incident that it reopens or opens, once it has settled."""
         broken = [states[key] for key in group.members if states[key].bad]
         if not any(state.phase == "firing" for state in broken):
             return None  # over before anybody was told
@@ -91,7 +119,8 @@ class Reconciler:
         if now_us < due:
             self.waiting_us = min(due, self.waiting_us or due)
             return None
-        return self._returned(group, broken, held, owners, now_us) or self._open(group, broken, now_us)
+        faults = set(_faults(group, states))
+        return self._returned(group, broken, faults, owners, now_us) or self._open(group, broken, now_us)
 
     def _opening_due(self, group: Group, broken: list[AlarmState]) -> int:
         first = min(state.bad_at_us for state in broken)
@@ -99,14 +128,18 @@ class Reconciler:
         return first if urgent or group.class_ == "monitor" else first + self._settle_us
 
     def _returned(
-        self, group: Group, broken: list[AlarmState], held: set[int | None], owners: Mapping[int, Group], now_us: int
+        self, group: Group, broken: list[AlarmState], faults: set[Key], owners: Mapping[int, Group], now_us: int
     ) -> int | None:
+        """The incident that resolved lately and had the same fault: the same alarm on the same element."""
         recent = [
             record for record in self.book.records.values()
             if record.state in {"resolved", "closed"} and record.class_ == group.class_
             and record.number not in owners and record.opened_by == MONITOR
             and record.resolved_at_us is not None and now_us - record.resolved_at_us <= REOPEN_US
-            and (group.cause in record.causes or record.number in held or self._belongs(record, broken))
+            and (
+                _same_fault(record, faults)
+                or self._belongs(record, broken)
+            )
         ]  # fmt: skip
         if not recent:
             return None
@@ -171,10 +204,10 @@ class Reconciler:
         if not fresh and not broken:
             return  # what remains is already good and only being watched: the fullest explanation stays to the end
         lead, urgency, impact, pages = gravity(view, group, states, self.alarms)
-        base = self._version(self.desk_contract, now_us).priority(urgency, impact)
-        sites = self._down_sites(group, states)
-        priority = clocks.worst([base, *self._site_priority(sites, now_us)])
-        customers = self._customers(record, group, base, sites, world, now_us)
+        base = self.impact.priority(urgency, impact, now_us)
+        sites = self.impact.down_sites(group, states)
+        priority = clocks.worst([base, *self.impact.site_priorities(sites, now_us)])
+        customers = self.impact.customers(record, group, base, sites, world, now_us)
         elements = group.elements
         if record.cause == group.cause:  # on the way back up its parts leave one by one; the record keeps them all
             known = (*record.elements, *(part for part in group.elements if part not in record.elements))
@@ -192,6 +225,7 @@ class Reconciler:
             cause=group.cause,
             causes=tuple(dict.fromkeys((*record.causes, group.cause))),
             elements=elements,
+            faults=self._known_faults(record, group, states),
             symptoms=self._symptoms(record, group, states),
             title_id=title_id,
             title_values=values,
@@ -203,11 +237,13 @@ class Reconciler:
             priority_peak=clocks.worst([priority, record.priority_peak]),
             customers=customers,
         )
-        updated = replace(updated, severity=self._severity(updated), clocks=self._owed(record, updated, now_us))
+        updated = replace(
+            updated, severity=self.impact.severity(updated), clocks=self.impact.owed(record, updated, now_us)
+        )
         self._say(record, updated, now_us, fresh=fresh, pages=pages or bool(sites))
 
     def _say(self, before: IncidentRecord, after: IncidentRecord, now_us: int, *, fresh: bool, pages: bool) -> None:
-        line = _line(before, after, fresh=fresh)
+        line = words.news(before, after, fresh=fresh)
         if line is None:
             self.book.put(after, now_us)
             return
@@ -227,89 +263,10 @@ class Reconciler:
                 after = self.book.put(after, now_us, promoted_us=now_us)
                 self.book.tell(after, "promoted", now_us, self.first_step(after), page=True)
 
-    # -- who suffers, how much -----------------------------------------------------------------------------------------
-
-    def _down_sites(self, group: Group, states: Mapping[Key, AlarmState]) -> list[tuple[str, str]]:
-        """(alarm, site) of the sites that the cause holds down."""
-        return [
-            (key[0], key[2]) for key in group.members
-            if key[1] == "site" and states[key].phase != "pending" and self._what(states[key]) == VERDICT
-        ]  # fmt: skip
-
-    def _site_priority(self, sites: list[tuple[str, str]], now_us: int) -> list[Priority]:
-        version = self._version(self.desk_contract, now_us)
-        found = []
-        for name, _ in sites:
-            alarm = self.alarms.alarms[name]
-            found.append(version.priority(alarm.urgency, alarm.impact))
-        return found
-
-    def _customers(
-        self, record: IncidentRecord, group: Group, base: Priority, sites: list[tuple[str, str]],
-        world: Mapping[Key, Change], now_us: int,
-    ) -> dict[str, Priority]:  # fmt: skip
-        """Customers whose site the cause degrades or downs, each at what it suffers; who suffered once stays named."""
-        if group.class_ == "monitor":
-            return {}
-        down = {site for _, site in sites}
-        everybody = group.cause.kind == "service" and base == "Urgente"
-        found: dict[str, Priority] = {}
-        for name in self._leaning(group.cause):
-            customer = self._topology.sites[name].customer
-            said = world.get(("site", name, VERDICT))
-            if name in down:
-                suffers: Priority = clocks.worst([base, *self._site_priority(sites, now_us)])
-            elif everybody or (said is not None and said.state in {"down", "degraded"}):
-                suffers = base
-            else:
-                continue
-            found[customer] = clocks.worst([suffers, found.get(customer, suffers)])
-        for customer, priority in record.customers.items():
-            easier = clocks.worst([base, priority]) != base
-            found.setdefault(customer, base if easier else priority)
-        return found
-
-    def _leaning(self, cause: Element) -> list[str]:
-        """Sites that use the element."""
-        sites = self._topology.sites
-        if cause.kind == "service":
-            return list(sites)
-        if cause.kind == "site":
-            return [cause.name] if cause.name in sites else []
-        if cause.kind == "core":
-            sbcs = {name for name, sbc in self._topology.sbcs.items() if cause.name in (sbc.primary, sbc.backup)}
-        elif cause.kind in {"sbc", "path", "network"}:
-            sbcs = {cause.name.partition("/")[0]}
-        else:
-            return []
-        network = cause.name.partition("/")[2] if cause.kind == "network" else None
-        return [
-            name for name, site in sites.items()
-            if sbcs & set(site.sbcs) and (network is None or not site.networks or network in site.networks)
-        ]  # fmt: skip
-
-    def _owed(self, before: IncidentRecord, after: IncidentRecord, now_us: int) -> tuple[Clock, ...]:
-        if after.class_ == "monitor":
-            return ()
-        wanted: dict[tuple[str, str | None], Priority] = {
-            (self._topology.customers[name].contract, name): priority for name, priority in after.customers.items()
-        }
-        if not wanted or any(clock.customer is None for clock in before.clocks):
-            wanted[self.desk_contract, None] = after.priority
-        better_us = before.eased_us if before.eased_us is not None else before.good_us
-        return clocks.owed(after, wanted, self.contracts, now_us, better_us)
-
-    def _severity(self, record: IncidentRecord) -> str | None:
-        """The gravest customer's own word for it; the desk's where no customer suffers; none for monitor tickets."""
-        if record.class_ == "monitor":
-            return None
-        named = [
-            self._version(self._topology.customers[name].contract, record.opened_us).severity(priority)
-            for name, priority in record.customers.items()
-            if priority == record.priority
-        ]
-        own = self._version(self.desk_contract, record.opened_us).severity(record.priority)
-        return min((word for word in named if word), default=own or _SEVERITIES[record.priority])
+    @staticmethod
+    def _known_faults(record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
+        now = (Symptom(kind=key[1], name=key[2], alarm=key[0]) for key in _faults(group, states))
+        return tuple(dict.fromkeys((*record.faults, *now)))
 
     def _symptoms(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
         """All that it has brought with it, the past ones too: people read it afterwards."""
@@ -403,8 +360,8 @@ class Reconciler:
             return None
         if record.class_ == "monitor":
             return record.resolved_at_us + MONITOR_CLOSE_US
-        names = {clock.contract for clock in record.clocks} or {self.desk_contract}
-        waits = [self._version(name, record.opened_us).closing.after_resolved_us for name in names]
+        names = {clock.contract for clock in record.clocks} or {self.impact.desk_contract}
+        waits = [self.impact.version(name, record.opened_us).closing.after_resolved_us for name in names]
         if any(wait is None for wait in waits):
             return None
         return record.resolved_at_us + max(wait for wait in waits if wait is not None)
@@ -421,7 +378,7 @@ class Reconciler:
 
     def graded(self, record: IncidentRecord, now_us: int) -> IncidentRecord:
         """With the severity and clocks that its priority and customers bring."""
-        return replace(record, severity=self._severity(record), clocks=self._owed(record, record, now_us))
+        return replace(record, severity=self.impact.severity(record), clocks=self.impact.owed(record, record, now_us))
 
     def first_step(self, record: IncidentRecord) -> str:
         alarm = self.alarms.alarms.get(record.alarm or "")
@@ -434,8 +391,17 @@ class Reconciler:
     def _what(self, state: AlarmState) -> str:
         return self.alarms.alarms[state.alarm].what
 
-    def _version(self, contract: str, at_us: int) -> Version:
-        return self.contracts[contract].at(at_us)
+
+def _faults(group: Group, states: Mapping[Key, AlarmState]) -> list[Key]:
+    """The alarms that speak of the cause itself, or of its parts."""
+    return [key for key in group.members if states[key].phase != "pending" and group.own(states[key])]
+
+
+def _same_fault(record: IncidentRecord, faults: set[Key]) -> bool:
+    """The same alarm on the same element. A service down alone says too little: it is the same by its parts, if any."""
+    known = {(one.alarm, one.kind, one.name) for one in record.faults} & faults
+    parts = {key for key in faults if key[1] != "service"} or record.elements
+    return any(key[1] != "service" for key in known) or (bool(known) and not parts)
 
 
 def _speaks(record: IncidentRecord, key: Key) -> bool:
@@ -453,17 +419,3 @@ def _telling_due(record: IncidentRecord) -> int | None:
         return None
     flapping = record.quiet_until_us is not None and record.resolved_at_us < record.quiet_until_us
     return record.resolved_at_us + (STABLE_US if flapping else TELL_US)
-
-
-def _line(before: IncidentRecord, after: IncidentRecord, *, fresh: bool) -> str | None:
-    """The timeline's words for what changed; None for what is no news (a symptom more or less)."""
-    values = {"title": after.title, "grade": words.grade(after)}
-    if fresh:
-        return say(DESK_LANGUAGE, "opened: {title} ({grade})", **values)
-    if clocks.heavier(after.priority, before.priority):
-        return say(DESK_LANGUAGE, "promoted: {title} ({grade})", **values)
-    if clocks.heavier(before.priority, after.priority):
-        return say(DESK_LANGUAGE, "eased: {title} ({grade})", **values)
-    if after.cause != before.cause or after.title != before.title:
-        return say(DESK_LANGUAGE, "cause now: {title} ({grade})", **values)
-    return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from alerting.clocks import heavier
 from alerting.machine import AlarmState
 from sereno.clock import iso
 from sereno.i18n import catalogue
@@ -142,3 +143,17 @@ def body(
     if url:
         lines += ["", say(language, "Incident: {url}", url=url)]
     return "\n".join(lines)
+
+
+def news(before: IncidentRecord, after: IncidentRecord, *, fresh: bool) -> str | None:
+    """The timeline's words for what changed; None for what is no news (a symptom more or less)."""
+    values = {"title": after.title, "grade": grade(after)}
+    if fresh:
+        return say(DESK_LANGUAGE, "opened: {title} ({grade})", **values)
+    if heavier(after.priority, before.priority):
+        return say(DESK_LANGUAGE, "promoted: {title} ({grade})", **values)
+    if heavier(before.priority, after.priority):
+        return say(DESK_LANGUAGE, "eased: {title} ({grade})", **values)
+    if after.cause != before.cause or after.title != before.title:
+        return say(DESK_LANGUAGE, "cause now: {title} ({grade})", **values)
+    return None

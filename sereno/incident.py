@@ -70,8 +70,9 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     title_values: dict[str, str] = {}
     alarm: str | None = None  # the alarm that speaks for the cause: its runbook line is the first step
     elements: tuple[Element, ...] = ()  # the cause's own parts: both cores of a dead service
-    causes: tuple[Element, ...] = ()  # every cause it has had; a return within 30 minutes reopens it
+    causes: tuple[Element, ...] = ()  # every cause it has had
     symptoms: tuple[Symptom, ...] = ()
+    faults: tuple[Symptom, ...] = ()  # alarms that spoke of its causes: the same one again reopens it
     customers: dict[str, Priority] = {}  # the affected ones, each at the priority that it suffers
     clocks: tuple[Clock, ...] = ()
     pauses: tuple[tuple[int, int | None], ...] = ()
@@ -113,6 +114,14 @@ def _iso(at_us: int | None) -> str | None:
     return None if at_us is None else iso(at_us)
 
 
+def _symptoms(record: IncidentRecord) -> list[dict[str, Any]]:
+    """One entry per element, with every alarm on it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in record.symptoms:
+        found.setdefault((one.kind, one.name), []).append(one.alarm)
+    return [{"kind": kind, "name": name, "alarms": alarms} for (kind, name), alarms in found.items()]
+
+
 def incident_json(record: IncidentRecord) -> dict[str, Any]:
     """DESIGN §13's shape; what did not happen is null."""
     return {
@@ -128,7 +137,7 @@ def incident_json(record: IncidentRecord) -> dict[str, Any]:
             "name": record.cause.name,
             "elements": [{"kind": part.kind, "name": part.name} for part in record.elements],
         },
-        "symptoms": [{"kind": one.kind, "name": one.name, "alarm": one.alarm} for one in record.symptoms],
+        "symptoms": _symptoms(record),
         "customers": dict(record.customers),
         "since": iso(record.since_us),
         "opened": iso(record.opened_us),

@@ -133,13 +133,14 @@ def test_every_cause_that_fires_has_its_incident(events: list) -> None:
         tell(desk, now_us, event)
     desk.tick(now_us + 90 * DAY)  # every clock has run out
     view = View(TOPOLOGY, ALARMS, desk.heard())
-    firing = {
-        (group.class_, group.cause)
-        for group in view.groups()
-        if any(desk.states[key].phase == "firing" and not view.quiet(desk.states[key]) for key in group.members)
-    }
-    active = {(one.class_, one.cause) for one in desk.incidents() if one.state in ACTIVE}
-    assert firing <= active
+    active = {one.number: one for one in desk.incidents() if one.state in ACTIVE}
+    for group in view.groups():
+        loud = [key for key in group.members if desk.states[key].phase == "firing" and not view.quiet(desk.states[key])]
+        numbers = {desk.states[key].incident for key in loud}
+        assert numbers <= set(active), "an alarm that fires belongs to an open incident"
+        assert len(numbers) <= 1, "one cause, one incident"
+        downed = any(key[0] == "site_down" for key in loud)
+        assert not downed or active[numbers.pop()].cause == group.cause
     before = desk.snapshot()
     desk.tick(now_us + 90 * DAY + S)
     assert desk.snapshot().incidents == before.incidents, "the desk does not come to rest"

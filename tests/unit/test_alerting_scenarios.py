@@ -344,6 +344,53 @@ def test_a_slow_path_is_said_after_two_minutes(bench: Bench) -> None:
     assert (bench.one().cause, bench.one().priority) == (Element("path", A[0]), "Normal")
 
 
+def test_another_fault_of_the_same_core_is_another_incident(bench: Bench) -> None:
+    core_a_dies(bench)
+    bench.tick(10)
+    bench.up(21, *A, "core-a", "site:p", "service:voz", since=20)
+    bench.finding(21, "redundancy_lost", "site", "p", "false", since=20)
+    bench.tick(120)
+    bench.finding(140, "core_refusing", "core", "core-a", since=138)
+    bench.tick(200)
+    first, second = bench.incidents()
+    assert (first.state, second.state, second.alarm) == ("resolved", "open", "core_refusing")
+
+
+def test_a_service_down_by_its_sbcs_does_not_reopen_one_by_its_cores(bench: Bench) -> None:
+    bench.down(2.0, *A, *B, "core-a", "core-b", "site:p", "site:q", "service:voz", since=0)
+    bench.up(20, *A, *B, "core-a", "core-b", "site:p", "site:q", "service:voz", since=19)
+    bench.tick(100)
+    bench.down(120.0, *A, *B, "sbc-1", "sbc-2", "site:p", "site:q", "service:voz", since=118)
+    bench.tick(120)
+    assert [(one.state, one.title) for one in bench.incidents()] == [
+        ("resolved", "Servicio de voz caído: ambos núcleos (core-a, core-b)"),
+        ("open", "Servicio de voz caído: todos los SBC (sbc-1, sbc-2)"),
+    ]
+    bench.up(140, *A, *B, "sbc-1", "sbc-2", "site:p", "site:q", "service:voz", since=139)
+    bench.tick(240)
+    bench.down(300.0, *A, *B, "core-a", "core-b", "site:p", "site:q", "service:voz", since=298)
+    bench.tick(300)
+    assert [one.state for one in bench.incidents()] == ["reopened", "resolved"]
+
+
+def test_the_other_core_stays_a_symptom_while_the_service_comes_back(bench: Bench) -> None:
+    for core in ("core-a", "core-b"):
+        bench.finding(2.0, "core_refusing", "core", core, since=0)
+    bench.down(2.0, *A, *B, "site:p", "site:q", "service:voz", since=0)
+    bench.tick(60)
+    for kind, name in (("service", "voz"), ("site", "p"), ("site", "q")):
+        bench.say(61, kind, name, "degraded", since=60)
+    bench.up(61, *A, *B, since=60)
+    bench.tick(120)
+    assert bench.one().cause == Element("core", "core-a")
+    bench.finding(121, "core_refusing", "core", "core-a", "false", since=120)
+    bench.tick(200)
+    assert (bench.one().cause, bench.one().state) == (Element("core", "core-b"), "open")
+    bench.finding(201, "core_refusing", "core", "core-b", "false", since=200)
+    bench.tick(300)
+    assert bench.one().state == "resolved"
+
+
 def test_what_it_was_at_its_worst_stays_in_the_record(bench: Bench) -> None:
     core_a_dies(bench)
     bench.tick(10)

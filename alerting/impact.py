@@ -1,0 +1,120 @@
+"""Who suffers from a cause, how much, and what their contracts promised for it. Pure."""
+
+from collections.abc import Mapping
+
+from alerting import clocks
+from alerting.alarms import Alarms
+from alerting.causes import Group, Key
+from alerting.machine import AlarmState
+from sereno.contract import Contract, Version
+from sereno.errors import ConfigError
+from sereno.incident import PRIORITIES, Clock, Element, IncidentRecord, Priority
+from sereno.topology.model import Topology
+from sereno.verdict import VERDICT, Change
+
+_SEVERITIES = dict(zip(PRIORITIES, ("S1", "S2", "S3", "S4"), strict=True))  # where a contract has no words of its own
+
+
+class Impact:
+    """Priorities by the desk's matrix, customers by their sites, severities and clocks by their contracts."""
+
+    def __init__(
+        self, topology: Topology, alarms: Alarms, contracts: Mapping[str, Contract], desk_contract: str | None
+    ) -> None:
+        needed = {customer.contract for customer in topology.customers.values()} | {desk_contract}
+        missing = sorted(str(name) for name in needed - set(contracts))
+        if missing or desk_contract is None:
+            raise ConfigError("desk", f"no contract {', '.join(missing)}", "name a shipped one or put its file beside")
+        self.contracts = contracts
+        self.desk_contract = desk_contract
+        self._alarms = alarms.alarms
+        self._topology = topology
+
+    def priority(self, urgency: str, impact: str, now_us: int) -> Priority:
+        """By the desk's own matrix."""
+        return self.version(self.desk_contract, now_us).priority(urgency, impact)
+
+    def down_sites(self, group: Group, states: Mapping[Key, AlarmState]) -> list[tuple[str, str]]:
+        """(alarm, site) of the sites that the cause holds down."""
+        return [
+            (key[0], key[2]) for key in group.members
+            if key[1] == "site" and states[key].phase != "pending" and self._alarms[key[0]].what == VERDICT
+        ]  # fmt: skip
+
+    def site_priorities(self, sites: list[tuple[str, str]], now_us: int) -> list[Priority]:
+        version = self.version(self.desk_contract, now_us)
+        found = []
+        for name, _ in sites:
+            alarm = self._alarms[name]
+            found.append(version.priority(alarm.urgency, alarm.impact))
+        return found
+
+    def customers(
+        self, record: IncidentRecord, group: Group, base: Priority, sites: list[tuple[str, str]],
+        world: Mapping[Key, Change], now_us: int,
+    ) -> dict[str, Priority]:  # fmt: skip
+        """Customers whose site the cause degrades or downs, each at what it suffers; who suffered once stays named."""
+        if group.class_ == "monitor":
+            return {}
+        down = {site for _, site in sites}
+        everybody = group.cause.kind == "service" and base == "Urgente"
+        found: dict[str, Priority] = {}
+        for name in self._leaning(group.cause):
+            customer = self._topology.sites[name].customer
+            said = world.get(("site", name, VERDICT))
+            if name in down:
+                suffers: Priority = clocks.worst([base, *self.site_priorities(sites, now_us)])
+            elif everybody or (said is not None and said.state in {"down", "degraded"}):
+                suffers = base
+            else:
+                continue
+            found[customer] = clocks.worst([suffers, found.get(customer, suffers)])
+        for customer, priority in record.customers.items():
+            easier = clocks.worst([base, priority]) != base
+            found.setdefault(customer, base if easier else priority)
+        return found
+
+    def _leaning(self, cause: Element) -> list[str]:
+        """Sites that use the element."""
+        sites = self._topology.sites
+        if cause.kind == "service":
+            return list(sites)
+        if cause.kind == "site":
+            return [cause.name] if cause.name in sites else []
+        if cause.kind == "core":
+            sbcs = {name for name, sbc in self._topology.sbcs.items() if cause.name in (sbc.primary, sbc.backup)}
+        elif cause.kind in {"sbc", "path", "network"}:
+            sbcs = {cause.name.partition("/")[0]}
+        else:
+            return []
+        network = cause.name.partition("/")[2] if cause.kind == "network" else None
+        return [
+            name for name, site in sites.items()
+            if sbcs & set(site.sbcs) and (network is None or not site.networks or network in site.networks)
+        ]  # fmt: skip
+
+    def owed(self, before: IncidentRecord, after: IncidentRecord, now_us: int) -> tuple[Clock, ...]:
+        if after.class_ == "monitor":
+            return ()
+        wanted: dict[tuple[str, str | None], Priority] = {
+            (self._topology.customers[name].contract, name): priority for name, priority in after.customers.items()
+        }
+        if not wanted or any(clock.customer is None for clock in before.clocks):
+            wanted[self.desk_contract, None] = after.priority
+        better_us = before.eased_us if before.eased_us is not None else before.good_us
+        return clocks.owed(after, wanted, self.contracts, now_us, better_us)
+
+    def severity(self, record: IncidentRecord) -> str | None:
+        """The gravest customer's own word for it; the desk's where no customer suffers; none for monitor tickets."""
+        if record.class_ == "monitor":
+            return None
+        named = [
+            self.version(self._topology.customers[name].contract, record.opened_us).severity(priority)
+            for name, priority in record.customers.items()
+            if priority == record.priority
+        ]
+        own = self.version(self.desk_contract, record.opened_us).severity(record.priority)
+        return min((word for word in named if word), default=own or _SEVERITIES[record.priority])
+
+    def version(self, contract: str, at_us: int) -> Version:
+        return self.contracts[contract].at(at_us)
