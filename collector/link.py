@@ -12,7 +12,7 @@ import aiomqtt
 import msgspec
 
 from sereno.mqtt import Broker, connect, retry_pause, words
-from sereno.tasks import together
+from sereno.tasks import raise_if_cancelled, together
 from sereno.wire import TOPIC_PREFIX
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Link:
                 await self._connection()
             except aiomqtt.MqttError as error:
                 log.warning("broker %s: %s; connecting again", self._broker.shown, words(error))
+            raise_if_cancelled()
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
             await asyncio.sleep(retry_pause(failures))
@@ -81,6 +82,7 @@ class Link:
                 topic = next(iter(self._dirty))
                 del self._dirty[topic]
                 await client.publish(topic, self._retained[topic], qos=1, retain=True)
+                raise_if_cancelled()
             await self._wake.wait()
 
 

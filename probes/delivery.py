@@ -17,7 +17,7 @@ from sereno.clock import Clock
 from sereno.errors import WireError
 from sereno.mqtt import Broker, connect, retry_pause
 from sereno.mqtt import words as mqtt_words
-from sereno.tasks import together
+from sereno.tasks import raise_if_cancelled, together
 from sereno.wire import VERSION, Ack, Batch, Result, Status, TopologyPart, decode, encode, topic
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ class Delivery:
                 await self._connection()
             except aiomqtt.MqttError as error:
                 log.warning("broker %s: %s; connecting again", self._broker.shown, mqtt_words(error))
+            raise_if_cancelled()
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
             await asyncio.sleep(retry_pause(failures))
@@ -109,16 +110,16 @@ class Delivery:
     async def _send(self, client: aiomqtt.Client) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            raise_if_cancelled()
             self._wake.clear()
             if self._flush is not None:
                 self._flush.cancel()
                 self._flush = None
             while (flight := self._outbox.next_batch(loop.time())) is not None:
                 await client.publish(topic("results", self._probe), self._batch(flight), qos=1)
-            try:
-                await asyncio.wait_for(self._wake.wait(), TURN_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TURN_SECONDS):
+                    await self._wake.wait()
 
     def _batch(self, flight: Flight) -> bytes:
         bodies = self._spool.read(flight.boot, flight.first, flight.last)
@@ -136,4 +137,5 @@ class Delivery:
     async def _tell(self, client: aiomqtt.Client) -> None:
         while True:
             await client.publish(topic("status", self._probe), encode(self._status()), qos=1, retain=True)
+            raise_if_cancelled()
             await asyncio.sleep(STATUS_SECONDS)

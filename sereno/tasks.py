@@ -1,8 +1,10 @@
 """Running things side by side."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
+
+AGAIN_SECONDS = 4.0  # a part that ends in order (un-registering) needs less
 
 
 async def together(*parts: Coroutine[Any, Any, None]) -> None:
@@ -15,9 +17,36 @@ async def together(*parts: Coroutine[Any, Any, None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
     for task in done:
         if not task.cancelled():
             task.result()
+
+
+async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancels, waits, and cancels again whatever lost the first word; a cancellation of ours waits for its end."""
+    cancelled = False
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        try:
+            _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)
+        except asyncio.CancelledError:
+            cancelled = True
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen; the first one is raised by whoever waits
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+def raise_if_cancelled() -> None:
+    """Ends a task that was cancelled although something on its way swallowed it.
+
+    `asyncio.wait_for` of Python 3.11 does when what it waits for is done in the same moment; so does any `async with`
+    whose exit fails. Loops that would otherwise go on for ever ask here.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

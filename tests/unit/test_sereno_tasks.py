@@ -1,0 +1,84 @@
+"""Parts side by side: the first failure is ours, cancellation reaches all, nothing is left behind."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from sereno import tasks
+from sereno.tasks import raise_if_cancelled, together
+
+
+async def forever(log):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        log.append("ended")
+
+
+async def fail():
+    await asyncio.sleep(0.01)
+    raise ValueError("broken")
+
+
+async def nothing():
+    await asyncio.sleep(0)
+
+
+async def test_the_first_failure_is_raised_and_the_rest_ended():
+    log = []
+    with pytest.raises(ValueError, match="broken"):
+        await together(forever(log), nothing(), fail(), forever(log))
+    assert log == ["ended", "ended"]
+    assert not asyncio.current_task().cancelling()
+
+
+async def test_all_done_is_the_end():
+    await together(nothing(), nothing())
+
+
+async def test_cancellation_reaches_every_part_and_is_ours():
+    log = []
+    task = asyncio.create_task(together(forever(log), forever(log)))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert log == ["ended", "ended"]
+
+
+async def test_a_cancellation_in_the_moment_of_a_failure_is_not_lost():
+    task = asyncio.create_task(together(fail(), forever([])))
+    await asyncio.sleep(0.009)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0.001)
+    assert task.cancelled() or isinstance(task.exception(), ValueError)
+
+
+async def test_a_part_that_swallows_the_first_cancellation_is_cancelled_again(monkeypatch):
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.02)
+
+    async def stubborn():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(2):
+        with pytest.raises(ValueError, match="broken"):
+            await together(stubborn(), fail())
+
+
+async def test_a_loop_notices_a_cancellation_that_something_swallowed():
+    async def loop():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):  # as asyncio.wait_for of 3.11 when both happen at once
+                await asyncio.sleep(1)
+            raise_if_cancelled()
+
+    task = asyncio.create_task(loop())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 2)
