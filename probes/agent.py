@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 SPOOL_FILE = "spool.db"
 TOPOLOGY_FILE = "topology.json"
 _CLOCK_SECONDS = 1.0
+_LOCK_SECONDS = 12.0  # a probe whose supervisor was killed may still be winding up
 
 
 class Agent:
@@ -47,7 +48,7 @@ class Agent:
     ) -> None:
         self.name = name
         self._data, self._registry = data, registry
-        self._lock = take_lock(data)
+        self._lock = take_lock(data, _LOCK_SECONDS)
         self._clock = BootClock(clock or SystemClock())
         self._spool = Spool(data / SPOOL_FILE, name)
         self._spool.begin_boot(self._clock.boot)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INSTANCE_FILE = "instance.json"
 LOCK_FILE = "lock"
-_LOCK_SECONDS = 0.3  # somebody who only looks whether it is held holds it for an instant
+LOOK_SECONDS = 0.3  # somebody who only looks whether it is held holds it for an instant
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,14 +87,14 @@ def forget(data: Path) -> None:
         (data / INSTANCE_FILE).unlink()
 
 
-def take_lock(data: Path) -> int:
-    """The descriptor that holds `DATA/lock` until closed; UsageError when another process has it."""
+def take_lock(data: Path, wait_seconds: float = LOOK_SECONDS) -> int:
+    """The descriptor that holds `DATA/lock` until closed; UsageError when another process keeps it so long."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise UsageError(f"{data}: {error.strerror}; give a directory that can be written with --data") from None
-    deadline = time.monotonic() + _LOCK_SECONDS
+    deadline = time.monotonic() + wait_seconds
     while not _try(descriptor):
         if time.monotonic() > deadline:
             os.close(descriptor)

@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ DEFAULT_PORT = 8080
 LAB_PROBE = "lab-1"  # the probe of the lab's own topology
 LOCAL_PROBE = "local"  # when a topology names no probe
 _PORTS_TRIED = 20
+_LAB_GOES_SECONDS = 1.5
 _QUIET_PORTS = range(20_000, 32_000)
 
 
@@ -131,7 +133,7 @@ def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | 
         }
     ]
     needs = ["broker"]
-    if softswitch is not None and not softswitch.is_up():  # one that is up already is used, and left alone at the end
+    if softswitch is not None and not _stays_up(softswitch):  # one that is up is used, and left alone at the end
         state = ["--state", str(softswitch.state_dir)]
         parts.append(
             {
@@ -176,6 +178,14 @@ def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | 
         "version": __version__,
         "parts": parts,
     }
+
+
+def _stays_up(softswitch: "Lab") -> bool:
+    """Whether somebody else's lab is up; one that just lost its `sereno up` is about to go."""
+    if not softswitch.is_up():
+        return False
+    time.sleep(_LAB_GOES_SECONDS)
+    return softswitch.is_up()
 
 
 def _to(account: str, port: int, folder: Path) -> list[str]:

@@ -159,6 +159,32 @@ def test_what_dies_is_started_again_and_kill_9_of_the_supervisor_leaves_nothing(
     assert up.end() == 0
 
 
+def test_after_kill_9_it_starts_again_at_once_and_ctrl_c_ends_a_start_half_way(up):
+    up.start()
+    up.process.kill()
+    up.process.wait()
+    up.start()  # what the killed one left is still winding up
+    assert up.end() == 0
+    with up.out.open("wb") as out, up.err.open("wb") as err:
+        arguments = [*SERENO, "up", "--topology", str(up.topology), "--data", str(up.data), "--http", "127.0.0.1:0"]
+        up.process = subprocess.Popen(arguments, stdout=out, stderr=err)
+    up.wait_for(lambda: "✓ broker" in up.out.read_text(), "the broker")
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(25) == 0
+    up.wait_for(lambda: processes(up.data) == [], "the end of every process", 12)
+
+
+def test_when_the_terminal_goes_away_everything_ends_in_order(up):
+    arguments = [*SERENO, "up", "--topology", str(up.topology), "--data", str(up.data), "--http", "127.0.0.1:0"]
+    with up.err.open("wb") as err:
+        up.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=err)
+    assert "broker" in up.process.stdout.readline().decode()
+    up.process.stdout.close()
+    assert up.process.wait(40) == 0
+    assert "Traceback" not in up.err.read_text()
+    up.wait_for(lambda: processes(up.data) == [], "the end of every process", 12)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -106,7 +106,8 @@ async def test_a_step_of_the_wall_clock_begins_a_new_boot(tmp_path):
     assert all(len(list(ranges)) == 1 for ranges in held.values())  # no gaps in either
 
 
-async def test_two_agents_never_share_a_spool(tmp_path):
+async def test_two_agents_never_share_a_spool(tmp_path, monkeypatch):
+    monkeypatch.setattr("probes.agent._LOCK_SECONDS", 0.1)
     async with running(tmp_path):
         with pytest.raises(UsageError, match="already runs on this data"):
             Agent(NOBODY, "p1", tmp_path)
