@@ -1,7 +1,9 @@
 """Service-level clocks of an incident, pure: what each affected customer's contract promised, from the opening.
 
-A due date is never relaxed: worsening recomputes it from the opening; getting better ends the graver solution clock
-(met or missed) and goes on with the lighter one; the attention that was promised stays promised.
+A graver priority is owed from the instant at which it began to be suffered, so that a core that lay dead for days
+does not make a fresh outage missed at birth; but worsening never puts off a date already promised. What was missed
+before stays missed, on its own line. Getting better ends the graver solution clock (met or missed) and goes on with
+the lighter one, counted from the opening; the attention that was promised stays promised.
 """
 
 from collections.abc import Mapping
@@ -24,12 +26,16 @@ def heavier(one: Priority, other: Priority) -> bool:
     return PRIORITIES.index(one) < PRIORITIES.index(other)
 
 
-def due(contract: Contract, clock: ClockName, priority: Priority, record: IncidentRecord) -> int | None:
-    """When the contract's promise falls due; None where it promises none."""
+def due(
+    contract: Contract, clock: ClockName, priority: Priority, record: IncidentRecord, started_us: int | None = None
+) -> int | None:
+    """When the contract's promise falls due, counted from the opening or from `started_us`; None where it has none."""
     rule = contract.at(record.opened_us).clock("incident", clock, priority)
     if rule is None:
         return None
-    return rule.due(record.opened_us, record.pauses if clock == "solution" else ())
+    return rule.due(
+        record.opened_us if started_us is None else started_us, record.pauses if clock == "solution" else ()
+    )
 
 
 def owed(
@@ -60,25 +66,40 @@ def _one(
         return
     if clock == "attention" and mine and not (running and heavier(priority, clocks[running[-1]].priority)):
         return
-    fresh = _fresh(record, promise, customer, clock, priority, now_us)
     if running and heavier(priority, clocks[running[-1]].priority):
-        if fresh is not None:
-            old = clocks[running[-1]]
-            missed = "missed" in {old.state, fresh.state}
-            clocks[running[-1]] = replace(fresh, state="missed" if missed else fresh.state)
+        _worse(
+            clocks, running[-1], _fresh(record, promise, customer, clock, priority, now_us, started_us=now_us), now_us
+        )
         return
     if running:
         clocks[running[-1]] = ended(clocks[running[-1]], better_us if better_us is not None else now_us)
+    missed = [place for place in mine if clocks[place].priority == priority and clocks[place].state == "missed"]
+    if missed:
+        clocks.append(replace(clocks.pop(missed[-1]), ended_us=None))
+        return
+    fresh = _fresh(record, promise, customer, clock, priority, now_us)
     if fresh is not None:
         clocks.append(fresh)
 
 
+def _worse(clocks: list[Clock], place: int, fresh: Clock | None, now_us: int) -> None:
+    """The graver promise takes the place of the lighter one, never later than it; one already missed keeps its line."""
+    if fresh is None:
+        return
+    old = clocks[place]
+    if old.state == "missed":
+        clocks[place] = replace(old, ended_us=now_us)
+        clocks.append(fresh)
+    else:
+        clocks[place] = replace(fresh, due_us=min(fresh.due_us, old.due_us), not_after_us=old.due_us)
+
+
 def _fresh(
     record: IncidentRecord, promise: tuple[str, Contract], customer: str | None, clock: ClockName, priority: Priority,
-    now_us: int,
+    now_us: int, *, started_us: int | None = None,
 ) -> Clock | None:  # fmt: skip
     name, contract = promise
-    due_us = due(contract, clock, priority, record)
+    due_us = due(contract, clock, priority, record, started_us)
     if due_us is None:
         return None
     return Clock(
@@ -89,6 +110,7 @@ def _fresh(
         severity=contract.at(record.opened_us).severity(priority),
         due_us=due_us,
         state="missed" if due_us < now_us else "running",
+        started_us=started_us,
     )
 
 
@@ -133,9 +155,16 @@ def repaused(record: IncidentRecord, contracts: Mapping[str, Contract], *, pause
     clocks = []
     for clock in record.clocks:
         if clock.clock == "solution" and clock.ended_us is None and clock.state != "missed":
-            due_us = clock.due_us if paused else due(contracts[clock.contract], "solution", clock.priority, record)
-            state = "paused" if paused else "running"
-            clocks.append(replace(clock, state=state, due_us=due_us if due_us is not None else clock.due_us))
+            due_us = clock.due_us if paused else _recounted(clock, contracts[clock.contract], record)
+            clocks.append(replace(clock, state="paused" if paused else "running", due_us=due_us))
         else:
             clocks.append(clock)
     return tuple(clocks)
+
+
+def _recounted(clock: Clock, contract: Contract, record: IncidentRecord) -> int:
+    """The due date after a pause, from the clock's own start and never later than what it replaced."""
+    due_us = due(contract, clock.clock, clock.priority, record, clock.started_us)
+    if due_us is None:
+        return clock.due_us
+    return due_us if clock.not_after_us is None else min(due_us, clock.not_after_us)

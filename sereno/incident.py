@@ -33,7 +33,11 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One promise of one contract: `due_us` counts from the opening; `ended_us` is when it stopped being owed."""
+    """One promise of one contract.
+
+    `due_us` counts from the opening, or from `started_us`, where a graver priority began.
+    `not_after_us` is the date that a graver promise took the place of; `ended_us` is when it stopped being owed.
+    """
 
     contract: str
     clock: ClockName
@@ -43,6 +47,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     customer: str | None = None
     severity: str | None = None
     ended_us: int | None = None
+    started_us: int | None = None
+    not_after_us: int | None = None
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):

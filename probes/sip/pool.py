@@ -5,7 +5,7 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sereno.calls")
 
 CALLS, ACCOUNTS = 4, 8  # of one pjsua2 process
+LINGER_US = 32_000_000  # 64·T1: how long a call that nobody ends keeps its place after CANCEL or BYE (RFC 3261, 17.1)
 RTP_BLOCK = 20
 RTP_FIRST, RTP_LAST = 20_000, 32_000  # below the kernel's ephemeral ports
 STOP_SECONDS = 2.0
@@ -202,10 +203,20 @@ def plan(targets: Sequence[tuple[Target, str]]) -> list[Plan]:
         groups.setdefault((target.check, source), {})[target.key] = None
     plans: list[Plan] = []
     for (check, source), keys in groups.items():
-        size = CALLS if check == "call" else ACCOUNTS
+        size = _calls_per_worker(target for target, _ in targets) if check == "call" else ACCOUNTS
         for start in range(0, len(keys), size):
             plans.append(Plan(f"{check}-{len(plans) + 1}", source, tuple(keys)[start : start + size]))
     return plans
+
+
+def _calls_per_worker(targets: Iterable[Target]) -> int:
+    """How many call targets share a process so that the calls of a dead path leave room for those of a live one."""
+    overlaps = [
+        -(-(max(target.timeout_us, target.hold_us or 0) + LINGER_US) // target.every_us)
+        for target in targets
+        if target.check == "call" and target.every_us
+    ]
+    return max(1, CALLS // max(overlaps, default=1))
 
 
 def interface_of(address: str) -> str | None:

@@ -1,0 +1,66 @@
+"""What a change of priority does to the promises of a contract."""
+
+import pytest
+
+from alerting import clocks
+from sereno.clock import SECOND_US, parse_instant
+from sereno.contract import load_contract
+from sereno.incident import Element, IncidentRecord
+
+HOUR_US = 3_600 * SECOND_US
+OPENED_US = parse_instant("2026-11-02T12:00:00Z")
+CONTRACTS = {"callmyway": load_contract("callmyway")}
+WHOSE = ("callmyway", "acme")
+
+
+@pytest.fixture
+def record():
+    return IncidentRecord(
+        number=1, state="open", class_="service", priority="Alta", priority_peak="Alta",
+        cause=Element("core", "core-a"), title="", since_us=OPENED_US, opened_us=OPENED_US,
+    )  # fmt: skip
+
+
+def after(record, priority, hours, better_hours=None):
+    """The record once it suffers at this priority, some hours after the opening; clocks already missed are marked."""
+    from msgspec.structs import replace
+
+    now_us = OPENED_US + round(hours * HOUR_US)
+    better_us = None if better_hours is None else OPENED_US + round(better_hours * HOUR_US)
+    record = replace(record, clocks=clocks.passed(record, now_us))
+    return replace(record, clocks=clocks.owed(record, {WHOSE: priority}, CONTRACTS, now_us, better_us))
+
+
+def solutions(record):
+    return [
+        (one.priority, (one.due_us - OPENED_US) / HOUR_US, one.state)
+        for one in record.clocks
+        if one.clock == "solution"
+    ]
+
+
+def test_worse_counts_from_the_worsening(record):
+    record = after(after(record, "Alta", 0), "Urgente", 0.5)
+    assert solutions(record) == [("Urgente", 3.5, "running")]
+
+
+def test_worse_never_puts_off_what_was_promised(record):
+    record = after(after(record, "Alta", 0), "Urgente", 2)
+    assert solutions(record) == [("Urgente", 4.0, "running")]
+
+
+def test_a_service_that_dies_days_after_its_core_is_not_missed_at_birth(record):
+    record = after(after(record, "Alta", 0), "Urgente", 72)
+    assert solutions(record) == [("Alta", 4.0, "missed"), ("Urgente", 75.0, "running")]
+
+
+def test_service_back_in_time_meets_its_clock_and_the_old_miss_goes_on(record):
+    record = after(after(record, "Alta", 0), "Urgente", 72)
+    record = after(record, "Alta", 73, better_hours=72.9)
+    assert solutions(record) == [("Urgente", 75.0, "met"), ("Alta", 4.0, "missed")]
+    assert [one.ended_us is None for one in record.clocks if one.clock == "solution"] == [False, True]
+
+
+def test_both_dead_at_once_then_one_core_left_dead(record):
+    record = after(after(record, "Urgente", 0), "Alta", 0.2, better_hours=0.17)
+    assert solutions(record) == [("Urgente", 3.0, "met"), ("Alta", 4.0, "running")]
