@@ -105,12 +105,10 @@ class Pages:
         language = _language(request)
         page, _found = self._view.panorama(self._clock.now_us())
         with self._store.read() as connection:
-            found = queries.incident(connection, request.path_params["number"])
-        if found is None:
+            record = queries.incident(connection, request.path_params["number"])
+        if record is None:
             return self._page("missing.html", language, status=404, number=request.path_params["number"])
-        line, body, timeline = found
-        zone = page.timezone if page else "UTC"
-        return self._page("incident.html", language, zone=zone, line=line, body=body, timeline=timeline)
+        return self._page("incident.html", language, zone=page.timezone if page else "UTC", record=record)
 
     async def events(self, request: Request) -> Response:
         return EventSourceResponse(self.broadcaster.subscribe(_language(request)), ping=15)

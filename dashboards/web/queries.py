@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from dashboards.web.records import IncidentLine, LastResult, Series
 from sereno.clock import SECOND_US, parse_instant
 from sereno.errors import WireError
+from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_record
 from sereno.store.tables import incident_timeline, incidents, lease, results, topologies, verdict_changes
 from sereno.topology import topology_from_json
 from sereno.topology.model import Topology
@@ -119,41 +119,37 @@ def _mos(result: Result, direction: str) -> float | None:
 
 def open_incidents(connection: Connection) -> list[IncidentLine]:
     """Open incidents, gravest first, then oldest."""
-    rows = connection.execute(select(incidents).where(incidents.c.state.in_(OPEN_STATES)))
-    lines = [_incident_line(row, msgspec.json.decode(row.body)) for row in rows]
-    rank = {"Urgente": 0, "Alta": 1, "Normal": 2, "Baja": 3}
-    return sorted(lines, key=lambda line: (rank.get(line.priority, 9), line.opened_us))
+    rows = connection.execute(select(incidents.c.body).where(incidents.c.state.in_(OPEN_STATES)))
+    lines = [_incident_line(decode_record(row.body)) for row in rows]
+    return sorted(lines, key=lambda line: (PRIORITIES.index(line.priority), line.opened_us))
 
 
-def _incident_line(row: Any, body: dict[str, Any]) -> IncidentLine:
-    running = [(c["due_us"], c["clock"]) for c in body.get("clocks", []) if c["state"] == "running" and c["due_us"]]
+def _incident_line(record: IncidentRecord) -> IncidentLine:
+    running = [(clock.due_us, clock.clock) for clock in record.clocks if clock.state == "running"]
     due_us, clock = min(running, default=(None, None))
     return IncidentLine(
-        number=row.number,
-        state=row.state,
-        klass=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public way to a column named like a keyword
-        priority=row.priority,
-        severity=body.get("severity"),
-        title=body.get("title", ""),
-        since_us=row.since_us,
-        opened_us=row.opened_us,
+        number=record.number,
+        state=record.state,
+        priority=record.priority,
+        severity=record.severity,
+        title=record.title,
+        since_us=record.since_us,
+        opened_us=record.opened_us,
         next_clock=clock,
         next_due_us=due_us,
     )
 
 
-def incident(
-    connection: Connection, number: int
-) -> tuple[IncidentLine, dict[str, Any], list[tuple[int, str, str]]] | None:
-    """One incident: its line, its record and its timeline (at, what, who); None if there is no such number."""
-    row = connection.execute(select(incidents).where(incidents.c.number == number)).first()
-    if row is None:
+def incident(connection: Connection, number: int) -> IncidentRecord | None:
+    """One incident with its timeline; None if there is no such number."""
+    body = connection.execute(select(incidents.c.body).where(incidents.c.number == number)).scalar()
+    if body is None:
         return None
-    body = msgspec.json.decode(row.body)
-    timeline = connection.execute(
+    rows = connection.execute(
         select(incident_timeline).where(incident_timeline.c.number == number).order_by(incident_timeline.c.id)
     )
-    return _incident_line(row, body), body, [(int(t.at_us), str(t.what), str(t.who)) for t in timeline]
+    timeline = tuple(TimelineEntry(at_us=int(row.at_us), what=str(row.what), who=str(row.who)) for row in rows)
+    return decode_record(str(body), timeline)
 
 
 def series(

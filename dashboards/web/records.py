@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from sereno.incident import Priority
 from sereno.verdict import ElementVerdict
 
 
@@ -58,8 +59,7 @@ class IncidentLine:
 
     number: int
     state: str
-    klass: str
-    priority: str
+    priority: Priority
     severity: str | None
     title: str
     since_us: int

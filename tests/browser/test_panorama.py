@@ -58,7 +58,7 @@ def test_a_change_is_on_the_page_within_a_second_and_needs_no_reload(page, serve
     expect(page.locator("#incidents b")).to_have_text(re.compile(r"1 h \d\d min"))
     keep("panorama-core-down")
     page.goto(f"{served.url}/incidents/{number}")
-    expect(page.locator("h2")).to_have_text("Núcleo core-a caído")
+    expect(page.locator("article strong")).to_have_text("Núcleo core-a caído")
     keep("incident")
     assert page.errors == []
 

@@ -1,8 +1,7 @@
 """A store as a collector would leave it, for looking at pages; the instants are given, the rows are real."""
 
-import json
-
 from sereno.clock import SECOND_US, iso
+from sereno.incident import Clock, Element, IncidentRecord, encode_record
 from sereno.store.tables import (
     incident_timeline,
     incidents,
@@ -104,20 +103,22 @@ class Seed:
 
     def incident(self, *, state="open", priority="Alta", title="Núcleo core-a caído", cause=("core", "core-a")):
         opened = self.now_us - 90 * SECOND_US
-        clocks = [("attention", 5_400), ("solution", 14_400)]
-        body = {
-            "severity": "S2",
-            "title": title,
-            "clocks": [
-                {"contract": "callmyway", "clock": name, "due_us": opened + seconds * SECOND_US, "state": "running"}
-                for name, seconds in clocks
-            ],
-        }  # fmt: skip
+        record = IncidentRecord(
+            number=1, state=state, class_="service", priority=priority, priority_peak=priority, severity="S2",
+            cause=Element(*cause), title=title, since_us=opened, opened_us=opened, customers={"acme": priority},
+            clocks=tuple(
+                Clock(
+                    contract="callmyway", customer="acme", clock=name, priority=priority, state="running",
+                    due_us=opened + seconds * SECOND_US,
+                )
+                for name, seconds in (("attention", 5_400), ("solution", 14_400))
+            ),
+        )  # fmt: skip
         with self.store.write() as connection:
             number = connection.execute(
                 incidents.insert().values(
                     state=state, priority=priority, cause_kind=cause[0], cause_name=cause[1], since_us=opened,
-                    opened_us=opened, version=1, body=json.dumps(body), **{"class": "service"},
+                    opened_us=opened, version=1, body=encode_record(record), **{"class": "service"},
                 )
             ).inserted_primary_key[0]  # fmt: skip
             connection.execute(
