@@ -33,7 +33,7 @@ def apply_pending(
                 text = handlers[command.verb](connection, command, now_us)
             else:
                 raise RefusedError(f"no se conoce la orden {command.verb!r}")
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:  # a poisoned order is refused, once
             words = f"la orden {command.verb} trae argumentos que no se entienden: {error!r}"
             finish(connection, command.id, Outcome(state="refused", text=words, code=2), now_us)
         except SerenoError as error:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 SECOND_US = 1_000_000
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200  # what lies outside is a slip of the pen, and beyond what can be computed with
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|us|s|m|h|d))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|s|m|h|d)")
@@ -71,7 +72,7 @@ def from_datetime(moment: datetime) -> int:
 def parse_instant(text: str) -> int:
     """Microseconds UTC of an ISO 8601 instant with an offset or Z.
 
-    Raises ValueError, in words fit for a person, when it is no instant or has no offset.
+    Raises ValueError, in words fit for a person, when it is no instant, has no offset, or lies in another age.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -79,6 +80,8 @@ def parse_instant(text: str) -> int:
         raise ValueError(f"{text!r} is not an ISO 8601 instant such as 2026-07-10T17:30-05:00") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no UTC offset: add Z or -05:00")
+    if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+        raise ValueError(f"{text!r} is out of range: write an instant between {_FIRST_YEAR} and {_LAST_YEAR}")
     return from_datetime(moment)
 
 

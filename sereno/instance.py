@@ -44,13 +44,13 @@ def data_directory(given: Path | None = None) -> Path:
 
 def open_store(data: Path | None = None, database: str | None = None) -> "Store":
     """The store that `--database` or `--data` names; StoreError where there is none yet."""
-    from sereno.store import SQLITE_FILE
+    from sereno.store import SQLITE_FILE, open_database
     from sereno.store import open_store as open_it
 
     if database is not None:
         if data is not None:
             raise UsageError("--data and --database exclude each other; give one")
-        return open_it(database)
+        return open_database(database)
     folder = data_directory(data)
     if not (folder / SQLITE_FILE).exists():
         raise StoreError(

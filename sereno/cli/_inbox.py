@@ -35,7 +35,9 @@ def ask(data: Path | None, database: str | None, verb: str, arguments: Mapping[s
     finally:
         store.dispose()
     if outcome.state == "pending":
-        raise StoreError("the collector did not answer in 5 s; see `sereno doctor`, the order is still in its inbox")
+        raise StoreError(
+            "the collector did not answer in 5 s; the order stays in its inbox: see logs/collector.log in the data"
+        )
     if outcome.state == "refused":
         raise RefusedByDeskError(outcome)
     return outcome.text

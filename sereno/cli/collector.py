@@ -55,12 +55,12 @@ def collector(
     from sereno.listen import parse_http
     from sereno.mqtt import parse_broker
     from sereno.process import run, setup_logging
-    from sereno.store import open_store
+    from sereno.store import open_database, open_store
 
     where, listen = parse_broker(broker), parse_http(http)
     if database is not None and data is not None:
         raise UsageError("--data and --database exclude each other; give one")
-    store = open_store(database if database is not None else data_directory(data))
+    store = open_database(database, create=True) if database is not None else open_store(data_directory(data))
     setup_logging()
     watched = _watched(store, topology, desk)
     again = _Reload(topology, desk, watched)

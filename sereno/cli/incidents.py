@@ -11,6 +11,8 @@ from sereno.incident import ACTIVE, PRIORITIES, STATES, IncidentRecord, incident
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
+_HIGHEST = 2**63 - 1  # what a database can count to
+
 Number = Annotated[int, typer.Argument(help="The incident's number.", show_default=False)]
 Data = Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)]
 Database = Annotated[str | None, typer.Option("--database", help="Database URL instead.", show_default=False)]
@@ -159,6 +161,8 @@ def _read(
     from sereno.instance import open_store
     from sereno.store.desk import incidents
 
+    if number is not None and number > _HIGHEST:
+        return []
     store = open_store(data, database)
     try:
         with store.read() as connection:

@@ -35,9 +35,11 @@ def add(
         name = _service(data, database)
     if not name:
         raise UsageError(f"--scope {scope}: write kind:name, such as sbc:sbc-1, or service")
+    from_us, to_us = _instant("--from", start), _instant("--to", end)
+    if to_us <= from_us:
+        raise UsageError(f"--from {start} is not before --to {end}; give a window that ends after it begins")
     arguments = {
-        "kind": kind, "name": name, "critical_fix": critical_fix,
-        "from_us": _instant("--from", start), "to_us": _instant("--to", end),
+        "kind": kind, "name": name, "critical_fix": critical_fix, "from_us": from_us, "to_us": to_us,
         "announced_us": _instant("--announced", announced) if announced else None,
     }  # fmt: skip
     text = ask(data, database, "maintenance.add", arguments, by)

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from sereno.errors import StoreError
+from sereno.errors import StoreError, UsageError
 from sereno.store.migrate import upgrade
 
 SQLITE_FILE = "sereno.db"
@@ -92,6 +92,26 @@ def open_store(where: str | Path) -> Store:
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         raise StoreError(f"{_where(text)}: {_words(error)}; check the database URL or --data") from None
     return Store(engine, text)
+
+
+def open_database(url: str, *, create: bool = False) -> Store:
+    """The store behind `--database`; who only asks does not create one: StoreError where there is none."""
+    if "://" not in url:
+        raise UsageError(
+            f"--database {url!r}: not a database URL; write one, such as sqlite:////var/lib/sereno/sereno.db"
+        )
+    if url.startswith("sqlite") and not create:
+        try:
+            path = make_url(url).database
+        except SQLAlchemyError as error:
+            raise UsageError(
+                f"--database {url!r}: {_words(error)}; write one such as sqlite:////DIR/sereno.db"
+            ) from None
+        if path is None or not Path(path).is_file():
+            raise StoreError(
+                f"{path or url}: there is no database here; check --database, or name a directory with --data"
+            )
+    return open_store(url)
 
 
 def _options(url: str) -> dict[str, Any]:

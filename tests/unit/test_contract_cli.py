@@ -66,7 +66,7 @@ def test_a_contract_in_a_file():
         ((*DUE, "--opened", "today"),
          "--opened: 'today' is not an ISO 8601 instant such as 2026-07-10T17:30-05:00"),
         ((*DUE, "--opened", "9999-12-31T23:00-05:00"),
-         "--opened 9999-12-31T23:00-05:00: is out of range; write an instant between 1970 and 2200"),
+         "--opened: '9999-12-31T23:00-05:00' is out of range: write an instant between 1970 and 2200"),
         ((*DUE, "--opened", "2019-01-01T00:00Z"),
          "--opened 2019-01-01T00:00Z: wekall promised nothing yet; its first version is of 2021-06-03"),
         ((*DUE, *OPENED, "--kind", "problem"), "--kind 'problem': is not known; write incident or request"),
