@@ -51,6 +51,7 @@ class Pipeline:
     def __init__(self, folder, port):
         self.folder, self.port = folder, port
         self.processes = {}
+        self.started = []
         (folder / "topology.yaml").write_text(TOPOLOGY)
         (folder / "probe").mkdir()
         self.config = broker.prepare(folder / "broker", port, ["p1", "p2"])
@@ -78,6 +79,7 @@ class Pipeline:
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(arguments[part], stdout=log, stderr=log, env=environment)
+        self.started.append(self.processes[name])
         if name == "broker":
             self.wait_for(self.broker_answers, "the broker")
 
@@ -133,7 +135,7 @@ def quiet_port():
 def pipeline(tmp_path):
     found = Pipeline(tmp_path, quiet_port())
     yield found
-    for process in found.processes.values():
+    for process in found.started:
         process.kill()
         process.wait()
 
