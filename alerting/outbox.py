@@ -51,7 +51,8 @@ class Dispatcher:
                 self._wake.clear()
                 wait = await self._round()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), wait)
+                    async with asyncio.timeout(wait):  # wait_for of 3.11 can swallow a cancellation
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -159,7 +159,8 @@ class AlertingService:
         if more:
             return
         try:
-            await asyncio.wait_for(self._wake.wait(), self._patience())
+            async with asyncio.timeout(self._patience()):  # wait_for of 3.11 can swallow a cancellation
+                await self._wake.wait()
         except TimeoutError:
             return
 

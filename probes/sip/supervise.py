@@ -131,7 +131,8 @@ class WorkerProcess:
                 pause = _BACK_OFF_SECONDS[0]
             log.warning("worker %s ended (%s); again in %.1f s", self.name, ended, pause)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                async with asyncio.timeout(pause):  # wait_for of 3.11 can swallow a cancellation
+                    await self._stopping.wait()
             pause = min(2 * pause, longest)
 
     async def _one_life(self) -> str:
