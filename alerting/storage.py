@@ -1,18 +1,18 @@
 """The desk's machine and the store: written after each round in one transaction, rebuilt from it at start."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from alerting.causes import Key
 from alerting.desk import DeskMachine, DeskSnapshot
 from alerting.effects import Effect, Notification, TimelineAdded
 from alerting.machine import AlarmState
 from sereno.incident import IncidentRecord, encode_record
+from sereno.store.changes import changes_after, last_said
 from sereno.store.desk import incidents as read_incidents
-from sereno.store.tables import alarm_states, incident_timeline, incidents, outbox, positions, verdict_changes
+from sereno.store.tables import alarm_states, incident_timeline, incidents, outbox, positions
 from sereno.verdict import Change
 
 READER = "alerting"
@@ -39,7 +39,7 @@ class Memory:
                 now_us=marks.get(CLOCK, 0),
                 dirty_us=None,
                 next_number=max((record.number for record in records), default=0) + 1,
-                world=tuple(_world(connection, self.position)),
+                world=tuple(last_said(connection, self.position).values()),
                 alarms=tuple(alarms),
                 incidents=tuple(records),
             )
@@ -48,14 +48,8 @@ class Memory:
         self._alarms = {state.key: state for state in alarms}
 
     def news(self, connection: Connection) -> list[tuple[int, Change]]:
-        """What was said since the last round, oldest first."""
-        rows = connection.execute(
-            select(verdict_changes)
-            .where(verdict_changes.c.id > self.position)
-            .order_by(verdict_changes.c.id)
-            .limit(BATCH)
-        )
-        return [(int(row.id), _change(row)) for row in rows]
+        """What was said since the last round, at most a batch of it."""
+        return changes_after(connection, self.position, BATCH)
 
     def write(
         self, connection: Connection, machine: DeskMachine, effects: Iterable[Effect], position: int, now_us: int
@@ -144,29 +138,3 @@ def _message(effect: Notification, now_us: int) -> dict[str, object]:
         "state": "pending",
         "attempts": 0,
     }
-
-
-def _world(connection: Connection, position: int) -> list[Change]:
-    """The last thing said of each element, as far as the desk has read."""
-    last = (
-        select(func.max(verdict_changes.c.id))
-        .where(verdict_changes.c.id <= position)
-        .group_by(verdict_changes.c.kind, verdict_changes.c.name, verdict_changes.c.what)
-    )
-    rows = connection.execute(
-        select(verdict_changes).where(verdict_changes.c.id.in_(last)).order_by(verdict_changes.c.id)
-    )
-    return [_change(row) for row in rows]
-
-
-def _change(row: Row[Any]) -> Change:
-    return Change(
-        kind=row.kind,
-        name=row.name,
-        what=row.what,
-        state=row.state,
-        since_us=row.since_us,
-        at_us=row.at_us,
-        reason=row.reason,
-        facts=msgspec.json.decode(row.facts),
-    )

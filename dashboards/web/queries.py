@@ -13,7 +13,6 @@ from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_re
 from sereno.store.tables import incident_timeline, incidents, lease, results, topologies, verdict_changes
 from sereno.topology import topology_from_json
 from sereno.topology.model import Topology
-from sereno.verdict import Change
 from sereno.wire import Result, decode
 
 OPEN_STATES = ("open", "acknowledged", "in_progress", "reopened")
@@ -27,29 +26,6 @@ def current_topology(connection: Connection) -> tuple[str, Topology] | None:
     if row is None:
         return None
     return str(row.hash), topology_from_json(msgspec.json.decode(row.topology))
-
-
-def changes_after(connection: Connection, last_id: int) -> list[tuple[int, Change]]:
-    """Verdict changes after an id, oldest first."""
-    rows = connection.execute(
-        select(verdict_changes).where(verdict_changes.c.id > last_id).order_by(verdict_changes.c.id)
-    )
-    return [
-        (
-            int(row.id),
-            Change(
-                kind=row.kind,
-                name=row.name,
-                what=row.what,
-                state=row.state,
-                since_us=row.since_us,
-                at_us=row.at_us,
-                reason=row.reason,
-                facts=msgspec.json.decode(row.facts),
-            ),
-        )
-        for row in rows
-    ]
 
 
 def marker(connection: Connection) -> tuple[int, int]:

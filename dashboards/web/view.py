@@ -7,6 +7,7 @@ from dashboards.web.recent import Recent
 from dashboards.web.records import Panorama, PathCell, ProbeLine, SbcRow, Series
 from sereno.clock import SECOND_US
 from sereno.store import Store
+from sereno.store.changes import changes_after
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict
 from sereno.wire import Result
@@ -31,7 +32,7 @@ class View:
     def panorama(self, now_us: int) -> tuple[Panorama | None, dict[str, list[Result]]]:
         """The page at an instant and the recent results per element; None until a topology was accepted."""
         with self._store.read() as connection:
-            for identifier, change in queries.changes_after(connection, self._last_id):
+            for identifier, change in changes_after(connection, self._last_id):
                 self._last_id = identifier
                 self._latest[change.kind, change.name, change.what] = change
             self._topology = queries.current_topology(connection)
