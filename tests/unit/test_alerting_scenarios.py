@@ -120,7 +120,7 @@ def test_a_core_and_an_sbc_together_are_two_causes_and_never_urgente(tmp_path: P
     bench.tick(120)
     found = {record.cause: record for record in bench.incidents()}
     assert set(found) == {Element("sbc", "sbc-1"), Element("path", "sbc-2/core-a")}
-    assert found[Element("path", "sbc-2/core-a")].title == "Camino sbc-2/core-a caído; core-a sin confirmar"
+    assert found[Element("path", "sbc-2/core-a")].title == "Ruta sbc-2/core-a caída; core-a sin confirmar"
     assert {record.priority for record in bench.incidents()} == {"Alta", "Normal"}
 
 
@@ -180,7 +180,7 @@ def test_every_path_of_an_sbc_whose_edge_answers_is_the_sbc(bench: Bench) -> Non
     bench.tick(60)
     record = bench.one()
     assert (record.cause, record.priority) == (Element("sbc", "sbc-1"), "Alta")
-    assert record.title == "SBC sbc-1: su borde contesta, ningún camino funciona"
+    assert record.title == "SBC sbc-1: su borde contesta, ninguna ruta funciona"
 
 
 def test_failover_broken_joins_the_dead_core_and_downs_its_site(bench: Bench) -> None:
@@ -396,7 +396,7 @@ def test_what_it_was_at_its_worst_stays_in_the_record(bench: Bench) -> None:
     bench.tick(10)
     bench.down(60, B[0], "site:p", "site:q", "service:voz", since=58)
     bench.tick(60)
-    assert bench.one().title == "Servicio de voz caído: ningún camino funciona (por ahora se sabe: core-a)"
+    assert bench.one().title == "Servicio de voz caído: ninguna ruta funciona (por ahora se sabe: core-a)"
     bench.down(61, B[1], "core-b", since=58)
     bench.tick(61)
     bench.up(100, *A, *B, "core-a", "site:p", "site:q", "service:voz", since=99)
