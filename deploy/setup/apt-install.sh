@@ -33,7 +33,9 @@ if [ -e "$policy" ]; then
     kept="$policy.sereno-kept.$$"
     mv "$policy" "$kept"
 fi
-trap restore EXIT INT TERM
+trap restore EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
