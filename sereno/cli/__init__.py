@@ -3,9 +3,12 @@
 Each command is one module, imported only when it is asked for, so that `sereno mos` never loads a database.
 """
 
+import errno
 import importlib
+import io
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -81,6 +84,22 @@ def fail(message: str, code: int = 2) -> NoReturn:
 
 def main() -> None:
     """Entry point: every error that is somebody's fault is one line and an exit status; no traceback."""
+    _standard_streams()
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read us has read enough
+        _forget_output()
+        raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _forget_output()
+        fail(f"the output cannot be written: {error.strerror}")
+    raise SystemExit(code)
+
+
+def _run() -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(prog_name="sereno", standalone_mode=False)
@@ -90,10 +109,35 @@ def main() -> None:
         message = error.format_message()
         if message:
             fail(message.rstrip(".") + "; see --help", 2)
-        raise SystemExit(2) from None
+        return 2
     except (typer.Abort, KeyboardInterrupt):
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    raise SystemExit(code if isinstance(code, int) else 0)
+        return 130
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # the library's own answer to a closed pipe: status 1
+            raise leaving.__context__ from None
+        code = leaving.code
+    return code if isinstance(code, int) else 0
+
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def _standard_streams() -> None:
+    """Descriptors 0 to 2 exist (a file opened later must not become one), and what is said is UTF-8 in any locale."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lives as long as we do
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lives as long as we do
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _forget_output() -> None:
+    """What is still buffered goes nowhere, so that leaving does not fail over it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

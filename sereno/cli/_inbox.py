@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sereno.clock import SystemClock
-from sereno.errors import SerenoError, StoreError
+from sereno.errors import SerenoError, StoreError, UsageError
 from sereno.instance import data_directory, lock, open_store
 from sereno.store import Store
 from sereno.store.commands import Outcome, collector_alive, submit, wait
@@ -25,6 +25,9 @@ class RefusedByDeskError(SerenoError):
 
 def ask(data: Path | None, database: str | None, verb: str, arguments: Mapping[str, Any], who: str | None) -> str:
     """What was done, in words; RefusedByDeskError with why not."""
+    for text in (who, *arguments.values()):
+        if isinstance(text, str) and _is_garbled(text):
+            raise UsageError(f"{text!r}: is not text in UTF-8; write it again")
     store = open_store(data, database)
     try:
         command = submit(store, verb, arguments, who or _user())
@@ -41,6 +44,11 @@ def ask(data: Path | None, database: str | None, verb: str, arguments: Mapping[s
     if outcome.state == "refused":
         raise RefusedByDeskError(outcome)
     return outcome.text
+
+
+def _is_garbled(text: str) -> bool:
+    """Whether it holds octets that are no UTF-8 (they arrive from the command line as lone surrogates)."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _apply_here(store: Store, command: int, folder: Path | None) -> Outcome:
