@@ -1,5 +1,9 @@
 """Runs a probe's targets: fixed cadence, an extra check and the canaries at once after a first failure.
 
+Registrations and calls come so rarely that their turn would be awaited for long. A server's own failure (RFC 3261,
+21.5 and 21.6) is therefore put to every other way to the same core at once: is it the core, or the way? And the first
+success after a failure is asked again at once too: is it over?
+
 A failed result waits for the canaries' round (half a second at most) and carries what they said in
 `evidence.canaries`; the extra check does not wait for it. A check that raises is the probe's own fault and becomes an
 `invalid`/`probe_fault` result; nothing that a check or a listener does ends the scheduler.
@@ -18,6 +22,9 @@ from probes.checks.run import HUNG_AFTER_SECONDS, guarded
 from sereno.wire import Result
 
 log = logging.getLogger(__name__)
+
+RARE = frozenset({"register", "call"})
+_SERVER_FAILURE = 500
 
 Key = tuple[str | None, ...]
 
@@ -89,15 +96,33 @@ class Scheduler:
             found = await guarded(target, self._runtime, self._registry, self._hung_after)
         finally:
             self._cadence.finished(key)
+        for doubtful in self._doubts(key, found):
+            if self._cadence.out_of_turn(doubtful):
+                self._start(doubtful)
         if found.outcome == "failed":
-            first = key not in self._failing
-            self._failing.add(key)
-            if first and self._cadence.out_of_turn(key):
-                self._start(key)
             found = await self._testified(found, sent)
-        elif found.outcome == "ok":
-            self._failing.discard(key)
         self._give(found)
+
+    def _doubts(self, key: Key, found: Result) -> list[Key]:
+        """What to ask at once after this result; it is noted which targets are failing."""
+        target = self._targets[key]
+        if found.outcome == "failed" and key not in self._failing:
+            siblings = [] if target.check not in RARE or (found.code or 0) < _SERVER_FAILURE else self._siblings(target)
+            news = not any(sibling in self._failing for sibling in siblings)
+            self._failing.add(key)
+            return [key, *siblings] if news else [key]
+        if found.outcome == "ok" and key in self._failing:
+            self._failing.discard(key)
+            return [key] if target.check in RARE else []
+        return []
+
+    def _siblings(self, target: Target) -> list[Key]:
+        """Every other registration and call through the same core."""
+        return [
+            key
+            for key, other in self._targets.items()
+            if other.check in RARE and other.core == target.core and key != target.key
+        ]
 
     async def _testified(self, found: Result, sent: float) -> Result:
         if self._canaries is None:

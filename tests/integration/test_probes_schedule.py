@@ -119,6 +119,74 @@ async def test_an_extra_check_at_the_first_failure_only():
     assert times[6] - times[5] < 250_000
 
 
+def rare(check, sbc, core, account="a"):
+    return Target(
+        check=check, sbc=sbc, core=core, account=account, every_us=600_000, timeout_us=300_000,
+        phase={"register": 0.0, "call": 0.5}[check] + (0.25 if sbc == "sbc-2" else 0.0),
+    )  # fmt: skip
+
+
+async def until(targets, check, enough):
+    """Results of a scheduler until `enough(results)`."""
+    got, done = [], asyncio.Event()
+
+    def take(found):
+        got.append(found)
+        if enough(got):
+            done.set()
+
+    names = {one.check for one in targets}
+    scheduler = Scheduler(targets, runtime(), take, registry=dict.fromkeys(names, check))
+    async with asyncio.timeout(10), running(scheduler):
+        await done.wait()
+    return got, scheduler
+
+
+async def test_a_servers_failure_is_put_to_every_way_to_that_core_at_once():
+    ways = [rare(check, sbc, core) for check in ("register", "call") for sbc in ("sbc-1", "sbc-2") for core in "ab"]
+
+    async def check(one, run):
+        if one.core == "a":
+            return result(one, run.clock.now_us(), "failed", "sip_5xx", code=500)
+        return result(one, run.clock.now_us(), "ok")
+
+    def confirmed(got):
+        failures = [(one.check, one.sbc) for one in got if one.outcome == "failed"]
+        return all(failures.count(way) >= 2 for way in {(one.check, one.sbc) for one in ways})
+
+    got, scheduler = await until(ways, check, confirmed)
+    failed = [parse_instant(one.at) for one in got if one.outcome == "failed"]
+    assert max(failed) - min(failed) < 140_000, "every way twice, before any other turn"
+    assert {(one.sbc, one.check) for one in got if one.core == "b"} <= {("sbc-1", "register")}
+    assert scheduler.counts.extras == 7  # each of four ways twice; the first one's first was its turn
+
+
+@pytest.mark.parametrize(("reason", "code"), [("auth", 401), ("timeout", None), ("one_way", 200)])
+async def test_what_is_no_servers_failure_is_that_ways_own_affair(reason, code):
+    ways = [rare("register", "sbc-1", "a"), rare("call", "sbc-1", "a"), rare("call", "sbc-2", "a")]
+
+    async def check(one, run):
+        if one.check == "register":
+            return result(one, run.clock.now_us(), "failed", reason, code=code)
+        return result(one, run.clock.now_us(), "ok")
+
+    _, scheduler = await until(ways, check, lambda got: len(got) == 4)
+    assert scheduler.counts.extras == 1
+
+
+async def test_a_rare_success_after_failures_is_asked_again_at_once():
+    outcomes = iter(["failed", "failed", "ok", "ok", "ok"])
+
+    async def check(one, run):
+        return result(one, run.clock.now_us(), next(outcomes), code=500)
+
+    got, scheduler = await until([rare("call", "sbc-1", "a")], check, lambda got: len(got) == 5)
+    times = [parse_instant(found.at) for found in got]
+    assert times[3] - times[2] < 300_000, "at once"
+    assert times[4] - times[3] > 300_000, "the next one keeps the beat"
+    assert scheduler.counts.extras == 2
+
+
 async def test_a_check_that_raises_is_the_probes_fault_and_the_others_go_on(caplog):
     async def check(one, run):
         if one.name == "bad":
