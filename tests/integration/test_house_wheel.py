@@ -78,3 +78,20 @@ def test_the_meter_and_the_command_work_from_the_wheel(site):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("sereno ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["contract", "list"], "callmyway"),
+        (["mos", "--codec", "G711", "--json"], '"mos_lq":4.409'),
+        (["lab", "--help"], "loopback"),
+        (["metrics"], "sereno_verdict_state"),
+        (["dashboards", "render", "boards"], "panorama.json"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_commands_find_their_data_in_the_wheel(site, arguments, said):
+    done = run(site, f"sys.argv[1:] = {arguments!r}\nfrom sereno.cli import main\nmain()\n")
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
