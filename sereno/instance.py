@@ -98,7 +98,9 @@ def take_lock(data: Path, wait_seconds: float = LOOK_SECONDS) -> int:
     while not _try(descriptor):
         if time.monotonic() > deadline:
             os.close(descriptor)
-            raise UsageError(f"{data}: a Sereno already runs on this data; stop it, or choose another --data")
+            running = read(data)
+            where = f" at {running.url}" if running is not None else ""
+            raise UsageError(f"{data}: a Sereno already runs on this data{where}; stop it, or choose another --data")
         time.sleep(0.02)
     return descriptor
 

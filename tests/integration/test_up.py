@@ -115,9 +115,8 @@ def test_up_watches_reloads_and_stops_in_order(up):
         check=False,
     )
     assert second.returncode == 2
-    assert (
-        second.stderr == f"sereno: {up.data}: a Sereno already runs on this data; stop it, or choose another --data\n"
-    )
+    running = f"a Sereno already runs on this data at {said.url}"
+    assert second.stderr == f"sereno: {up.data}: {running}; stop it, or choose another --data\n"
 
     up.topology.write_text(TOPOLOGY.replace("primary: core-a", "primary: core-c"))
     up.process.send_signal(signal.SIGHUP)
