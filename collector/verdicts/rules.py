@@ -87,10 +87,21 @@ def core(reaches: Sequence[Reach], inside: Value | None, *, sbcs: int) -> Value:
         since = sorted(value.since_us for value in refused)[enough - 1]
         return Value("degraded", since, "core_refusing", frozenset({"core_refusing"}))
     if reached:
-        return Value("up", min(value.since_us for value in reached))
+        return Value("up", max(min(value.since_us for value in reached), _accepts_since(reaches, enough)))
     if inside is not None and inside.alive:
         return Value("degraded", inside.since_us, "unreachable_from_sbcs")
     return _unreached(reaches, inside, sbcs)
+
+
+def _accepts_since(reaches: Sequence[Reach], enough: int) -> int:
+    """When so few SBCs were left to whom the core says no that it counts as serving again."""
+    served = [one.planes for one in reaches if not refusing(one.planes)]
+    since = sorted(
+        max((plane.since_us for plane in (planes.registration, planes.call) if plane and plane.alive), default=0)
+        for planes in served
+    )
+    place = len(reaches) - enough
+    return since[place] if 0 <= place < len(since) else 0
 
 
 def _unreached(reaches: Sequence[Reach], inside: Value | None, sbcs: int) -> Value:

@@ -358,3 +358,21 @@ def test_a_change_in_one_path_does_not_touch_the_rest():
     feed(engine, [probe.result(second, "options", "sbc-7", "core-a", **failed) for second in (3, 4)])
     assert states(engine, 4)["path", "sbc-7/core-a"] == "down"
     assert 0 < len(evaluated) < 40
+
+
+def test_a_core_that_serves_again_is_up_since_the_first_good_answer():
+    checks = {"options": {"every": "1s", "timeout": "900ms"}, "register": {"every": "2s", "accounts": ["m"]}}
+    accounts = {"m": {"user": "9", "realm": "x", "password": {"env": "M"}}}
+    engine, probe = Engine(topology(checks=checks, accounts=accounts)), Probe()
+    changes = []
+    refused = {"outcome": "failed", "reason": "sip_5xx", "code": 500, "answered_by": "sbc"}
+    for second in range(30):
+        changes += feed(engine, probe.second(second))
+        for sbc, odd, healed in (("sbc-1", 0, 20), ("sbc-2", 1, 21)):
+            if second % 2 == odd:
+                fields = refused if 10 <= second < healed else {}
+                changes += feed(engine, [probe.result(second + 0.5, "register", sbc, "core-a", account="m", **fields)])
+    core = [(one.state, (one.since_us - T0) / S) for one in changes if (one.name, one.what) == ("core-a", VERDICT)]
+    assert core == [("up", 0), ("degraded", 11.5), ("up", 20.5)]
+    findings = [(one.state, (one.since_us - T0) / S) for one in changes if one.what == "core_refusing"]
+    assert findings == [("true", 11.5), ("false", 20.5)]
