@@ -240,6 +240,12 @@ class Live:
     def all_up(self):
         return {state for state, _ in self.states().values()} == {"up"}
 
+    def changes(self, kind, name):
+        """What was said of an element, in order."""
+        columns = verdict_changes.c
+        statement = select(columns.state, columns.since_us, columns.at_us).order_by(columns.id)
+        return self.query(statement.where(columns.kind == kind, columns.name == name, columns.what == "verdict"))
+
     def up_since_us(self, kind):
         """The first good sample of elements of this kind."""
         columns = verdict_changes.c
