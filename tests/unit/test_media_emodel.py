@@ -150,10 +150,10 @@ def test_command_unknown_is_null_and_status_3():
         (("--codec", "G999"), "no such codec"),
         (("--codec", "G711", "--loss", "101"), "--loss 101: must be 0 to 100 percent"),
         (("--codec", "G711", "--loss", "nan"), "--loss nan: must be 0 to 100 percent"),
-        (("--codec", "G711", "--delay", "-1"), "--delay -1: must be 0 or more ms"),
+        (("--codec", "G711", "--delay", "-1"), "--delay -1: must be 0 to 60000 ms"),
         (("--codec", "G711", "--delay", "inf"), "--delay inf"),
-        (("--codec", "G711", "--burst-ratio", "0"), "--burst-ratio 0: must be 1 or more (1 is random loss)"),
-        (("--codec", "G711", "--qdu", "0"), "--qdu 0: must be more than 0 units"),
+        (("--codec", "G711", "--burst-ratio", "0"), "--burst-ratio 0: must be 1 to 1000 (1 is random loss)"),
+        (("--codec", "G711", "--qdu", "0"), "--qdu 0: must be 0.001 to 1000 units"),
     ],
 )
 def test_command_refuses(arguments, message):
