@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from sereno.clock import SECOND_US
 from sereno.errors import WireError
 from sereno.ranges import Ranges
 from sereno.store.results import Cursor, Cursors, Refused
@@ -15,6 +16,8 @@ from sereno.wire import BATCH_LIMIT, VERSION, Ack, Batch, Result, decode
 
 _NAME_LIMIT = 64
 _SEQ_LIMIT = 1 << 62
+_AHEAD_US = 5 * SECOND_US  # more than clocks that are kept may differ
+_BEHIND_US = 60 * 86_400 * SECOND_US  # far more than a spool keeps: a machine that woke up without its clock, in 1970
 
 
 class Taken(msgspec.Struct, kw_only=True):
@@ -34,8 +37,8 @@ class Ingest:
         self.cursors = cursors
         self._holds: dict[str, dict[str, int]] = {}  # per probe, the oldest seq that its spool holds, by boot
 
-    def take(self, messages: Iterable[tuple[str, bytes]]) -> Taken:
-        """Messages as (probe of the topic, payload), in the order they came."""
+    def take(self, messages: Iterable[tuple[str, bytes]], now_us: int | None = None) -> Taken:
+        """Messages as (probe of the topic, payload), in the order they came, at `now_us` (None: do not compare)."""
         taken = Taken(fresh=[], refused=[], moved=set(), probes=set(), missing={})
         for probe, payload in messages:
             try:
@@ -47,7 +50,7 @@ class Ingest:
             taken.probes.add(probe)
             self._holds[probe] = dict(batch.oldest)
             self._advance(batch, taken)
-            self._results(batch, taken)
+            self._results(batch, taken, now_us)
         return taken
 
     def ack(self, probe: str, epoch: int) -> Ack:
@@ -59,7 +62,7 @@ class Ingest:
                 committed[boot] = [(max(first, oldest), last) for first, last in cursor.ranges if last >= oldest]
         return Ack(v=VERSION, epoch=epoch, committed=committed)
 
-    def _results(self, batch: Batch, taken: Taken) -> None:
+    def _results(self, batch: Batch, taken: Taken, now_us: int | None) -> None:
         cursor = self._cursor(batch.probe, batch.boot)
         for seq, raw in enumerate(batch.results, batch.first):
             if seq in cursor.ranges:
@@ -67,6 +70,8 @@ class Ingest:
             try:
                 result = decode(raw, Result)
                 _check(result, batch, seq)
+                if now_us is not None:
+                    _check_time(result, now_us)
                 taken.fresh.append((result, result.at_us))
             except WireError as error:
                 text = bytes(raw).decode("utf-8", "replace")
@@ -112,3 +117,11 @@ def _check(result: Result, batch: Batch, seq: int) -> None:
     names = (result.sbc, result.core, result.target)
     if any(name is not None and (len(name) > _NAME_LIMIT or not name.isprintable()) for name in names):
         raise WireError("the name of an SBC, a core or a target is no name")
+
+
+def _check_time(result: Result, now_us: int) -> None:
+    """One result from another age would be the newest for ever, or make the ledger begin with it."""
+    if result.at_us > now_us + _AHEAD_US:
+        raise WireError(f"sent at {result.at}, which is still to come: the clock of {result.probe} is ahead")
+    if result.at_us < now_us - _BEHIND_US:
+        raise WireError(f"sent at {result.at}, longer ago than any spool keeps: the clock of {result.probe} is behind")

@@ -86,7 +86,7 @@ class CollectorService:
 
     def _messages(self, messages: Sequence[Incoming]) -> None:
         now_us = self._clock.now_us()
-        taken = self._ingest.take([(each.probe, each.payload) for each in messages if each.kind == "results"])
+        taken = self._ingest.take([(each.probe, each.payload) for each in messages if each.kind == "results"], now_us)
         statuses = [each for each in messages if each.kind == "status"]
         changed = False
         if taken.fresh or taken.refused or taken.moved or statuses:

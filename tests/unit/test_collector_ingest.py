@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from collector.ingest import Ingest
+from sereno.clock import parse_instant
 from sereno.wire import VERSION, Batch, encode
 
 AT = "2026-11-21T00:00:00.000000Z"
@@ -96,3 +97,20 @@ def test_what_lies_below_the_oldest_held_and_never_came_is_missing_once():
     taken = ingest.take([("p", batch(result(10), first=10, oldest={"b": 8}))])
     assert taken.missing == {"p": 5}  # 3 to 7 were dropped by a full spool
     assert ingest.take([("p", batch(result(11), first=11, oldest={"b": 8}))]).missing == {}
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        ("2026-11-21T00:00:05.000001Z", "still to come: the clock of p is ahead"),
+        ("2199-12-31T00:00:00Z", "still to come: the clock of p is ahead"),
+        ("1970-01-01T00:00:07Z", "longer ago than any spool keeps: the clock of p is behind"),
+    ],
+)
+def test_a_result_of_another_age_is_refused_and_counts_as_committed(at, why):
+    ingest = Ingest({})
+    taken = ingest.take([("p", batch(result(1, at=at), result(2), first=1))], parse_instant(AT))
+    assert [each.seq for each, _ in taken.fresh] == [2]
+    (refused,) = taken.refused
+    assert refused.why.endswith(why)
+    assert ingest.ack("p", 1).committed == {"b": [(1, 2)]}
