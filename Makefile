@@ -30,17 +30,17 @@ setup: $(APT_RUN) $(PY) $(EXT)
 setup-test: $(APT_TEST) $(PY) $(EXT)
 
 $(APT_RUN):
-	@echo "[1/3] Debian packages"
+	@echo "[1/2] Debian packages"
 	@sh deploy/setup/apt-install.sh $(LISTS_RUN)
 	@mkdir -p .make && touch $@
 
 $(APT_TEST):
-	@echo "[1/3] Debian packages, tests' too"
+	@echo "[1/2] Debian packages, tests' too"
 	@sh deploy/setup/apt-install.sh $(LISTS_TEST)
 	@mkdir -p .make && touch $@ $(APT_RUN)
 
 $(PY): | $(APT_RUN)
-	@echo "[2/3] Python packages into $(VENV) (about a minute)"
+	@echo "[2/2] Python packages and the C meter into $(VENV) (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sereno: $(PYTHON) is older than 3.11; run make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --progress-bar off -c deploy/setup/constraints.txt setuptools
@@ -48,7 +48,7 @@ $(PY): | $(APT_RUN)
 	@mkdir -p .make && touch $@ $(EXT)
 
 $(EXT): $(C_SOURCES) | $(PY)
-	@echo "[3/3] the C meter"
+	@echo "the C meter, built again"
 	@$(BIN)/python setup.py -q build_ext --inplace
 	@mkdir -p .make && touch $@
 

@@ -17,7 +17,7 @@ class Recent:
     """A cache of the store's newest results; the store stays the truth and is read whole once a minute."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, dict[tuple[str, str, int], Result]] = {}
+        self._kept: dict[str, dict[tuple[str, str, int], tuple[int, Result]]] = {}
         self._whole_us = 0
         self._read_us = 0
 
@@ -36,10 +36,8 @@ class Recent:
             kept = self._kept.setdefault(element, {})
             begin_us = since_us if kept else from_us
             for result in queries.recent_results(connection, element, probes, begin_us, checks):
-                kept[result.probe, result.boot, result.seq] = result
-            listed = sorted(kept.values(), key=lambda result: result.at)
-            while listed and listed[0].at_us < from_us:
-                old = listed.pop(0)
-                del kept[old.probe, old.boot, old.seq]
-            found[element] = listed
+                kept[result.probe, result.boot, result.seq] = result.at_us, result
+            for key in [key for key, (at_us, _) in kept.items() if at_us < from_us]:
+                del kept[key]
+            found[element] = [result for _, result in sorted(kept.values(), key=lambda pair: pair[0])]
         return found
