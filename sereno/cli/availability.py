@@ -113,5 +113,6 @@ def _show(found: Figures) -> None:
     ):
         print(f"  {label:<12} {value / SECOND_US:>16,.3f} s")
     target = "" if found.target_ppm is None else f" (objetivo {found.target_ppm / 10_000:.4f} %)"
+    outages = "caída" if found.outages == 1 else "caídas"
     bound = f"cota del muestreo {found.bound_us / SECOND_US:.3f} s"
-    print(f"  {_WORDS[found.verdict]}{target}; {found.outages} {"caída" if found.outages == 1 else "caídas"}, {bound}")
+    print(f"  {_WORDS[found.verdict]}{target}; {found.outages} {outages}, {bound}")
