@@ -1,4 +1,4 @@
-"""Root cause, pure: which smallest element explains everything that is wrong now (DESIGN §9).
+"""Root cause, pure: which smallest element explains everything that is wrong now (docs/alarms.md).
 
 Each alarm that is not idle gets one cause: probe's own network < path < SBC < core < all (the service). Alarms with
 one cause are a group; a group is one incident, or none yet.

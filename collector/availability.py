@@ -1,4 +1,4 @@
-"""Availability of a scope in a window: low, observed, high, and an honest verdict (DESIGN §8.9–§8.11).
+"""Availability of a scope in a window: low, observed, high, and an honest verdict (docs/verdicts.md §9–§11).
 
 All arithmetic is in integer microseconds; ratios are only for showing. What nobody measured is unknown, what the
 contract excludes is excluded, and excluded goes before down, down before unknown.
@@ -78,7 +78,7 @@ class Figures(NamedTuple):
         return "not_provable"
 
     def as_json(self) -> dict[str, object]:
-        """The shape of `availability --json` (DESIGN §13)."""
+        """The shape of `availability --json`."""
         return {
             "scope": str(self.scope),
             "from": iso(self.from_us),
@@ -174,7 +174,7 @@ def _bound(outages: Sequence[Interval]) -> tuple[int, int]:
 
 
 def weighted_down(topology: Topology, by_site: Mapping[str, Figures]) -> float:
-    """Platform downtime in seconds, sites weighted (DESIGN §8.11)."""
+    """Platform downtime in seconds, sites weighted (docs/verdicts.md §11)."""
     weights = {name: topology.sites[name].weight for name in by_site}
     heavy = sum(weights.values())
     if not heavy:

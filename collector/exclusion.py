@@ -1,4 +1,4 @@
-"""Which time a contract takes out of availability (DESIGN §8.9): announced work, and only under its terms.
+"""Which time a contract takes out of availability (docs/verdicts.md §9): announced work, and only under its terms.
 
 The announced scope must cover the element wholly, the notice must have been given in time, and what lies outside the
 contract's daily window, or after the announced end, counts as ever. Isolation under attack excludes nothing.

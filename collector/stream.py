@@ -1,4 +1,4 @@
-"""Recorded results and events, one JSON object per line, read in order of time (DESIGN §13, `sereno replay`)."""
+"""Recorded results and events, one JSON object per line, read in order of time (docs/replay.md)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple

@@ -1,4 +1,4 @@
-"""An incident as every room reads it: the desk's own record and the JSON that people and scripts see (DESIGN §13)."""
+"""An incident as every room reads it: the desk's own record and the JSON that people and scripts see."""
 
 from typing import Any, Literal
 
@@ -129,7 +129,7 @@ def _symptoms(record: IncidentRecord) -> list[dict[str, Any]]:
 
 
 def incident_json(record: IncidentRecord) -> dict[str, Any]:
-    """DESIGN §13's shape; what did not happen is null."""
+    """The shape of `incidents --json`; what did not happen is null."""
     return {
         "number": record.number,
         "state": record.state,

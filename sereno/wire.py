@@ -15,7 +15,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 VERSION = 1
 TOPIC_PREFIX = "sereno/v1"
-BATCH_LIMIT = 500  # results in a batch (DESIGN: wire and delivery)
+BATCH_LIMIT = 500  # results in a batch
 
 CheckName = Literal["edge", "options", "natural", "register", "call", "https", "dns", "tcp", "database", "traffic"]
 Outcome = Literal["ok", "failed", "invalid"]

@@ -1,4 +1,4 @@
-"""Results in order of (at, probe, boot, seq) to intervals of every element (DESIGN §8.1–§8.11).
+"""Results in order of (at, probe, boot, seq) to intervals of every element (docs/verdicts.md §1–§11).
 
 Each series becomes a step function by its witness; the steps of all series, merged by time, drive the same graph of
 rules as the live engine. So the intervals depend on what was measured, never on when or in which order it arrived.

@@ -18,7 +18,7 @@ from sereno.store.queries.ledger import LedgerRow, TopologyInForce
 
 
 class Revision(NamedTuple):
-    """An outage that late samples brought to light, already over when it was found (DESIGN §8.11)."""
+    """An outage that late samples brought to light, already over when it was found (docs/verdicts.md §11)."""
 
     kind: str
     name: str

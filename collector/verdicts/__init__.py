@@ -1,1 +1,1 @@
-"""Verdicts (DESIGN §8): samples to opinions, opinions to votes, votes to verdicts. Pure: no clock, no I/O."""
+"""Verdicts (docs/verdicts.md): samples to opinions, opinions to votes, votes to verdicts. Pure: no clock, no I/O."""

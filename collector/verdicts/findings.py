@@ -1,4 +1,4 @@
-"""What is worth saying beside up and down (DESIGN §8.8; the alarms' inputs): nodes that are true or false."""
+"""What is worth saying beside up and down (docs/verdicts.md §8; the alarms' inputs): nodes that are true or false."""
 
 from collections.abc import Callable
 

@@ -142,7 +142,7 @@ def _account_alone(value: Value) -> Value:
 
 
 def _accounts(values: list[Value]) -> Value:
-    """One account refused while another works is the account's fault (DESIGN §5)."""
+    """One account refused while another works is the account's fault (docs/reasons.md)."""
     working = [value for value in values if value.alive]
     if working:
         return min(working, key=lambda value: value.since_us)
@@ -150,7 +150,7 @@ def _accounts(values: list[Value]) -> Value:
 
 
 def _addresses(values: list[Value]) -> Value:
-    """Up if all addresses answer, degraded if some, down if none (DESIGN §4)."""
+    """Up if all addresses answer, degraded if some, down if none (docs/configuration.md)."""
     best = any_of(values)
     down = [value for value in values if value.state == "down"]
     if best.state == "up" and down:

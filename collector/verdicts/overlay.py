@@ -1,4 +1,4 @@
-"""Maintenance over verdicts: which elements an active window wholly covers (DESIGN §8.9).
+"""Maintenance over verdicts: which elements an active window wholly covers (docs/verdicts.md §9).
 
 It silences; it never excludes time by itself: that is the contract's affair (`collector.availability`).
 """

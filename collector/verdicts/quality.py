@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sereno.clock import SECOND_US
 
 BUCKET_US = 10 * SECOND_US
-_INTERMITTENT_ON, _INTERMITTENT_OFF = 0.05, 0.01  # over 5 and 10 minutes (DESIGN §8.2, alarm 14)
+_INTERMITTENT_ON, _INTERMITTENT_OFF = 0.05, 0.01  # over 5 and 10 minutes (docs/verdicts.md §2, alarm 14)
 _LATE_ON, _LATE_OFF = 0.20, 0.05  # over 2 minutes (alarm 15)
 _P95 = 0.05
 _WINDOW_SLOW, _WINDOW_ON, _WINDOW_OFF = 12, 30, 60  # buckets

@@ -1,4 +1,4 @@
-"""From votes to verdicts: planes to paths, paths and edges to cores, views to sites (DESIGN §8.5–§8.8).
+"""From votes to verdicts: planes to paths, paths and edges to cores, views to sites (docs/verdicts.md §5–§8).
 
 Every rule is a function of values. `since_us` of a result is when it became true by its inputs' own times, so that
 the live engine, which learns late, still says when an outage began.

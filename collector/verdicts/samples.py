@@ -1,6 +1,6 @@
 """What one result says to its witness: a good, late, failed or void sample, and why.
 
-The table of answers is in DESIGN §5: the probe decides `outcome`; here it is only weighed. Results of one series
+The table of answers is in docs/reasons.md: the probe decides `outcome`; here it is only weighed. Results of one series
 (same probe, check, SBC, core, address and account) share a `LeafKey`.
 """
 
@@ -36,7 +36,7 @@ SLOW_SECONDS, CLEAR_SECONDS = 0.5, 0.3  # p95 of the round trip that raises and 
 _VISIBLE = frozenset({"timeout", "refused", "dns", "tls", "transport", "sip_408", "sip_5xx"})
 _REFUSAL_CODES = frozenset({401, 403, 404, 407})
 _AUDIO = frozenset({"no_media", "one_way", "dead_air"})
-# A call that was answered and carried media both ways: quality, never downtime (DESIGN §8.6).
+# A call that was answered and carried media both ways: quality, never downtime (docs/verdicts.md §6).
 _CALL_QUALITY = frozenset({"wrong_audio", "cut_off", "bye_unanswered", "codec", "srtp", "late"})
 
 
@@ -104,7 +104,7 @@ class Timing:
         }
 
     def hold_us(self, check: str) -> int:
-        """A sample speaks for at most 2.5 of its intervals (DESIGN §8.1)."""
+        """A sample speaks for at most 2.5 of its intervals (docs/verdicts.md §1)."""
         return self.every_us[check] * 5 // 2
 
     def live_hold_us(self, check: str) -> int:

@@ -1,4 +1,4 @@
-"""Who votes, and what a vote says (DESIGN §8.4). Pure functions of opinions."""
+"""Who votes, and what a vote says (docs/verdicts.md §4). Pure functions of opinions."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -82,7 +82,7 @@ def _down(downs: list[Opinion], voters: int, configured: int, networks: int) -> 
         first: dict[str, int] = {}
         for one in downs:
             first[one.network] = min(first.get(one.network, one.value.since_us), one.value.since_us)
-        if len(first) < 2:  # noqa: PLR2004  # two networks (DESIGN §8.4)
+        if len(first) < 2:  # noqa: PLR2004  # two networks, §4
             return unknown(since, "unconfirmed", "unconfirmed")
         since = max(since, sorted(first.values())[1])
     reasons = [one.value for one in downs]

@@ -1,4 +1,4 @@
-"""One series of samples, one opinion: the confirm and hold machine of DESIGN §8.1–§8.2.
+"""One series of samples, one opinion: the confirm and hold machine of docs/verdicts.md §1–§2.
 
 Fed in order of `at`; what it says changes by *steps*, each from an instant that may lie before the sample that
 decided it (an outage begins at its first failed sample). The ledger and the live engine use the same machine; they
@@ -142,7 +142,7 @@ class Witness:
             self._settle(first)
             self._fail = sample
         else:
-            # Two failures with no reply, even late, since the first was sent (DESIGN §8.2).
+            # Two failures with no reply, even late, since the first was sent (docs/verdicts.md §2).
             confirming = sample if sample.weight == FAIL or first.weight == LATE else first
             why = confirming.signature if confirming.weight == FAIL else signature("timeout", "visible")
             self._step(first.at_us, DOWN, why)

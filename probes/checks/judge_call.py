@@ -1,4 +1,4 @@
-"""Whether a test call was good (DESIGN section 5). Pure: what a worker saw goes in, what is said comes out.
+"""Whether a test call was good (docs/reasons.md). Pure: what a worker saw goes in, what is said comes out.
 
 Good is: answered by the forced core, media active both ways, received packets advancing to the end, the tone heard, the
 BYE answered. pjsip by itself reports none of the last four.

@@ -1,4 +1,4 @@
-"""What a REGISTER's answer means (DESIGN section 5). Pure: what a worker saw goes in, what is said comes out."""
+"""What a REGISTER's answer means (docs/reasons.md). Pure: what a worker saw goes in, what is said comes out."""
 
 import re
 

@@ -1,7 +1,7 @@
 """The meter in plain Python: what every figure means, written to be read, not to be fast.
 
 It keeps every sequence number received and computes losses from that set at the end, where the C kernel keeps a window
-and settles losses on the way. Both pass the same tests (DESIGN: media).
+and settles losses on the way. Both pass the same tests.
 """
 
 import struct

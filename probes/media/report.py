@@ -1,4 +1,4 @@
-"""A stream's row in words: the fields of `sereno rtp analyze` (DESIGN: commands), None where nothing was measured."""
+"""A stream's row in words: the fields of `sereno rtp analyze`, None where nothing was measured."""
 
 import ipaddress
 import math

@@ -1,4 +1,4 @@
-"""Who answered, and what the answer means (DESIGN section 5): pure functions of a reply and the topology's rules.
+"""Who answered, and what the answer means (docs/reasons.md): pure functions of a reply and the topology's rules.
 
 Where the table is silent:
 

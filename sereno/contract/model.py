@@ -72,7 +72,7 @@ class Availability(Frozen):
 
 
 class MaintenanceTerms(Frozen):
-    """When announced work is excluded from availability (DESIGN §8.9)."""
+    """When announced work is excluded from availability (docs/verdicts.md §9)."""
 
     notice_days: Annotated[tuple[int, int], Field(strict=False)]
     window: Annotated[

@@ -1,4 +1,4 @@
-"""The inbox: what people ask for. The active collector applies it; the asker waits for the outcome (DESIGN §3)."""
+"""The inbox: what people ask for. The active collector applies it; the asker waits for the outcome (docs/adr/0001)."""
 
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""Quorum and the rules of elements (DESIGN §8.4–§8.8), one case a rule."""
+"""Quorum and the rules of elements (docs/verdicts.md §4–§8), one case a rule."""
 
 import pytest
 

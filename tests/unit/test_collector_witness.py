@@ -1,4 +1,4 @@
-"""The confirm and hold machine, rule by rule (DESIGN §8.1, §8.2, §8.11). One sample a second, hold 2.5 s."""
+"""The confirm and hold machine, rule by rule (docs/verdicts.md §1, §2, §11). One sample a second, hold 2.5 s."""
 
 import pytest
 

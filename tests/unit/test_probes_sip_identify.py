@@ -1,4 +1,4 @@
-"""DESIGN section 5, "What an answer means", row by row."""
+"""docs/reasons.md, "What an answer means", row by row."""
 
 import pytest
 
