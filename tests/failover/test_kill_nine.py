@@ -139,6 +139,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(make, tell):
 
     live.start()  # what the last second left in the spool is delivered now
     live.wait_for(lambda: {boot for boot, _ in spool.pending()} <= {boot for boot, _ in spool.measured()} - old, "all")
+    live.wait_for(lambda: {boot for boot, _, _ in stored(live)} - old, "a result of the last boot")
     assert missing(live) == 0
     assert live.stop() == 0
     boots, count = check_store(live, spool)
