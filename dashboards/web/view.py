@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from dashboards.web import queries
 from dashboards.web.recent import Recent
-from dashboards.web.records import Panorama, PathCell, ProbeLine, SbcRow, Series
+from dashboards.web.records import LastResult, Panorama, PathCell, ProbeLine, SbcRow, Series
 from sereno.clock import SECOND_US
 from sereno.store import Store
 from sereno.store.changes import changes_after
@@ -12,6 +12,7 @@ from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict
 from sereno.wire import Result
 
+SPEAKS_US = 10 * SECOND_US  # a live screen believes a sample at least so long
 ALIVE_US = 3 * SECOND_US  # a leader renews every second; after three without, nobody is watching
 PLOT_SECONDS = 600
 RTT_BUCKET_SECONDS = 2
@@ -68,7 +69,7 @@ class View:
             timezone=topology.timezone,
             cores=tuple(self._verdict("core", name, alive=alive) for name in topology.cores),
             sites=tuple(self._verdict("site", name, alive=alive) for name in topology.sites),
-            rows=tuple(self._row(topology, name, found, alive=alive) for name in topology.sbcs),
+            rows=tuple(self._row(topology, name, found, now_us, alive=alive) for name in topology.sbcs),
             findings=self._findings(),
             incidents=tuple(queries.open_incidents(connection)),
             probes=tuple(
@@ -85,7 +86,9 @@ class View:
         )
         return panorama, found
 
-    def _row(self, topology: Topology, name: str, found: dict[str, list[Result]], *, alive: bool) -> SbcRow:
+    def _row(
+        self, topology: Topology, name: str, found: dict[str, list[Result]], now_us: int, *, alive: bool
+    ) -> SbcRow:
         cells = {}
         for path in topology.paths():
             if path.sbc == name:
@@ -104,9 +107,18 @@ class View:
             place=topology.sbcs[name].place,
             verdict=self._verdict("sbc", name, alive=alive),
             edge=queries.last_result(found[name], "edge"),
-            natural=queries.last_result(found[name], "natural"),
+            natural=self._natural(topology, found[name], now_us),
             cells=cells,
         )
+
+    @staticmethod
+    def _natural(topology: Topology, listed: list[Result], now_us: int) -> LastResult | None:
+        """What a phone saw last, while that still speaks (docs/verdicts.md §1); an old answer says nothing of now."""
+        last = queries.last_result(listed, "natural")
+        every_us = topology.checks.natural.every_us if topology.checks.natural is not None else 0
+        if last is None or now_us - last.at_us > max(SPEAKS_US, every_us * 5 // 2):
+            return None
+        return last
 
     def _verdict(self, kind: ElementKind, name: str, *, alive: bool) -> ElementVerdict:
         """What was said last of an element; unknown when nothing was, or when nobody is there to say otherwise."""

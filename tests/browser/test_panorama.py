@@ -63,6 +63,16 @@ def test_a_change_is_on_the_page_within_a_second_and_needs_no_reload(page, serve
     assert page.errors == []
 
 
+def test_an_old_natural_answer_says_nothing_of_now(page, served, seed, heartbeat):
+    seed.all_up()
+    seed.result("natural", seed.now_us - 30 * SECOND_US, sbc="sbc-1", rtt_seconds=0.0006, code=200)
+    seed.result("natural", seed.now_us, sbc="sbc-2", rtt_seconds=0.0006, code=200)
+    page.goto(served.url)
+    seen = page.locator("#matrix tbody tr td:nth-child(3)")
+    expect(seen.nth(0)).to_contain_text("desconocido")
+    expect(seen.nth(1)).to_contain_text("responde")
+
+
 def test_a_dead_service_says_so_first(page, served, seed, heartbeat, keep):
     seed.all_up()
     for core in ("core-a", "core-b"):
