@@ -1,7 +1,10 @@
 """Builds the C meter; everything else is in pyproject.toml."""
 
+from pathlib import Path
+
 from setuptools import Extension, setup
 
+SOURCES = Path("probes/media/csrc")
 CFLAGS = [
     "-O3",
     "-std=c11",
@@ -17,18 +20,8 @@ setup(
     ext_modules=[
         Extension(
             "probes.media._meter",
-            sources=[
-                "probes/media/csrc/binding.c",
-                "probes/media/csrc/formats.c",
-                "probes/media/csrc/frame.c",
-                "probes/media/csrc/kernel.c",
-                "probes/media/csrc/pcap.c",
-                "probes/media/csrc/ring.c",
-                "probes/media/csrc/stream.c",
-            ],
-            depends=[
-                f"probes/media/csrc/{name}.h" for name in ("formats", "frame", "kernel", "pcap", "ring", "stream")
-            ],
+            sources=sorted(str(path) for path in SOURCES.glob("*.c")),
+            depends=sorted(str(path) for path in SOURCES.glob("*.h")),
             extra_compile_args=CFLAGS,
             extra_link_args=["-pthread"],
         )

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 
 from probes.media.errors import CaptureError
 from probes.media.payload import Format
-from probes.media.rows import STREAM_DTYPE, StreamRows
+from probes.media.rows import SECOND_DTYPE, STREAM_DTYPE, SecondRows, StreamRows
 from probes.media.sdp import Names, announce_sdp, packed
 
 try:
@@ -18,17 +18,21 @@ except ImportError as error:  # a checkout that was not built
     raise CaptureError(f"the C meter is not built ({error}): run python setup.py build_ext --inplace") from None
 
 
-def _layout() -> dict[str, tuple[np.dtype[Any], int]]:
+def _layout(dtype: np.dtype[Any]) -> dict[str, tuple[np.dtype[Any], int]]:
     """The dtype's fields as the C meter lists its own."""
-    fields: Mapping[str, tuple[Any, ...]] = STREAM_DTYPE.fields or {}
+    fields: Mapping[str, tuple[Any, ...]] = dtype.fields or {}
     return {name: (kind, offset) for name, (kind, offset, *_) in fields.items() if name != "_"}
 
 
-if STREAM_DTYPE.itemsize != _meter.ROW_SIZE or _layout() != {
-    name: (np.dtype(code), offset) for name, code, offset in _meter.ROW_LAYOUT
-}:
-    raise CaptureError("the C meter is of another build: run python setup.py build_ext --inplace")
+for _dtype, _size, _fields in (
+    (STREAM_DTYPE, _meter.ROW_SIZE, _meter.ROW_LAYOUT),
+    (SECOND_DTYPE, _meter.SECOND_SIZE, _meter.SECOND_LAYOUT),
+):
+    if _dtype.itemsize != _size or _layout(_dtype) != {n: (np.dtype(code), at) for n, code, at in _fields}:
+        raise CaptureError("the C meter is of another build: run python setup.py build_ext --inplace")
 
+Buffer: TypeAlias = Literal["none", "fixed", "adaptive"]
+BUFFERS: tuple[Buffer, ...] = ("none", "fixed", "adaptive")  # enum buffer_kind
 Progress: TypeAlias = Callable[[int], None]
 
 _PIECE = 1 << 18  # octets read at once: they stay in the second-level cache
@@ -46,8 +50,29 @@ _REFUSALS = {
 class StreamMeter:
     """Streams and their statistics; safe to use from several threads."""
 
-    def __init__(self, max_streams: int = 1 << 20) -> None:
-        self.core = _meter.Meter(max_streams)
+    def __init__(
+        self,
+        max_streams: int = 1 << 20,
+        *,
+        probation: int = 2,
+        buffer: Buffer = "adaptive",
+        series: bool = True,
+        fixed_delay_ms: float = 60,
+        fixed_size_ms: float = 200,
+    ) -> None:
+        """Make an empty meter.
+
+        `probation`: packets in sequence that make a stream (RFC 3550 A.1). `buffer`: the simulated de-jitter buffer
+        whose discards count. `series`: keep every second of every stream.
+        """
+        self.core = _meter.Meter(
+            max_streams,
+            probation,
+            BUFFERS.index(buffer),
+            series,
+            round(fixed_delay_ms * 1e6),
+            round(fixed_size_ms * 1e6),
+        )
         self.names: Names = {}  # (profile, payload type) → codec
 
     def announce(self, address: str, port: int, formats: Iterable[Format]) -> None:
@@ -60,6 +85,10 @@ class StreamMeter:
     def snapshot(self) -> StreamRows:
         """One row per stream, cumulative."""
         return np.frombuffer(self.core.snapshot(), dtype=STREAM_DTYPE)
+
+    def seconds(self, stream_id: int) -> SecondRows:
+        """A stream second by second, from its start; none when there is no such stream or no series."""
+        return np.frombuffer(self.core.seconds(stream_id), dtype=SECOND_DTYPE)
 
     def forget(self, rows: StreamRows) -> int:
         """Drop the streams of these rows; how many were still there."""

@@ -45,9 +45,42 @@ STREAM_DTYPE = np.dtype(
         ("largest_gap_ns", "i8"),
         ("restarts", "u4"),
         ("payload_type_changes", "u4"),
+        ("timestamp_jumps", "u4"),
+        ("dscp_changes", "u4"),
+        ("step", "u4"),  # timestamp units from packet to packet, the most common; 0: unknown
         ("payload_type", "u1"),
-        ("_", "V7"),
+        ("dscp", "u1"),  # RFC 2474, of the last packet
+        ("buffer", "u1"),  # whose discards are in impaired_runs: 0 nobody's, 1 the fixed, 2 the adaptive one
+        ("_", "V1"),
+        ("dscp_seen", "u8"),  # bit mask
+        ("echoes", "u8"),  # duplicates within 5 ms of the same packet
+        ("pdv_p50", "f8"),  # RFC 5481 section 4.2, seconds
+        ("pdv_p95", "f8"),
+        ("pdv_p99", "f8"),
+        ("pdv_max", "f8"),
+        ("drift_ppm", "f8"),
+        ("fixed_late", "u8"),  # RFC 7002: discarded by the simulated de-jitter buffers
+        ("fixed_early", "u8"),
+        ("adaptive_late", "u8"),
+        ("adaptive_early", "u8"),
+        ("adaptive_delay", "f8"),  # mean
+        ("impaired_runs", "u8"),  # runs of sequence numbers lost or discarded
+    ]
+)
+
+# One second of a stream, counted from its start.
+SECOND_DTYPE = np.dtype(
+    [
+        ("second", "u4"),
+        ("packets", "u4"),
+        ("lost", "u4"),
+        ("discarded", "u4"),
+        ("jitter_mean", "f4"),
+        ("jitter_max", "f4"),
+        ("pdv_max", "f4"),
+        ("flags", "u4"),  # 1: touched by an RFC 3611 burst
     ]
 )
 
 StreamRows: TypeAlias = NDArray[np.void]
+SecondRows: TypeAlias = NDArray[np.void]

@@ -5,8 +5,9 @@
 
 static void check(const meter *m) {
     size_t count = meter_count(m);
+    uint32_t cursor = 0;
     stream_row *rows = malloc((count + 1) * sizeof *rows);
-    if (!rows || meter_rows(m, rows, count) != count) abort();
+    if (!rows || meter_rows(m, &cursor, rows, count) != count) abort();
     for (size_t i = 0; i < count; i++) {
         const stream_row *r = &rows[i];
         if (r->lost > r->expected || r->burst_lost > r->lost || r->burst_packets > r->expected) abort();
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     pcap_reader reader;
     if (pcap_open(&reader, data, size) != PCAP_OK) return 0;
-    meter *m = meter_new(100);
+    meter *m = meter_new(&(meter_options){100, 2, BUFFER_ADAPTIVE, 1, 60000000, 200000000});
     if (!m) return 0;
     size_t offset = PCAP_FILE_HEADER;
     pcap_stop stop;

@@ -25,14 +25,14 @@ enum { STREAMS = 600, ENDPOINTS = 200 };
 
 static bool feed(meter *m, uint16_t ssrc, uint8_t sequence) {
     uint8_t packet[12] = {0x80, 8, 0, sequence, 0, 0, 0, 0, 0, 0, (uint8_t)(ssrc >> 8), (uint8_t)ssrc};
-    datagram d = {.time_ns = sequence, .payload = packet, .captured = 12, .length = 12};
-    memset(&d.key, 0, sizeof d.key);
+    static const uint8_t address[4];
+    datagram d = {.src = address, .dst = address, .family = 4, .time_ns = sequence, .payload = packet, .captured = 12, .length = 12};
     return meter_feed(m, &d, 1);
 }
 
 /* True if no allocation was refused. */
 static bool scenario(void) {
-    meter *m = meter_new(5000);
+    meter *m = meter_new(&(meter_options){5000, 2, BUFFER_ADAPTIVE, 1, 60000000, 200000000});
     if (!m) return false;
     bool whole = true;
     uint8_t address[16] = {0};

@@ -6,6 +6,15 @@
 
 #include "kernel.h"
 
+/* Addresses are 16 octets; IPv4 is mapped (::ffff:a.b.c.d). */
+typedef struct {
+    uint8_t src[16];
+    uint8_t dst[16];
+    uint16_t src_port;
+    uint16_t dst_port;
+    uint32_t ssrc;
+} stream_key;
+
 typedef struct {
     uint8_t address[16];
     uint16_t port;

@@ -1,7 +1,5 @@
 #include "frame.h"
 
-#include <string.h>
-
 /* tcpdump.org/linktypes */
 enum {
     LINK_NULL = 0,
@@ -66,8 +64,8 @@ static bool udp(const uint8_t *at, uint32_t captured, uint32_t room, datagram *d
         c->damaged++;
         return false;
     }
-    d->key.src_port = be16(at);
-    d->key.dst_port = be16(at + 2);
+    d->src_port = be16(at);
+    d->dst_port = be16(at + 2);
     d->payload = at + 8;
     d->length = length - 8;
     if (captured > length) captured = length; /* Ethernet pads short frames */
@@ -77,7 +75,6 @@ static bool udp(const uint8_t *at, uint32_t captured, uint32_t room, datagram *d
 }
 
 static bool ipv4(const uint8_t *ip, uint32_t captured, datagram *d, frame_counters *c) {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     uint32_t header = (uint32_t)(ip[0] & 0x0f) * 4;
     if (captured < 20 || header < 20 || captured < header) {
         c->damaged++;
@@ -97,10 +94,10 @@ static bool ipv4(const uint8_t *ip, uint32_t captured, datagram *d, frame_counte
         c->damaged++;
         return false;
     }
-    memcpy(d->key.src, mapped, 12);
-    memcpy(d->key.src + 12, ip + 12, 4);
-    memcpy(d->key.dst, mapped, 12);
-    memcpy(d->key.dst + 12, ip + 16, 4);
+    d->family = 4;
+    d->dscp = ip[1] >> 2;
+    d->src = ip + 12;
+    d->dst = ip + 16;
     if (captured > total) captured = total;
     return udp(ip + header, captured - header, total - header, d, c);
 }
@@ -115,8 +112,10 @@ static bool ipv6(const uint8_t *ip, uint32_t captured, datagram *d, frame_counte
         return false;
     }
     uint32_t length = be16(ip + 4);
-    memcpy(d->key.src, ip + 8, 16);
-    memcpy(d->key.dst, ip + 24, 16);
+    d->family = 6;
+    d->dscp = (uint8_t)((ip[0] << 4 | ip[1] >> 4) & 0xff) >> 2;
+    d->src = ip + 8;
+    d->dst = ip + 24;
     captured -= 40;
     if (captured > length) captured = length;
     return udp(ip + 40, captured, length, d, c);

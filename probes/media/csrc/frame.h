@@ -15,7 +15,7 @@ typedef struct {
 /* Is this link type (of tcpdump.org/linktypes) read here? */
 bool frame_link_known(uint32_t link_type);
 
-/* Fills payload, captured, length and key (but ssrc); false: no datagram, and a counter says why. `captured` octets are
+/* Fills all of `d` but its time; false: no datagram, and a counter says why. `captured` octets are
  * at hand, maybe fewer than were on the wire. */
 bool frame_datagram(uint32_t link_type, const uint8_t *frame, uint32_t captured, datagram *d, frame_counters *c);
 bool frame_ip_datagram(const uint8_t *ip, uint32_t captured, datagram *d, frame_counters *c);

@@ -21,6 +21,7 @@ struct meter {
     uint32_t slot_mask;
     format_table formats;
     meter_counters counters;
+    struct rtcp_table *rtcp;
 };
 
 /* ---- the table of streams ------------------------------------------------------------------------------------------ */
@@ -116,8 +117,25 @@ static uint32_t be32(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
+static void address_of(uint8_t out[16], const uint8_t *address, uint8_t family) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (family == 6) {
+        memcpy(out, address, 16);
+    } else {
+        memcpy(out, mapped, 12);
+        memcpy(out + 12, address, 4);
+    }
+}
+
+static void key_of(const datagram *d, stream_key *key) {
+    address_of(key->src, d->src, d->family);
+    address_of(key->dst, d->dst, d->family);
+    key->src_port = d->src_port;
+    key->dst_port = d->dst_port;
+}
+
 /* RFC 3550 section 5.1; RTCP by RFC 5761 section 4 (types 192-223 in the second octet, and 72-76 with any marker). */
-static bool parse(meter *m, datagram *d, rtp_header *p) {
+static bool parse(meter *m, const datagram *d, rtp_header *p, stream_key *key) {
     if (d->captured < 2 || d->payload[0] >> 6 != 2) {
         m->counters.other++;
         return false;
@@ -136,20 +154,22 @@ static bool parse(meter *m, datagram *d, rtp_header *p) {
     p->payload_type = masked;
     p->sequence = (uint16_t)(d->payload[2] << 8 | d->payload[3]);
     p->timestamp = be32(d->payload + 4);
-    d->key.ssrc = be32(d->payload + 8);
+    key_of(d, key);
+    key->ssrc = be32(d->payload + 8);
     return true;
 }
 
 bool meter_feed(meter *m, datagram *batch, size_t count) {
     rtp_header p[METER_BATCH];
+    stream_key keys[METER_BATCH];
     uint32_t hashes[METER_BATCH];
     bool is_rtp[METER_BATCH];
     if (count > METER_BATCH) count = METER_BATCH;
     if (!reserve(m, (uint32_t)count)) return false;
     for (size_t i = 0; i < count; i++) {
-        is_rtp[i] = parse(m, &batch[i], &p[i]);
+        is_rtp[i] = parse(m, &batch[i], &p[i], &keys[i]);
         if (!is_rtp[i]) continue;
-        hashes[i] = key_hash(&batch[i].key);
+        hashes[i] = key_hash(&keys[i]);
         __builtin_prefetch(&m->slots[hashes[i] & m->slot_mask]);
     }
     for (size_t i = 0; i < count; i++) {
@@ -161,7 +181,7 @@ bool meter_feed(meter *m, datagram *batch, size_t count) {
     }
     for (size_t i = 0; i < count; i++) {
         if (!is_rtp[i]) continue;
-        uint32_t index = stream_of(m, hashes[i], &batch[i].key);
+        uint32_t index = stream_of(m, hashes[i], &keys[i]);
         if (index == NO_STREAM) {
             m->counters.overflow++;
             continue;
@@ -174,10 +194,10 @@ bool meter_feed(meter *m, datagram *batch, size_t count) {
 
 /* ---- out ------------------------------------------------------------------------------------------------------------ */
 
-meter *meter_new(uint32_t max_streams) {
+meter *meter_new(const meter_options *options) {
     meter *m = calloc(1, sizeof *m);
     if (!m) return NULL;
-    m->max_streams = max_streams ? max_streams : 1;
+    m->max_streams = options->max_streams ? options->max_streams : 1;
     m->capacity = m->max_streams < 64 ? m->max_streams : 64;
     m->streams = malloc(m->capacity * sizeof *m->streams);
     m->free_list = malloc(m->capacity * sizeof *m->free_list);
@@ -203,12 +223,21 @@ size_t meter_count(const meter *m) {
     return count;
 }
 
-size_t meter_rows(const meter *m, stream_row *rows, size_t room) {
+size_t meter_rows(const meter *m, uint32_t *cursor, stream_row *rows, size_t room) {
     size_t count = 0;
-    for (uint32_t i = 0; i < m->next && count < room; i++)
+    uint32_t i = *cursor;
+    for (; i < m->next && count < room; i++)
         if (m->streams[i].used && m->streams[i].valid) stream_describe(&m->streams[i], i, &rows[count++]);
+    *cursor = i;
     return count;
 }
+
+size_t meter_seconds(const meter *m, uint64_t id, second_row *rows, size_t room) {
+    (void)m, (void)id, (void)rows, (void)room;
+    return 0;
+}
+
+void meter_use_rtcp(meter *m, struct rtcp_table *table) { m->rtcp = table; }
 
 bool meter_forget(meter *m, uint64_t id) {
     uint32_t index = (uint32_t)id;

@@ -21,22 +21,18 @@ enum {
 
 enum payload_kind { KIND_UNKNOWN = 0, KIND_MEDIA = 1, KIND_EVENT = 2, KIND_COMFORT_NOISE = 3 };
 
-/* Addresses are 16 bytes; IPv4 is mapped (::ffff:a.b.c.d). */
 typedef struct {
-    uint8_t src[16];
-    uint8_t dst[16];
-    uint16_t src_port;
-    uint16_t dst_port;
-    uint32_t ssrc; /* filled by the kernel */
-} stream_key;
-
-typedef struct {
-    int64_t time_ns;
-    const uint8_t *payload; /* of UDP */
-    uint32_t captured;      /* octets of it at hand */
-    uint32_t length;        /* octets of it on the wire */
-    stream_key key;
+    int64_t time_ns;          /* within METER_LAST_NS of zero, so that differences never overflow */
+    const uint8_t *payload;   /* of UDP */
+    uint32_t captured;        /* octets of it at hand */
+    uint32_t length;          /* octets of it on the wire */
+    const uint8_t *src, *dst; /* addresses inside the frame: 4 or 16 octets */
+    uint16_t src_port, dst_port;
+    uint8_t family;           /* 4 or 6 */
+    uint8_t dscp;             /* RFC 2474: the DS field without its last two bits */
 } datagram;
+
+#define METER_LAST_NS ((int64_t)1 << 61)
 
 typedef struct {
     uint8_t payload_type;
@@ -50,6 +46,16 @@ typedef struct {
     uint64_t other;     /* UDP that is neither */
     uint64_t overflow;  /* RTP of streams beyond the limit: not metered */
 } meter_counters;
+
+enum buffer_kind { BUFFER_NONE = 0, BUFFER_FIXED = 1, BUFFER_ADAPTIVE = 2 };
+
+typedef struct {
+    uint32_t max_streams;  /* bounds the memory */
+    uint32_t probation;    /* packets in sequence that make a stream: RFC 3550 A.1's MIN_SEQUENTIAL, 2 */
+    uint8_t buffer;        /* enum buffer_kind: whose discards count */
+    uint8_t series;        /* keep rows of each second? */
+    int64_t fixed_delay_ns, fixed_size_ns;
+} meter_options;
 
 /* One stream, as handed out; the NumPy dtype in probes/media/rows.py has this layout. */
 typedef struct {
@@ -86,14 +92,36 @@ typedef struct {
     int64_t largest_gap_ns;
     uint32_t restarts;
     uint32_t payload_type_changes;
+    uint32_t timestamp_jumps;
+    uint32_t dscp_changes;
+    uint32_t step; /* timestamp units from packet to packet, the most common; 0: unknown */
     uint8_t payload_type;
-    uint8_t reserved[7];
+    uint8_t dscp;
+    uint8_t buffer; /* enum buffer_kind: whose discards are in `impaired_runs` */
+    uint8_t reserved;
+    uint64_t dscp_seen; /* bit mask */
+    uint64_t echoes;    /* duplicates within 5 ms of the same packet */
+    double pdv_p50, pdv_p95, pdv_p99, pdv_max; /* seconds; NaN: unknown */
+    double drift_ppm;
+    uint64_t fixed_late, fixed_early, adaptive_late, adaptive_early;
+    double adaptive_delay; /* mean, seconds */
+    uint64_t impaired_runs;
 } stream_row;
+
+/* One second of a stream, from its start; the NumPy dtype in probes/media/rows.py has this layout. */
+typedef struct {
+    uint32_t second;
+    uint32_t packets;
+    uint32_t lost;
+    uint32_t discarded;
+    float jitter_mean, jitter_max, pdv_max; /* seconds; NaN: unknown */
+    uint32_t flags;                         /* 1: touched by an RFC 3611 burst */
+} second_row;
 
 typedef struct meter meter;
 
-/* `max_streams` bounds the memory. NULL: out of memory. */
-meter *meter_new(uint32_t max_streams);
+/* NULL: out of memory. */
+meter *meter_new(const meter_options *options);
 void meter_free(meter *m);
 
 /* Takes up to METER_BATCH datagrams. False: out of memory, nothing taken. */
@@ -103,9 +131,17 @@ bool meter_feed(meter *m, datagram *batch, size_t count);
  * Returns the profile's number, from 1; 0: out of memory. */
 uint32_t meter_endpoint(meter *m, const uint8_t address[16], uint16_t port, const payload_format *formats, size_t count);
 
-/* How many rows meter_rows would write, and the rows: only streams that passed RFC 3550 A.1's probation. */
+/* How many streams passed RFC 3550 A.1's probation, and their rows piece by piece: *cursor is 0 at first, and no rows
+ * are the end. */
 size_t meter_count(const meter *m);
-size_t meter_rows(const meter *m, stream_row *rows, size_t room);
+size_t meter_rows(const meter *m, uint32_t *cursor, stream_row *rows, size_t room);
+
+/* The seconds of a stream with packets or losses, oldest first; how many there are, `room` or not. */
+size_t meter_seconds(const meter *m, uint64_t id, second_row *rows, size_t room);
+
+/* RTCP goes to this table (rtcp.h) from now on; the caller frees it after the meter. */
+struct rtcp_table;
+void meter_use_rtcp(meter *m, struct rtcp_table *table);
 
 /* Drops the stream with this id; false if there is none. */
 bool meter_forget(meter *m, uint64_t id);

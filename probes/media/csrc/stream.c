@@ -285,6 +285,7 @@ void stream_describe(const stream *s, uint32_t index, stream_row *r) {
         .start_ns = s->start_ns, .end_ns = s->end_ns, .largest_gap_ns = s->largest_gap_ns,
         .restarts = s->restarts, .payload_type_changes = s->payload_type_changes,
         .payload_type = s->main_type,
+        .pdv_p50 = NAN, .pdv_p95 = NAN, .pdv_p99 = NAN, .pdv_max = NAN, .drift_ppm = NAN, .adaptive_delay = NAN,
     };
     memcpy(r->src, s->key.src, 16);
     memcpy(r->dst, s->key.dst, 16);

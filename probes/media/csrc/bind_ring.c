@@ -1,0 +1,78 @@
+/* probes.media._meter.Ring: a packet socket drained into a meter. */
+#include "bind.h"
+
+#include <errno.h>
+
+#include "ring.h"
+
+typedef struct {
+    PyObject_HEAD
+    MeterObject *owner;
+    ring r;
+} RingObject;
+
+static PyObject *ring_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"meter", "fd", "block_size", "blocks", NULL};
+    PyObject *owner;
+    int fd;
+    unsigned int block_size = 1u << 18, blocks = 16;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|II:Ring", names, &owner, &fd, &block_size, &blocks)) return NULL;
+    MeterObject *m = bind_owner(type, owner);
+    if (!m) return NULL;
+    RingObject *self = (RingObject *)type->tp_alloc(type, 0);
+    if (!self) {
+        Py_DECREF(m);
+        return NULL;
+    }
+    self->owner = m;
+    int error = ring_start(&self->r, fd, block_size, blocks, m->m, &m->lock);
+    if (error) {
+        Py_DECREF(self);
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return (PyObject *)self;
+}
+
+static PyObject *ring_close(PyObject *o, PyObject *Py_UNUSED(ignored)) {
+    Py_BEGIN_ALLOW_THREADS
+    ring_stop(&((RingObject *)o)->r);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static void ring_destroy(PyObject *o) {
+    RingObject *self = (RingObject *)o;
+    ring_stop(&self->r);
+    Py_XDECREF(self->owner);
+    bind_destroy(o);
+}
+
+static PyObject *ring_status(PyObject *o, PyObject *Py_UNUSED(ignored)) {
+    RingObject *self = (RingObject *)o;
+    bind_lock(self->owner);
+    ring_read_drops(&self->r);
+    uint64_t dropped = self->r.dropped;
+    frame_counters c = self->r.counters;
+    bind_unlock(self->owner);
+    PyObject *frames = bind_frame_counters(&c);
+    if (!frames) return NULL;
+    return Py_BuildValue("{sK,si,sN}", "dropped", dropped, "error", (int)self->r.error, "frames", frames);
+}
+
+static PyMethodDef ring_methods[] = {
+    {"close", ring_close, METH_NOARGS, "close($self, /)\n--\n\nEnd the thread and close the socket."},
+    {"status", ring_status, METH_NOARGS,
+     "status($self, /)\n--\n\nPackets the kernel dropped, the errno that ended the thread (0: none), frames seen."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot ring_slots[] = {
+    {Py_tp_doc, "Ring(meter, fd, block_size=262144, blocks=16)\n--\n\nDrains a packet socket into a meter; owns `fd` once made."},
+    {Py_tp_new, ring_create},
+    {Py_tp_dealloc, ring_destroy},
+    {Py_tp_methods, ring_methods},
+    {0, NULL},
+};
+
+PyType_Spec bind_ring_spec = {"probes.media._meter.Ring", sizeof(RingObject), 0, Py_TPFLAGS_DEFAULT, ring_slots};
