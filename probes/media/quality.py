@@ -1,34 +1,24 @@
-"""From what was measured to MOS: the E-model with the codec rows of data/codecs.yaml.
+"""From what was measured to MOS: the E-model, narrowband or wideband, with the codec rows of data/codecs.json.
 
 MOS-LQ is without delay, MOS-CQ with it. Delay costs Idd only (perfect echo control) unless an echo loss is given; then
 T = Ta, Tr = 2 Ta and TELR is that loss. What was not measured, or has no agreed codec row, is None and never a guess.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import numpy as np
-import yaml
+from probes.media import emodel, wideband
+from probes.media.codecs import CodecRow, Scale, row_for
+from probes.media.emodel import Connection, Rating
+from probes.media.wideband import WidebandConnection
 
-from probes.media.emodel import Array, Connection, ie_eff, mos_of_r, rate
-
-
-@dataclass(frozen=True)
-class CodecRow:
-    """Ie and Bpl of one codec; None: no agreed value."""
-
-    ie: float | None
-    bpl: float | None
-    source: str
-    certainty: str
+if TYPE_CHECKING:
+    from probes.media.windows import Array
 
 
 @dataclass(frozen=True)
 class Quality:
-    """R and MOS, listening and conversational; None: unknown."""
+    """R and MOS, listening and conversational; None: unknown. A wideband MOS is not comparable to a narrowband one."""
 
     r_lq: float | None
     mos_lq: float | None
@@ -36,28 +26,13 @@ class Quality:
     mos_cq: float | None
     ie_eff: float | None
     id: float | None
+    scale: Scale | None = None
+    provisional: bool = False  # the codec's row is not one of G.113's
 
 
 UNKNOWN = Quality(None, None, None, None, None, None)
+ALL = 100.0  # percent
 _DEFAULT = Connection()
-_BASE_R = float(rate(_DEFAULT).R)  # no loss, no delay, Ie 0
-
-
-@cache
-def codec_rows() -> Mapping[tuple[str, bool | None], CodecRow]:
-    """Rows by (name in capitals, concealment); concealment None where it belongs to the codec."""
-    text = resources.files("probes.media").joinpath("data/codecs.yaml").read_text(encoding="utf-8")
-    rows: dict[tuple[str, bool | None], CodecRow] = {}
-    for entry in yaml.safe_load(text):
-        row = CodecRow(entry["ie"], entry["bpl"], entry["source"], entry["certainty"])
-        rows.update({(name.upper(), entry.get("plc")): row for name in entry["names"]})
-    return MappingProxyType(rows)
-
-
-def codec_row(codec: str, *, plc: bool) -> CodecRow | None:
-    """The row of a codec in any case of letters; None: it has none."""
-    name = codec.upper()
-    return codec_rows().get((name, plc)) or codec_rows().get((name, None))
 
 
 def assess(
@@ -69,40 +44,80 @@ def assess(
     plc: bool = True,
     echo_loss_db: float | None = None,
     connection: Connection | None = None,
+    provisional: bool = False,
+) -> Quality:
+    """Quality of a stream of a codec, on the codec's usual scale; see `assess_row`."""
+    return assess_row(
+        row_for(codec, plc=plc, provisional=provisional) if codec else None,
+        loss_percent=loss_percent,
+        burst_ratio=burst_ratio,
+        delay_ms=delay_ms,
+        echo_loss_db=echo_loss_db,
+        connection=connection,
+    )
+
+
+def assess_row(
+    row: CodecRow | None,
+    *,
+    loss_percent: float | None,
+    burst_ratio: float = 1.0,
+    delay_ms: float | None = None,
+    echo_loss_db: float | None = None,
+    connection: Connection | None = None,
 ) -> Quality:
     """Quality of a stream. `connection` sets the other inputs of G.107; its Ie, Bpl, Ppl, BurstR and delays are ours.
 
-    A burst ratio under 1 (losses spread more evenly than at random) counts as 1, the least that G.107 takes.
+    A burst ratio under 1 (losses spread more evenly than at random) counts as 1, the least that G.107 takes. A loss
+    that is not 0 to 100 was not measured. Echo and `connection` are narrowband: ValueError with a wideband row.
     """
-    row = codec_row(codec, plc=plc) if codec else None
-    if row is None or row.ie is None or loss_percent is None or (row.bpl is None and loss_percent > 0):
+    lossy = loss_percent is not None and loss_percent > 0
+    if row is None or loss_percent is None or not 0 <= loss_percent <= ALL or (row.bpl is None and lossy):
         return UNKNOWN
-    base = vars(connection or _DEFAULT)
-    own = {"Ie": row.ie, "Bpl": row.bpl or 1.0, "Ppl": loss_percent, "BurstR": max(burst_ratio, 1.0)}
-    still = {"Ta": 0.0, "T": 0.0, "Tr": 0.0}
-    listening = rate(Connection(**{**base, **own, **still}))
-    r_lq = float(listening.R)
-    quality = Quality(r_lq, float(mos_of_r(r_lq)), None, None, float(listening.Ie_eff), None)
-    if delay_ms is None:
-        return quality
-    moved = {"Ta": delay_ms, "T": 0.0, "Tr": 0.0}
-    if echo_loss_db is not None:
-        moved = {"Ta": delay_ms, "T": delay_ms, "Tr": 2 * delay_ms, "TELR": echo_loss_db}
-    talking = rate(Connection(**{**base, **own, **moved}))
-    r_cq = float(talking.R)
-    return Quality(r_lq, quality.mos_lq, r_cq, float(mos_of_r(r_cq)), quality.ie_eff, float(talking.Id))
+    own = {
+        "Ie": row.ie,
+        "Bpl": row.bpl if row.bpl is not None else 1.0,
+        "Ppl": loss_percent,
+        "BurstR": burst_ratio if burst_ratio > 1 else 1.0,
+    }
+    listening = _rated(row.scale, own, 0.0, None, connection)
+    talking = None
+    if delay_ms is not None and delay_ms >= 0:
+        talking = _rated(row.scale, own, delay_ms, echo_loss_db, connection)
+    return Quality(
+        listening.R,
+        listening.mos,
+        None if talking is None else talking.R,
+        None if talking is None else talking.mos,
+        listening.Ie_eff,
+        None if talking is None else talking.Id,
+        row.scale,
+        row.provisional,
+    )
 
 
-def listen(codec: str | None, *, loss_ratio: Array, burst_ratio: Array, plc: bool = True) -> tuple[Array, Array]:
+def listen(
+    codec: str | None, *, loss_ratio: "Array", burst_ratio: "Array", plc: bool = True, provisional: bool = False
+) -> "tuple[Array, Array]":
     """R-LQ and MOS-LQ of many streams of one codec at once, as `assess` gives them; NaN where unknown.
 
     NaN in `burst_ratio` means no losses to compare.
     """
-    row = codec_row(codec, plc=plc) if codec else None
-    if row is None or row.ie is None:
-        return np.full_like(loss_ratio, np.nan), np.full_like(loss_ratio, np.nan)
-    bursts = np.fmax(burst_ratio, 1.0)
-    r = _BASE_R - ie_eff(row.ie, row.bpl or 1.0, 100 * loss_ratio, bursts)
-    if row.bpl is None:
-        r = np.where(loss_ratio > 0, np.nan, r)
-    return r, mos_of_r(r)
+    from probes.media.windows import rate_windows
+
+    row = row_for(codec, plc=plc, provisional=provisional) if codec else None
+    rated = rate_windows(row, loss_percent=100 * loss_ratio, burst_ratio=burst_ratio)
+    return rated.r_lq, rated.mos_lq
+
+
+def _rated(
+    scale: Scale, own: dict[str, float], delay: float, echo_loss: float | None, connection: Connection | None
+) -> Rating:
+    if scale == "wideband":
+        if echo_loss is not None or connection is not None:
+            raise ValueError("the wideband model takes codec, loss and delay only")
+        return wideband.rate(WidebandConnection(**own, Ta=delay))
+    moved = {"Ta": delay, "T": 0.0, "Tr": 0.0}
+    if echo_loss is not None:
+        moved = {"Ta": delay, "T": delay, "Tr": 2 * delay, "TELR": echo_loss}
+    return emodel.rate(Connection(**{**vars(connection or _DEFAULT), **own, **moved}))

@@ -2,21 +2,26 @@
 
 import math
 import sys
+from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 import typer
 
+from probes.media.codecs import CodecRow, Scale, is_known, listed_rows, names, plain, row_for
 from probes.media.emodel import Connection
-from probes.media.quality import Quality, assess, codec_row, codec_rows
+from probes.media.quality import Quality, assess_row
 from sereno.errors import UsageError
 
 app = typer.Typer(add_completion=False)
 
 _UNKNOWN = 3
 _SLOWEST_MS = 60_000  # no conversation, but still a number; what is beyond is a slip of the pen
-# Wider than the permitted ranges of G.107 Table 3, narrow enough that every rating is a finite number.
+# Wider than the permitted ranges of G.107 table 3, narrow enough that every rating is a finite number.
 _BOUNDS: dict[str, tuple[float, float, str]] = {
+    "--ie": (0, 95, "(at 95 loss costs nothing more)"),
+    "--bpl": (0.001, 1_000, ""),
     "--loss": (0, 100, "percent"),
     "--burst-ratio": (1, 1_000, "(1 is random loss)"),
     "--delay": (0, _SLOWEST_MS, "ms"),
@@ -36,15 +41,37 @@ _BOUNDS: dict[str, tuple[float, float, str]] = {
     "--delay-sensitivity": (0.1, 3, ""),
     "--minimum-delay": (1, 1_000, "ms"),
 }
+_MOST_NAMED = 3
 
 
-@app.command(help="Rate and MOS by the E-model (ITU-T G.107, narrowband).")
+class _Scale(StrEnum):
+    AUTO = "auto"
+    NARROWBAND = "narrowband"
+    WIDEBAND = "wideband"
+
+
+_SCALES: dict[_Scale, Scale | None] = {
+    _Scale.AUTO: None,
+    _Scale.NARROWBAND: "narrowband",
+    _Scale.WIDEBAND: "wideband",
+}
+
+
+@app.command(help="Rate and MOS by the E-model: ITU-T G.107 (narrowband) or G.107.1 (wideband).")
 def mos(  # noqa: PLR0917 - every input of G.107 is an option
-    codec: Annotated[str, typer.Option(help="Codec, such as G711, PCMA, G729A, G723.1.")],
+    codec: Annotated[
+        str | None, typer.Option(help="Codec, such as G711, PCMA, G729A, G723.1, AMR-WB-12.65; or give --ie and --bpl.")
+    ] = None,
     plc: Annotated[bool, typer.Option("--plc/--no-plc", help="G.711 with packet-loss concealment.")] = False,
-    loss: Annotated[float, typer.Option(help="Packet loss, percent.")] = 0.0,
+    loss: Annotated[float, typer.Option(help="Packet loss (discards too), percent.")] = 0.0,
     burst_ratio: Annotated[float, typer.Option(help="Burst ratio; 1: random loss.")] = 1.0,
-    delay: Annotated[float, typer.Option(help="One-way delay, ms.")] = 0.0,
+    delay: Annotated[float, typer.Option(help="One-way delay, mouth to ear, ms.")] = 0.0,
+    scale: Annotated[_Scale, typer.Option(help="Which E-model; auto: the codec's own.")] = _Scale.AUTO,
+    provisional: Annotated[
+        bool, typer.Option("--provisional", help="Use figures that are not G.113's where it has none; marked so.")
+    ] = False,
+    ie: Annotated[float | None, typer.Option(help="Ie of a codec of your own.")] = None,
+    bpl: Annotated[float | None, typer.Option(help="Bpl of a codec of your own.")] = None,
     telr: Annotated[
         float | None, typer.Option(help="Talker echo loudness rating, dB; without it echo control is perfect.")
     ] = None,
@@ -64,32 +91,40 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
     minimum_delay: Annotated[float, typer.Option(help="mT of G.107, ms.")] = 100.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    given = (loss, burst_ratio, delay, telr, wepl, slr, rlr, stmr, ds, dr, qdu, nc, nfor, ps, pr, advantage,
+    given = (ie, bpl, loss, burst_ratio, delay, telr, wepl, slr, rlr, stmr, ds, dr, qdu, nc, nfor, ps, pr, advantage,
              delay_sensitivity, minimum_delay)  # fmt: skip
     for (option, (low, high, unit)), value in zip(_BOUNDS.items(), given, strict=True):
         if value is not None:
             _within(option, value, low, high, unit)
-    if codec_row(codec, plc=plc) is None:
-        names = ", ".join(sorted({name for name, _ in codec_rows()}))
-        raise UsageError(f"--codec {codec!r}: no such codec; known are {names}")
+    if codec is not None and not is_known(codec) and ie is None:
+        raise UsageError(f"--codec {codec!r}: no such codec; {_meant(codec)}")
+    wanted = _SCALES[scale]
+    row = _own(row_for(codec, plc=plc, provisional=provisional, scale=wanted) if codec else None, wanted, ie, bpl)
+    if row is None and not codec:
+        raise UsageError("--codec: missing; give a codec, or --ie and --bpl of your own")
     connection = Connection(
         SLR=slr, RLR=rlr, STMR=stmr, Ds=ds, Dr=dr, WEPL=wepl, qdu=qdu, Nc=nc, Nfor=nfor, Ps=ps, Pr=pr, A=advantage,
         sT=delay_sensitivity, mT=minimum_delay,
     )  # fmt: skip
-    quality = assess(
-        codec,
-        plc=plc,
+    wide = row is not None and row.scale == "wideband"
+    if wide and (telr is not None or connection != Connection()):
+        raise UsageError(
+            "the wideband scale takes --codec, --loss, --burst-ratio and --delay alone; its other inputs are not known"
+        )
+    quality = assess_row(
+        row,
         loss_percent=loss,
         burst_ratio=burst_ratio,
         delay_ms=delay,
         echo_loss_db=telr,
-        connection=connection,
+        connection=None if wide else connection,
     )
     if as_json:
-        print(_json(codec, quality))
+        print(_json(codec, row, quality))
     else:
-        _show(codec, quality)
+        _show(codec or "own codec", row, quality)
     if quality.r_lq is None:
+        sys.stderr.write(_why(codec or "own codec", row, loss, wanted, provisional=provisional))
         raise typer.Exit(_UNKNOWN)
 
 
@@ -98,7 +133,26 @@ def _within(option: str, value: float, low: float, high: float, unit: str) -> No
         raise UsageError(f"{option} {value:g}: must be {low:g} to {high:g} {unit}".rstrip())
 
 
-def _json(codec: str, quality: Quality) -> str:
+def _own(row: CodecRow | None, scale: Scale | None, ie: float | None, bpl: float | None) -> CodecRow | None:
+    """The codec's row with what the user gave in its place."""
+    if ie is None and bpl is None:
+        return row
+    if row is None:
+        if ie is None:
+            raise UsageError("--bpl: needs --ie too, or a codec that has one")
+        row = CodecRow(ie, None, scale or "narrowband", source="", certainty="", provisional=False)
+    return replace(
+        row,
+        ie=row.ie if ie is None else ie,
+        bpl=row.bpl if bpl is None else bpl,
+        source="given by the user",
+        certainty="given",
+        provisional=row.provisional and (ie is None or bpl is None),
+    )
+
+
+def _json(codec: str | None, row: CodecRow | None, quality: Quality) -> str:
+    rated = row if quality.r_lq is not None else None
     fields = {
         "r_lq": quality.r_lq,
         "mos_lq": quality.mos_lq,
@@ -107,15 +161,59 @@ def _json(codec: str, quality: Quality) -> str:
         "codec": codec,
         "ie_eff": quality.ie_eff,
         "id": quality.id,
+        "scale": quality.scale,
+        "provisional": quality.provisional,
+        "source": rated and rated.source,
+        "certainty": rated and rated.certainty,
     }
     return msgspec.json.encode(fields).decode()
 
 
-def _show(codec: str, quality: Quality) -> None:
-    if quality.r_lq is None or quality.r_cq is None:
-        sys.stdout.write(f"{codec}: unknown (no agreed Ie/Bpl for this codec at this loss)\n")
+def _show(codec: str, row: CodecRow | None, quality: Quality) -> None:
+    if row is None or quality.r_lq is None or quality.r_cq is None:
+        sys.stdout.write(f"{codec}: unknown\n")
         return
+    scale = ", wideband scale" if quality.scale == "wideband" else ""
     sys.stdout.write(
         f"MOS-LQ {quality.mos_lq:.2f} (R {quality.r_lq:.1f})   MOS-CQ {quality.mos_cq:.2f} (R {quality.r_cq:.1f})   "
-        f"{codec}, Ie-eff {quality.ie_eff:.2f}, Id {quality.id:.2f}\n"
+        f"{codec}, Ie-eff {quality.ie_eff:.2f}, Id {quality.id:.2f}{scale}\n"
+    )
+    if quality.provisional:
+        sys.stdout.write(f"provisional: {row.source}\n")
+
+
+def _why(codec: str, row: CodecRow | None, loss: float, scale: Scale | None, *, provisional: bool) -> str:
+    """Why there is no rating, and what would give one."""
+    missing = "Ie" if row is None else f"Bpl, so there is a rating without loss but none at {loss:g} % of it"
+    where = f" on the {scale} scale" if scale else ""
+    ways = [name for name in _relatives(codec) if _rates(name, loss, scale, provisional=False)][:_MOST_NAMED]
+    if not provisional and _rates(codec, loss, scale, provisional=True):
+        ways.append("--provisional, which uses figures that are not G.113's")
+    advice = f"; there is one for {', '.join(ways)}" if ways else ""
+    return f"sereno: {codec}: no agreed {missing}{where}{advice}\n"
+
+
+def _relatives(codec: str) -> list[str]:
+    """The variants of a codec whose names begin with its own."""
+    stem = plain(codec)
+    return [listed.names[0] for listed in listed_rows() if plain(listed.names[0]).startswith(stem)]
+
+
+def _rates(codec: str, loss: float, scale: Scale | None, *, provisional: bool) -> bool:
+    row = row_for(codec, plc=True, provisional=provisional, scale=scale)
+    return row is not None and (row.bpl is not None or loss == 0)
+
+
+def _common() -> set[str]:
+    return {listed.names[0] for listed in listed_rows()}
+
+
+def _meant(codec: str) -> str:
+    """The names that a person may have meant."""
+    import difflib
+
+    by_plain = {plain(name): name for name in names()}
+    close = [by_plain[name] for name in difflib.get_close_matches(plain(codec), by_plain, n=_MOST_NAMED, cutoff=0.6)]
+    return (
+        f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(sorted(_common(), key=str.upper))}"
     )

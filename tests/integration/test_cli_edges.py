@@ -189,7 +189,7 @@ def test_wrong_use_is_one_line_and_exit_2(call, arguments):
 def test_one_json_document_with_the_documented_keys(call):
     shapes = {
         ("mos", "--codec", "G711", "--plc", "--loss", "1", "--json"): (
-            "r_lq mos_lq r_cq mos_cq codec ie_eff id"
+            "r_lq mos_lq r_cq mos_cq codec ie_eff id scale provisional source certainty"
         ),
         (*DUE, *OPENED, "--json"): "due",
         ("availability", "--data", "data", "--scope", "service", *WINDOW, "--json"): (
