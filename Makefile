@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell test -x /usr/bin/python3.11 && echo /usr/bin/python3.11 || echo python3)
 LISTS_RUN := deploy/setup/apt-run.txt
 LISTS_TEST := deploy/setup/apt-run.txt deploy/setup/apt-test.txt
-C_SOURCES := $(wildcard probes/media/csrc/*.c probes/media/csrc/*.h) setup.py
+C_SOURCES := $(wildcard probes/media/csrc/*.c probes/media/csrc/*.h probes/media/csrc/helper/*.[ch]) setup.py
 EXT := .make/ext
 PYTEST := $(BIN)/python -m pytest
 
@@ -81,4 +81,5 @@ fuzz: setup-test
 
 clean:
 	rm -rf $(VENV) .make build *.egg-info .mypy_cache .ruff_cache .pytest_cache
-	find probes -name '*.so' -delete
+	find probes -name "*.so" -delete
+	rm -f probes/media/capture-helper

@@ -5,24 +5,51 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
+
+from probes.media import helper as capture_helper
 from probes.media.errors import CaptureError, CaptureUnavailable
 from probes.media.payload import Format
-from probes.media.rows import StreamRows
+from probes.media.rows import SecondRows, StreamRows
 
 _HELPER_SECONDS = 10.0
 _SWEEP_SECONDS = 10  # what has not become a stream by then is forgotten
 _SIOCGIFFLAGS, _IFF_UP = 0x8913, 1
-_BLOCK_SIZE, _BLOCKS = 1 << 18, 16  # 4 MiB: 0 drops at a million packets a second
+_BLOCK_SIZE = 1 << 18
+RING_MIB = 4  # 0 drops at a million packets a second, while the processor is not kept away for long
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A time in which packets passed that the meter never got; `dropped` is None when nobody knows how many."""
+
+    from_ns: int
+    to_ns: int
+    dropped: int | None
+
+
+def missed(blind: Iterable[Blind], start_ns: int, end_ns: int) -> int | None:
+    """At most how many packets of a stream the meter never got; 0: it saw all there was, None: nobody knows.
+
+    While this is not 0, what the stream lacks is no measurement of the network.
+    """
+    total = 0
+    for span in blind:
+        if span.from_ns <= end_ns and span.to_ns >= start_ns:
+            if span.dropped is None:
+                return None
+            total += span.dropped
+    return total
 
 
 class LiveMeter:
-    """Counts the RTP of a port range on one interface until closed.
+    """Counts the RTP of a port range on one interface until closed. Of the process that started it, not its children.
 
     >>> with LiveMeter(ports=(10000, 10999)) as meter:
     ...     rows = meter.snapshot()
@@ -34,27 +61,34 @@ class LiveMeter:
         interface: str = "lo",
         *,
         max_streams: int = 1 << 16,
-        helper: Sequence[str] = (sys.executable, "-m", "probes.media.helper"),
+        series: bool = True,
+        ring_mib: int = RING_MIB,
+        helper: str = str(capture_helper.PROGRAM),
     ) -> None:
+        """Prepare; nothing is opened before `start`. `series`: keep every second of every stream."""
         try:
             from probes.media import _meter
             from probes.media.meter import StreamMeter
         except CaptureError as error:
             raise CaptureUnavailable(str(error)) from None
         self._ring_type = _meter.Ring
-        self._meter = StreamMeter(max_streams)
+        self._meter = StreamMeter(max_streams, series=series)
         self._ring: _meter.Ring | None = None
-        self._ports, self._interface, self._helper = ports, interface, tuple(helper)
+        self._ports, self._interface, self._helper = ports, interface, helper
+        self._blocks = max(1, (ring_mib << 20) // _BLOCK_SIZE)
+        self._owner = os.getpid()
         self._dropped = 0
         self._error = 0
+        self._blind: tuple[Blind, ...] = ()
 
     def start(self) -> None:
         """Begin; CaptureUnavailable, in one line, when this machine does not let us."""
         if self._ring is not None:
             return
+        self._owner = os.getpid()
         descriptor = _descriptor(self._helper, self._interface, self._ports)
         try:
-            self._ring = self._ring_type(self._meter.core, descriptor, _BLOCK_SIZE, _BLOCKS)
+            self._ring = self._ring_type(self._meter.core, descriptor, _BLOCK_SIZE, self._blocks)
         except OSError as error:
             os.close(descriptor)
             raise CaptureUnavailable(f"capture on {self._interface}: {error.strerror or error}") from None
@@ -65,11 +99,18 @@ class LiveMeter:
 
     def snapshot(self) -> StreamRows:
         """One row per stream, cumulative; what arrived in the last 50 ms may be missing."""
+        self._check_owner()
         self._meter.core.sweep(time.time_ns() - _SWEEP_SECONDS * 1_000_000_000)
         return self._meter.snapshot()
 
+    def seconds(self, stream_id: int) -> SecondRows:
+        """A stream second by second, from its start."""
+        self._check_owner()
+        return self._meter.seconds(stream_id)
+
     def forget(self, rows: StreamRows) -> int:
         """Drop these streams (a call ended); how many were still there."""
+        self._check_owner()
         return self._meter.forget(rows)
 
     @property
@@ -84,6 +125,16 @@ class LiveMeter:
         return self._dropped + self._meter.counters()["overflow"]
 
     @property
+    def blind(self) -> tuple[Blind, ...]:
+        """When packets passed that the meter never got. Ask after the snapshot that it is to explain."""
+        self._read_status()
+        return self._blind
+
+    def missed(self, row: np.void) -> int | None:
+        """`missed` of one stream's row."""
+        return missed(self.blind, int(row["start_ns"]), int(row["end_ns"]))
+
+    @property
     def error(self) -> str | None:
         """Why nothing can be captured now; None while all is well."""
         if self._ring is None:
@@ -95,7 +146,8 @@ class LiveMeter:
         """End the capture; the last snapshot stays readable."""
         if self._ring is not None:
             self._ring.close()
-            self._read_status()
+            if os.getpid() == self._owner:
+                self._read_status()
             self._ring = None
 
     def __enter__(self) -> Self:
@@ -107,17 +159,24 @@ class LiveMeter:
     ) -> None:
         self.close()
 
+    def _check_owner(self) -> None:
+        """In a child made by fork the thread is gone, and may have left the meter's lock taken for ever."""
+        if os.getpid() != self._owner:
+            raise CaptureUnavailable(f"this meter belongs to process {self._owner}: a child starts one of its own")
+
     def _read_status(self) -> None:
+        self._check_owner()
         if self._ring is not None:
-            status = self._ring.status()
-            self._dropped, self._error = int(status["dropped"]), int(status["error"])  # type: ignore[arg-type]
+            status: dict[str, Any] = self._ring.status()
+            self._dropped, self._error = status["dropped"], status["error"]
+            self._blind = tuple(Blind(start, end, dropped or None) for start, end, dropped in status["blind"])
 
 
 def _interface_fault(interface: str) -> str | None:
     """An interface that is gone or down gives no packets, and says nothing of it to the socket for long."""
-    request = struct.pack("16sH14x", interface.encode(), 0)
+    request = struct.pack("16sH14x", interface.encode()[:15], 0)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
             answer = fcntl.ioctl(asker, _SIOCGIFFLAGS, request)
     except OSError:
         return f"interface {interface} is gone"
@@ -125,18 +184,19 @@ def _interface_fault(interface: str) -> str | None:
     return None if flags & _IFF_UP else f"interface {interface} is down"
 
 
-def _descriptor(helper: Sequence[str], interface: str, ports: tuple[int, int]) -> int:
+def _descriptor(helper: str, interface: str, ports: tuple[int, int]) -> int:
     """Run the helper and take the packet socket it sends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         ours.settimeout(_HELPER_SECONDS)
-        command = [*helper, "--fd", str(theirs.fileno()), "--interface", interface, "--ports", f"{ports[0]}-{ports[1]}"]
+        words: Sequence[str] = capture_helper.command(theirs.fileno(), interface, ports, helper)
         try:
             process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
-        except OSError as error:
-            raise CaptureUnavailable(f"capture helper {helper[0]}: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise CaptureUnavailable(f"capture helper {helper}: {why}") from None
         theirs.close()
         try:
             message, descriptors, _, _ = socket.recv_fds(ours, 1024, 1)

@@ -1,6 +1,6 @@
-"""`sereno capture-helper`: opens the capture socket for a probe; see probes/media/helper.py."""
+"""`sereno capture-helper`: becomes the helper that opens the capture socket for a probe; see probes/media/helper.py."""
 
-import socket
+import os
 from typing import Annotated
 
 import typer
@@ -18,11 +18,11 @@ def capture_helper(
     interface: Annotated[str, typer.Option(help="Network interface.")] = "lo",
 ) -> None:
     try:
-        low, high = helper.ports(ports)
-        channel = socket.socket(fileno=fd)
+        words = helper.command(fd, interface, helper.port_range(ports))
+        os.fstat(fd)
+        os.execv(words[0], words)
     except ValueError as error:
         raise UsageError(f"--ports {error}") from None
     except OSError as error:
-        raise UsageError(f"--fd {fd}: {error.strerror}: this command is started by a probe") from None
-    with channel:
-        raise typer.Exit(helper.hand_over(channel, interface, low, high))
+        where = helper.PROGRAM if error.filename else f"--fd {fd}"
+        raise UsageError(f"{where}: {error.strerror}: this command is started by a probe") from None

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from probes.media.errors import CaptureUnavailable
-from probes.media.helper import port_filter
 from probes.media.live import LiveMeter
 from probes.media.payload import announced
 from probes.media.report import stream_fields
@@ -207,36 +206,46 @@ def test_without_the_capability_one_line_says_so():
     command = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "CaptureUnavailable: capture on lo: capturing needs CAP_NET_RAW" in done.stderr
+    assert "CaptureUnavailable: capture on lo: capturing needs CAP_NET_RAW: run as root, or once: sudo" in done.stderr
 
 
 def test_unknown_interface_is_named():
-    with pytest.raises(CaptureUnavailable, match="interface 'nosuch0': no interface with this name"):
+    with pytest.raises(CaptureUnavailable, match="capture on nosuch0: no interface has this name: there are .*lo"):
         LiveMeter(ports=(9, 9), interface="nosuch0").start()
 
 
 def test_a_helper_that_cannot_run_is_named():
     with pytest.raises(CaptureUnavailable, match="capture helper /nonexistent: No such file"):
-        LiveMeter(ports=(9, 9), helper=("/nonexistent",)).start()
+        LiveMeter(ports=(9, 9), helper="/nonexistent").start()
     with pytest.raises(CaptureUnavailable, match="ended with status 1"):
-        LiveMeter(ports=(9, 9), helper=("/bin/false",)).start()
+        LiveMeter(ports=(9, 9), helper="/bin/false").start()
 
 
 def test_the_command_is_the_same_helper():
-    meter = LiveMeter(ports=(9, 9), helper=(sys.executable, "-m", "sereno", "capture-helper"))
-    meter.start()
-    meter.close()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        words = ["-m", "sereno", "capture-helper", "--fd", str(theirs.fileno()), "--interface", "lo", "--ports", "9-9"]
+        subprocess.run([sys.executable, *words], cwd=ROOT, pass_fds=[theirs.fileno()], check=True)
+        message, descriptors, _, _ = socket.recv_fds(ours, 100, 1)
+        for descriptor in descriptors:
+            os.close(descriptor)
+    assert (message, len(descriptors)) == (b"+", 1)
 
 
-def test_the_helper_loads_nothing_heavy():
-    heavy = ("numpy", "msgspec", "typer", "asyncio", "yaml")
-    code = f"import sys, probes.media.helper; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_filter_program_is_whole():
-    program = port_filter(10, 20)
-    assert len(program) % 8 == 0
-    for at in range(0, len(program), 8):
-        assert at // 8 + 1 + max(program[at + 2], program[at + 3]) < len(program) // 8 + 1
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fd", "0", "--ports", "20-10"], "--ports '20-10' is not a port range: write A-B"),
+        (["--fd", "99", "--ports", "9"], "--fd 99: Bad file descriptor: this command is started by a probe"),
+    ],
+)
+def test_the_command_refuses_in_one_line(words, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "sereno", "capture-helper", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr

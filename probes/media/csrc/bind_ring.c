@@ -48,22 +48,40 @@ static void ring_destroy(PyObject *o) {
     bind_destroy(o);
 }
 
+static PyObject *blind_list(const blind_span *spans, size_t count) {
+    PyObject *list = PyTuple_New((Py_ssize_t)count);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *item = Py_BuildValue("LLK", (long long)spans[i].from_ns, (long long)spans[i].to_ns,
+                                       (unsigned long long)spans[i].dropped);
+        if (!item) {
+            Py_DECREF(list);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    return list;
+}
+
 static PyObject *ring_status(PyObject *o, PyObject *Py_UNUSED(ignored)) {
     RingObject *self = (RingObject *)o;
     bind_lock(self->owner);
-    ring_read_drops(&self->r);
-    uint64_t dropped = self->r.dropped;
-    frame_counters c = self->r.counters;
+    if (self->r.running) ring_read_drops(&self->r);
+    ring r = self->r;
     bind_unlock(self->owner);
-    PyObject *frames = bind_frame_counters(&c);
-    if (!frames) return NULL;
-    return Py_BuildValue("{sK,si,sN}", "dropped", dropped, "error", (int)self->r.error, "frames", frames);
+    PyObject *blind = blind_list(r.blind, r.blind_count), *frames = blind ? bind_frame_counters(&r.counters) : NULL;
+    if (!frames) {
+        Py_XDECREF(blind);
+        return NULL;
+    }
+    return Py_BuildValue("{sK,sK,si,sN,sN}", "dropped", (unsigned long long)r.dropped, "freezes",
+                         (unsigned long long)r.freezes, "error", (int)r.error, "blind", blind, "frames", frames);
 }
 
 static PyMethodDef ring_methods[] = {
     {"close", ring_close, METH_NOARGS, "close($self, /)\n--\n\nEnd the thread and close the socket."},
     {"status", ring_status, METH_NOARGS,
-     "status($self, /)\n--\n\nPackets the kernel dropped, the errno that ended the thread (0: none), frames seen."},
+     "status($self, /)\n--\n\nPackets the kernel dropped, how often the ring was full, when the meter was blind, the errno that ended "
+     "the thread (0: none), frames seen."},
     {NULL, NULL, 0, NULL},
 };
 
