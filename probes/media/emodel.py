@@ -120,7 +120,8 @@ def pure_delay(ta: "ArrayLike", st: "ArrayLike" = 1.0, mt: "ArrayLike" = 100.0) 
     delay, sensitivity, least = m.value(ta), m.value(st), m.value(mt)
     x = m.log2(m.where(delay < least, least, delay) / least)
     power = 6 * sensitivity
-    return 25 * ((1 + x**power) ** (1 / power) - 3 * (1 + (x / 3) ** power) ** (1 / power) + 2)
+    idd = 25 * ((1 + x**power) ** (1 / power) - 3 * (1 + (x / 3) ** power) ** (1 / power) + 2)
+    return m.where(idd < 0, 0.0, idd)  # rounding, just above mT
 
 
 @dataclass(frozen=True)

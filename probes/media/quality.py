@@ -4,6 +4,7 @@ MOS-LQ is without delay, MOS-CQ with it. Delay costs Idd only (perfect echo cont
 T = Ta, Tr = 2 Ta and TELR is that loss. What was not measured, or has no agreed codec row, is None and never a guess.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def assess_row(
     }
     listening = _rated(row.scale, own, 0.0, None, connection)
     talking = None
-    if delay_ms is not None and delay_ms >= 0:
+    if delay_ms is not None and 0 <= delay_ms < math.inf:
         talking = _rated(row.scale, own, delay_ms, echo_loss_db, connection)
     return Quality(
         listening.R,

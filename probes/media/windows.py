@@ -29,7 +29,7 @@ def rate_windows(
     """Quality of each (loss, delay) with perfect echo control and every other input of the E-model at its default.
 
     Unknown, NaN, is what has no row, a loss that is NaN or not 0 to 100, or any loss where the row has no Bpl; the
-    conversational half also where the delay is NaN or negative. A burst ratio under 1 or NaN counts as 1.
+    conversational half also where the delay is NaN, negative or infinite. A burst ratio under 1 or NaN counts as 1.
     """
     loss, delay, bursts = (np.asarray(given, dtype=np.float64) for given in (loss_percent, delay_ms, burst_ratio))
     loss, delay, bursts = np.broadcast_arrays(loss, delay, bursts)
@@ -38,7 +38,7 @@ def rate_windows(
         return Windows(unknown, unknown, unknown, unknown)
     known = (loss >= 0) & ((loss <= ALL) if row.bpl is not None else (loss == 0))
     effective = emodel.ie_eff(row.ie, row.bpl or 1.0, np.where(known, loss, np.nan), np.fmax(bursts, 1.0))
-    delay = np.where(delay >= 0, delay, np.nan)
+    delay = np.where((delay >= 0) & np.isfinite(delay), delay, np.nan)
     if row.scale == "wideband":
         listening = wideband.RO - effective
         talking = listening - wideband.pure_delay(delay)
