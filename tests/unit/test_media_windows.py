@@ -77,4 +77,5 @@ def test_a_million_pairs():
     loss, delay = rng.uniform(0, 20, 1_000_000), rng.uniform(0, 500, 1_000_000)
     rated = rate_windows(PCMA, loss_percent=loss, delay_ms=delay)
     assert rated.mos_cq.shape == (1_000_000,)
-    assert (rated.mos_cq <= rated.mos_lq).all()
+    assert (rated.r_cq <= rated.r_lq).all()
+    assert (rated.mos_cq <= rated.mos_lq + 1e-12).all()
