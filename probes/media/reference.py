@@ -1,26 +1,40 @@
 """The meter in plain Python: what every figure means, written to be read, not to be fast.
 
-It keeps every sequence number received and computes losses from that set at the end, where the C kernel keeps a window
-and settles losses on the way. Both pass the same tests.
+It keeps every packet with the place it was given among the sequence numbers (`reference_numbering`) and computes all
+figures from these lists at the end (`reference_delay`, `reference_seconds`), where the C kernel keeps windows and sums.
+Both pass the same tests.
 """
 
+import math
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from probes.media.errors import CaptureError
 from probes.media.payload import STATIC, Format, Kind
-from probes.media.rows import NO_PAYLOAD_TYPE, STREAM_DTYPE, StreamRows
+from probes.media.reference_delay import (
+    Buffer,
+    adaptive_buffer,
+    counted,
+    delays,
+    drift_ppm,
+    fixed_buffer,
+    percentile,
+    variation,
+)
+from probes.media.reference_numbering import CYCLE, Arrival, Numbering, Place
+from probes.media.reference_seconds import impaired_runs, losses_of, second_rows
+from probes.media.rows import NO_PAYLOAD_TYPE, STREAM_DTYPE, SecondRows, StreamRows
 from probes.media.sdp import Names, announce_sdp, packed
 
-MAX_LATE = 960  # packets: later than this a packet cannot be placed
-MAX_DROPOUT = 3000  # RFC 3550 A.1
-GMIN = 16  # RFC 3611 section 4.7.2
-_CYCLE = 1 << 16
+BUFFERS = ("none", "fixed", "adaptive")
+ECHO_NS = 5_000_000  # a duplicate this soon after the same packet came twice into the capture
 _UNNAMED = Format(NO_PAYLOAD_TYPE, "", 0, Kind.UNKNOWN)
+_SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -34,51 +48,23 @@ class Packet:
     dst_port: int
     payload: bytes
     length: int  # of the payload on the wire
-
-
-@dataclass
-class _Segment:
-    """A run of sequence numbers between restarts; numbers are extended and start one cycle up."""
-
-    base: int
-    max: int
-    max_timestamp: int
-    received: set[int]
-    step: int | None = None
-
-    @property
-    def expected(self) -> int:
-        return self.max - self.base + 1
-
-    def losses(self) -> list[int]:
-        return [number for number in range(self.base, self.max + 1) if number not in self.received]
+    dscp: int = 0  # RFC 2474
 
 
 @dataclass
 class _Stream:
-    first_ns: int
-    segments: list[_Segment]
-    last_sequence: int
+    """Every packet of a stream, and what must be known while they come."""
+
+    number: int
+    numbering: Numbering
+    arrivals: list[Arrival] = field(default_factory=list)
+    chain: list[tuple[int, Arrival]] = field(default_factory=list)  # counted packets with the second under way
+    latest_ns: int = 0
+    streak: int = 0  # packets in sequence, for probation
     valid: bool = False
-    packets: int = 0
-    bytes: int = 0
-    duplicates: int = 0
-    reordered: int = 0
-    strays: int = 0
-    events: int = 0
-    comfort_noise: int = 0
-    markers: int = 0
-    changes: int = 0
-    end_ns: int = 0
-    last_ns: int = 0
-    largest_gap_ns: int = 0
-    odd: tuple[int, int, int] | None = None  # sequence, timestamp, arrival of a packet far off
-    transit: tuple[int, int, int] | None = None  # arrival, timestamp, clock of the last packet of the audio
-    jitter: float = 0.0
-    jitters: list[float] = field(default_factory=list)
+    format: Format = _UNNAMED  # of the last packet that was no stray
     last_media: int | None = None
-    last_clock: int = 0
-    last_kind: Kind = Kind.UNKNOWN
+    changes: int = 0
     votes: int = 0
     main: tuple[Format, int] = (_UNNAMED, 0)
 
@@ -86,8 +72,19 @@ class _Stream:
 class ReferenceMeter:
     """Same figures as `StreamMeter`, a few hundred times slower."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        probation: int = 2,
+        buffer: str = "adaptive",
+        fixed_delay_ms: float = 60,
+        fixed_size_ms: float = 200,
+    ) -> None:
+        """As `StreamMeter`: packets in sequence that make a stream, and whose discards count."""
         self.names: Names = {}
+        self._probation = probation
+        self._buffer = BUFFERS.index(buffer)
+        self._fixed = (fixed_delay_ms / 1000, fixed_size_ms / 1000)
         self._streams: dict[tuple[bytes, int, bytes, int, int], _Stream] = {}
         self._endpoints: dict[tuple[bytes, int], tuple[int, dict[int, Format]]] = {}
         self._profiles = 0
@@ -108,37 +105,44 @@ class ReferenceMeter:
         if 192 <= data[1] <= 223 or 72 <= number <= 76 or packet.length < 12 + 4 * (data[0] & 0x0F):
             return
         sequence, timestamp, ssrc = struct.unpack_from("!HII", data, 2)
+        marker = bool(data[1] >> 7)
+        arrival = Arrival(packet.time_ns, sequence, timestamp, marker, packet.length, packet.dscp)
         key = (packet.src, packet.src_port, packet.dst, packet.dst_port, ssrc)
         stream = self._streams.get(key)
-        placed = True
-        if stream is None or (not stream.valid and _far(stream, sequence)):
-            # Still in probation: what came before was no stream (A.1).
-            stream = _Stream(packet.time_ns, [_segment(sequence, timestamp)], sequence)
-            stream.end_ns = stream.last_ns = packet.time_ns
-            self._streams[key] = stream
+        if stream is None:
+            stream = self._streams[key] = _Stream(len(self._streams) + 1, Numbering(arrival))
+            stream.latest_ns = arrival.time_ns
         else:
-            stream.valid = stream.valid or sequence == (stream.last_sequence + 1) % _CYCLE
-            placed = _place(stream, sequence, timestamp, packet.time_ns)
-        _count(stream, sequence, packet)
-        if placed:
-            self._payload(stream, packet, number, timestamp)
+            self._place(stream, arrival)
+        in_sequence = stream.arrivals and sequence == (stream.arrivals[-1].sequence + 1) % CYCLE
+        stream.streak = stream.streak + 1 if in_sequence else 1
+        stream.valid = stream.valid or stream.streak >= self._probation
+        stream.arrivals.append(arrival)
+        stream.latest_ns = max(stream.latest_ns, arrival.time_ns)
+        if arrival.place is not Place.STRAY:
+            self._payload(stream, arrival, packet, number)
 
-    def _payload(self, stream: _Stream, packet: Packet, number: int, timestamp: int) -> None:
-        named, profile = self._format(packet, number)
-        marker = packet.payload[1] >> 7
-        stream.markers += marker
-        stream.last_clock, stream.last_kind = named.clock_rate, named.kind
-        if named.kind is Kind.MEDIA:
+    def _place(self, stream: _Stream, arrival: Arrival) -> None:
+        before = stream.arrivals[-1]
+        arrival.idle_ns = arrival.time_ns - stream.latest_ns
+        since = (arrival.time_ns - stream.arrivals[0].time_ns) // _SECOND_NS
+        arrival.second = max(before.second, since)
+        begun = stream.numbering.take(arrival, stream.format.clock_rate)
+        if begun:  # counts as the stream's last packet did: nobody looked at its payload type
+            begun.format = stream.format
+            if counted(begun):
+                stream.chain.append((arrival.second, begun))
+
+    def _payload(self, stream: _Stream, arrival: Arrival, packet: Packet, number: int) -> None:
+        stream.format, profile = self._format(packet, number)
+        arrival.format = stream.format
+        if arrival.kind is Kind.MEDIA:
             stream.changes += stream.last_media not in {None, number}
             stream.last_media = number
-        if named.kind is Kind.EVENT:
-            stream.events += 1
-        elif named.kind is Kind.COMFORT_NOISE:
-            stream.comfort_noise += 1
-        else:
-            _vote(stream, named, profile)
-            if named.clock_rate:
-                _jitter(stream, packet.time_ns, timestamp, named.clock_rate, marker=bool(marker))
+        if arrival.kind in {Kind.MEDIA, Kind.UNKNOWN}:
+            _vote(stream, stream.format, profile)
+        if counted(arrival):
+            stream.chain.append((arrival.second, arrival))
 
     def _format(self, packet: Packet, number: int) -> tuple[Format, int]:
         """By the receiver's SDP (RFC 3264 section 5.1), the sender's where that is silent, then RFC 3551."""
@@ -153,75 +157,46 @@ class ReferenceMeter:
         valid = [(key, stream) for key, stream in self._streams.items() if stream.valid]
         rows = np.zeros(len(valid), dtype=STREAM_DTYPE)
         for row, (key, stream) in zip(rows, valid, strict=True):
-            _fill(row, key, stream)
+            row["id"], row["buffer"] = stream.number, self._buffer
+            row["src"], row["src_port"], row["dst"], row["dst_port"] = np.void(key[0]), key[1], np.void(key[2]), key[3]
+            row["ssrc"] = key[4]
+            for name, value in (_loss_figures(stream) | _header_figures(stream) | self._delay_figures(stream)).items():
+                row[name] = value
         return rows
 
+    def seconds(self, stream_id: int) -> SecondRows:
+        """A stream second by second, from its start."""
+        stream = next(stream for stream in self._streams.values() if stream.number == stream_id)
+        discarded = self._discarded(self._buffers(stream))
+        return second_rows(stream.arrivals, stream.numbering.segments, delays(stream.chain), discarded)
 
-def _segment(sequence: int, timestamp: int) -> _Segment:
-    return _Segment(_CYCLE + sequence, _CYCLE + sequence, timestamp, {_CYCLE + sequence})
+    def _buffers(self, stream: _Stream) -> tuple[Buffer, Buffer]:
+        stretches = delays(stream.chain).stretches
+        return fixed_buffer(stretches, *self._fixed), adaptive_buffer(stretches)
 
+    def _discarded(self, buffers: tuple[Buffer, Buffer]) -> list[Any]:
+        chosen = buffers[self._buffer - 1] if self._buffer else Buffer()
+        return chosen.late + chosen.early
 
-def _far(stream: _Stream, sequence: int) -> bool:
-    ahead = (sequence - stream.segments[-1].max) % _CYCLE
-    return ahead >= MAX_DROPOUT and _CYCLE - ahead > MAX_LATE
-
-
-def _place(stream: _Stream, sequence: int, timestamp: int, time_ns: int) -> bool:
-    """Put a sequence number where it belongs; False for a stray."""
-    segment = stream.segments[-1]
-    ahead = (sequence - segment.max) % _CYCLE
-    behind = _CYCLE - ahead
-    if ahead == 0 or (ahead >= MAX_DROPOUT and behind <= MAX_LATE):
-        number = segment.max - (behind % _CYCLE)
-        if number in segment.received:
-            stream.duplicates += 1
-        else:
-            stream.reordered += 1
-            segment.received.add(number)
-            segment.base = min(segment.base, number)
-        return True
-    advance = (timestamp - segment.max_timestamp) % (1 << 32)
-    if ahead < MAX_DROPOUT or (segment.step and advance == segment.step * ahead % (1 << 32)):
-        _forward(stream, segment, ahead, timestamp)
-        return True
-    if stream.odd and sequence == (stream.odd[0] + 1) % _CYCLE:
-        _restart(stream, timestamp)
-        return True
-    stream.odd = (sequence, timestamp, time_ns)
-    stream.strays += 1
-    return False
-
-
-def _forward(stream: _Stream, segment: _Segment, ahead: int, timestamp: int) -> None:
-    if ahead == 1:
-        segment.step = (timestamp - segment.max_timestamp) % (1 << 32) or None
-    segment.max += ahead
-    segment.max_timestamp = timestamp
-    segment.received.add(segment.max)
-    stream.odd = None
-
-
-def _restart(stream: _Stream, timestamp: int) -> None:
-    """Two packets in sequence, far from the others: the sender began anew (A.1)."""
-    assert stream.odd is not None  # noqa: S101 - the caller has just seen it
-    sequence, first_timestamp, time_ns = stream.odd
-    stream.odd = None
-    stream.strays -= 1
-    segment = _segment(sequence, first_timestamp)
-    stream.segments.append(segment)
-    known = stream.last_clock and stream.last_kind is Kind.MEDIA
-    stream.transit = (time_ns, first_timestamp, stream.last_clock) if known else None
-    _forward(stream, segment, 1, timestamp)
-
-
-def _count(stream: _Stream, sequence: int, packet: Packet) -> None:
-    stream.last_sequence = sequence
-    stream.packets += 1
-    stream.bytes += packet.length
-    stream.largest_gap_ns = max(stream.largest_gap_ns, packet.time_ns - stream.last_ns)
-    stream.last_ns = packet.time_ns
-    stream.end_ns = max(stream.end_ns, packet.time_ns)
-    stream.first_ns = min(stream.first_ns, packet.time_ns)
+    def _delay_figures(self, stream: _Stream) -> dict[str, Any]:
+        found = delays(stream.chain)
+        jitters = [value for _, value in found.jitters]
+        variations = [value for _, value in variation(found.stretches)]
+        fixed, adaptive = buffers = self._buffers(stream)
+        return {
+            "jitter_samples": len(jitters),
+            "jitter": found.jitter if jitters else math.nan,
+            "jitter_mean": math.fsum(jitters) / len(jitters) if jitters else math.nan,
+            "jitter_max": max(jitters, default=math.nan),
+            "timestamp_jumps": found.jumps,
+            "pdv_p50": percentile(variations, 50), "pdv_p95": percentile(variations, 95),
+            "pdv_p99": percentile(variations, 99), "pdv_max": max(variations, default=math.nan),
+            "drift_ppm": drift_ppm(found.stretches),
+            "fixed_late": len(fixed.late), "fixed_early": len(fixed.early),
+            "adaptive_late": len(adaptive.late), "adaptive_early": len(adaptive.early),
+            "adaptive_delay": math.fsum(adaptive.offsets) / len(adaptive.offsets) if adaptive.offsets else math.nan,
+            "impaired_runs": impaired_runs(stream.numbering.segments, self._discarded(buffers)),
+        }  # fmt: skip
 
 
 def _vote(stream: _Stream, named: Format, profile: int) -> None:
@@ -234,73 +209,47 @@ def _vote(stream: _Stream, named: Format, profile: int) -> None:
     stream.main = (named, profile)
 
 
-def _jitter(stream: _Stream, time_ns: int, timestamp: int, clock: int, *, marker: bool) -> None:
-    """RFC 3550 A.8 in seconds, in arrival order; markers count for J, not for its mean and maximum."""
-    if stream.transit and stream.transit[2] == clock:
-        units = (timestamp - stream.transit[1] + (1 << 31)) % (1 << 32) - (1 << 31)
-        difference = abs((time_ns - stream.transit[0]) * 1e-9 - units / clock)
-        stream.jitter += (difference - stream.jitter) / 16
-        if not marker:
-            stream.jitters.append(stream.jitter)
-    stream.transit = (time_ns, timestamp, clock)
-
-
-@dataclass
-class _Losses:
-    runs: int = 0
-    longest: int = 0
-    bursts: int = 0
-    burst_packets: int = 0
-    burst_lost: int = 0
-
-
-def _losses(segments: list[_Segment]) -> _Losses:
-    """Runs of consecutive losses, and RFC 3611 bursts: losses with fewer than Gmin received packets between them."""
-    result = _Losses()
-    for segment in segments:
-        lost = segment.losses()
-        for run in _grouped(lost, 1):
-            result.runs += 1
-            result.longest = max(result.longest, len(run))
-        for cluster in _grouped(lost, GMIN):
-            if len(cluster) > 1:
-                result.bursts += 1
-                result.burst_packets += cluster[-1] - cluster[0] + 1
-                result.burst_lost += len(cluster)
-    return result
-
-
-def _grouped(numbers: list[int], apart: int) -> list[list[int]]:
-    """Sorted numbers in groups whose neighbours differ by at most `apart`."""
-    groups: list[list[int]] = []
-    for number in numbers:
-        if groups and number - groups[-1][-1] <= apart:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    return groups
-
-
-def _fill(row: np.void, key: tuple[bytes, int, bytes, int, int], s: _Stream) -> None:
-    expected = sum(segment.expected for segment in s.segments)
-    losses = _losses(s.segments)
-    placed = s.packets - s.strays
-    values: dict[str, Any] = {
-        "src": np.void(key[0]), "src_port": key[1], "dst": np.void(key[2]), "dst_port": key[3], "ssrc": key[4],
-        "clock_rate": s.main[0].clock_rate, "profile": s.main[1], "payload_type": s.main[0].payload_type,
-        "packets": s.packets, "bytes": s.bytes, "expected": expected, "lost": expected - (placed - s.duplicates),
-        "lost_rfc3550": expected - placed, "duplicates": s.duplicates, "reordered": s.reordered, "strays": s.strays,
-        "events": s.events, "comfort_noise": s.comfort_noise, "markers": s.markers,
-        "loss_runs": losses.runs, "loss_run_max": losses.longest, "bursts": losses.bursts,
-        "burst_packets": losses.burst_packets, "burst_lost": losses.burst_lost, "jitter_samples": len(s.jitters),
-        "jitter": s.jitter if s.jitters else np.nan,
-        "jitter_mean": sum(s.jitters) / len(s.jitters) if s.jitters else np.nan,
-        "jitter_max": max(s.jitters, default=np.nan),
-        "start_ns": s.first_ns, "end_ns": s.end_ns, "largest_gap_ns": s.largest_gap_ns,
-        "restarts": len(s.segments) - 1, "payload_type_changes": s.changes,
+def _loss_figures(stream: _Stream) -> dict[str, int]:
+    segments = stream.numbering.segments
+    places = [arrival.place for arrival in stream.arrivals]
+    expected = sum(segment.expected for segment in segments)
+    strays, duplicates = places.count(Place.STRAY), places.count(Place.DUPLICATE)
+    placed = len(places) - strays
+    losses = losses_of(segments)
+    return {
+        "packets": len(places), "expected": expected, "lost": expected - (placed - duplicates),
+        "lost_rfc3550": expected - placed, "duplicates": duplicates, "reordered": places.count(Place.LATE),
+        "strays": strays, "loss_runs": losses.runs, "loss_run_max": losses.longest, "bursts": losses.bursts,
+        "burst_packets": losses.burst_packets, "burst_lost": losses.burst_lost, "restarts": len(segments) - 1,
+        "step": stream.numbering.step,
     }  # fmt: skip
-    for name, value in values.items():
-        row[name] = value
+
+
+def _header_figures(stream: _Stream) -> dict[str, int]:
+    arrivals = stream.arrivals
+    looked_at = [a for a in arrivals if a.place is not Place.STRAY and not a.begins]  # whose payload type was seen
+    kinds = [arrival.kind for arrival in looked_at]
+    times = [arrival.time_ns for arrival in arrivals]
+    seen = {arrival.dscp for arrival in arrivals}
+    pairs = list(pairwise(arrivals))
+    return {
+        "bytes": sum(arrival.length for arrival in arrivals),
+        "clock_rate": stream.main[0].clock_rate, "profile": stream.main[1],
+        "payload_type": stream.main[0].payload_type, "payload_type_changes": stream.changes,
+        "events": kinds.count(Kind.EVENT), "comfort_noise": kinds.count(Kind.COMFORT_NOISE),
+        "markers": sum(arrival.marker for arrival in looked_at),
+        "start_ns": min(times), "end_ns": max(times),
+        "largest_gap_ns": max(arrival.idle_ns for arrival in arrivals),
+        "dscp": arrivals[-1].dscp, "dscp_seen": sum(1 << dscp for dscp in seen),
+        "dscp_changes": sum(before.dscp != after.dscp for before, after in pairs),
+        "echoes": sum(_is_echo(before, after) for before, after in pairs),
+    }  # fmt: skip
+
+
+def _is_echo(before: Arrival, after: Arrival) -> bool:
+    """The same packet once more at once, as a capture on two interfaces gives it."""
+    same = after.place is Place.DUPLICATE and before.sequence == after.sequence
+    return same and 0 <= after.time_ns - before.time_ns <= ECHO_NS
 
 
 # ---- classic pcap: Ethernet and loopback, IPv4 and IPv6, as far as tests need it ------------------------------------
@@ -359,14 +308,16 @@ def _ipv4(ip: bytes, time_ns: int) -> Packet | None:
         return None
     total = int.from_bytes(ip[2:4]) or len(ip)
     mapped = bytes(10) + b"\xff\xff"
-    return _udp(ip[header:total], total - header, mapped + ip[12:16], mapped + ip[16:20], time_ns)
+    packet = _udp(ip[header:total], total - header, mapped + ip[12:16], mapped + ip[16:20], time_ns)
+    return packet and replace(packet, dscp=ip[1] >> 2)
 
 
 def _ipv6(ip: bytes, time_ns: int) -> Packet | None:
     if len(ip) < 40 or ip[6] != 17:
         return None
     length = int.from_bytes(ip[4:6])
-    return _udp(ip[40 : 40 + length], length, ip[8:24], ip[24:40], time_ns)
+    packet = _udp(ip[40 : 40 + length], length, ip[8:24], ip[24:40], time_ns)
+    return packet and replace(packet, dscp=(int.from_bytes(ip[:2]) >> 4 & 0xFF) >> 2)
 
 
 def _udp(data: bytes, room: int, src: bytes, dst: bytes, time_ns: int) -> Packet | None:
