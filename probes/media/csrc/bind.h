@@ -7,11 +7,14 @@
 
 #include <pthread.h>
 
+#include "audio.h"
 #include "frame.h"
+#include "rtcp.h"
 
 typedef struct {
     PyObject_HEAD
     meter *m;
+    rtcp_table *rtcp;
     pthread_mutex_t lock; /* a ring's thread and Python's threads meet here */
     bool has_lock;
 } MeterObject;
@@ -29,6 +32,11 @@ void bind_lock(MeterObject *o);
 void bind_unlock(MeterObject *o);
 /* A new reference to `argument` if it is a Meter of the module of `type`; NULL with an exception. */
 MeterObject *bind_owner(PyTypeObject *type, PyObject *argument);
+/* Methods of Meter in bind_rtcp.c. */
+PyObject *bind_rtcp(PyObject *meter, PyObject *row);
+PyObject *bind_rtcp_rows(PyObject *meter, PyObject *ignored);
+PyObject *bind_rtcp_sweep(PyObject *meter, PyObject *before_ns);
+PyObject *bind_rtcp_counters(PyObject *meter, PyObject *ignored);
 PyObject *bind_frame_counters(const frame_counters *c);
 
 #endif

@@ -1,6 +1,8 @@
 /* probes.media._meter.Meter: the kernel, its rows and what endpoints announced. */
 #include "bind.h"
 
+enum { MAX_RTCP = 1 << 18 }; /* entries: 290 octets each */
+
 static PyObject *meter_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     int series = 1;
     static char *names[] = {"max_streams", "probation", "buffer", "series", "fixed_delay_ns", "fixed_size_ns", NULL};
@@ -20,16 +22,19 @@ static PyObject *meter_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     if (!self) return NULL;
     self->has_lock = !pthread_mutex_init(&self->lock, NULL);
     self->m = self->has_lock ? meter_new(&options) : NULL;
-    if (!self->m) {
+    self->rtcp = rtcp_new(options.max_streams < MAX_RTCP ? options.max_streams : MAX_RTCP);
+    if (!self->m || !self->rtcp) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
+    meter_use_rtcp(self->m, self->rtcp);
     return (PyObject *)self;
 }
 
 static void meter_destroy(PyObject *o) {
     MeterObject *self = (MeterObject *)o;
     meter_free(self->m);
+    rtcp_free(self->rtcp);
     if (self->has_lock) pthread_mutex_destroy(&self->lock);
     bind_destroy(o);
 }
@@ -180,6 +185,12 @@ static PyMethodDef meter_methods[] = {
     {"endpoint", meter_set_endpoint, METH_VARARGS,
      "endpoint($self, address, port, formats, /)\n--\n\nPayload types that an endpoint announced; the profile's number."},
     {"counters", meter_get_counts, METH_NOARGS, "counters($self, /)\n--\n\nDatagrams by what they were."},
+    {"rtcp", bind_rtcp, METH_O, "rtcp($self, row, /)\n--\n\nWhat RTCP says of the stream of this row, as JSON; None: nothing."},
+    {"rtcp_rows", bind_rtcp_rows, METH_NOARGS,
+     "rtcp_rows($self, /)\n--\n\nAll that RTCP says: (source, port, destination, port, SSRC, JSON) each."},
+    {"rtcp_sweep", bind_rtcp_sweep, METH_O,
+     "rtcp_sweep($self, before_ns, /)\n--\n\nForget what RTCP has not spoken of since; how many entries."},
+    {"rtcp_counters", bind_rtcp_counters, METH_NOARGS, "rtcp_counters($self, /)\n--\n\nRTCP datagrams by what they were."},
     {NULL, NULL, 0, NULL},
 };
 

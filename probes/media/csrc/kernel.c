@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rtcp.h"
 #include "stream.h"
 
 #define NO_STREAM UINT32_MAX
@@ -143,6 +144,7 @@ static bool parse(meter *m, const datagram *d, rtp_header *p, stream_key *key) {
     uint8_t second = d->payload[1], masked = second & 0x7f;
     if ((second >= 192 && second <= 223) || (masked >= 72 && masked <= 76)) {
         m->counters.rtcp++;
+        if (m->rtcp) rtcp_take(m->rtcp, d);
         return false;
     }
     uint32_t header = 12 + 4 * (uint32_t)(d->payload[0] & 0x0f);
