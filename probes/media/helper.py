@@ -1,7 +1,7 @@
 """The capture helper as Python knows it: where it is, what it takes. The program is csrc/helper/main.c.
 
-It is the one process with CAP_NET_RAW: it opens an AF_PACKET socket, filters and binds it, hands the descriptor over its
-inherited socketpair (SCM_RIGHTS) and exits; the receiver needs no privilege.
+It is the one process with CAP_NET_RAW: it opens an AF_PACKET socket, filters and binds it, hands the descriptor over
+its inherited socketpair (SCM_RIGHTS) and exits; the receiver needs no privilege.
 """
 
 from pathlib import Path

@@ -20,7 +20,7 @@ def capture_helper(
     try:
         words = helper.command(fd, interface, helper.port_range(ports))
         os.fstat(fd)
-        os.execv(words[0], words)
+        os.execv(words[0], words)  # noqa: S606 - what a supervisor started is the helper itself
     except ValueError as error:
         raise UsageError(f"--ports {error}") from None
     except OSError as error:

@@ -210,7 +210,7 @@ def test_without_the_capability_one_line_says_so():
 
 
 def test_unknown_interface_is_named():
-    with pytest.raises(CaptureUnavailable, match="capture on nosuch0: no interface has this name: there are .*lo"):
+    with pytest.raises(CaptureUnavailable, match=r"capture on nosuch0: no interface has this name: there are .*lo"):
         LiveMeter(ports=(9, 9), interface="nosuch0").start()
 
 
