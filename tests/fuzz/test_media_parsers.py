@@ -75,7 +75,9 @@ def _clang():
 
 
 def _build(target, out, *flags, kernel=True):
-    parts = ["stream", *(["formats", "kernel", "frame", "pcap"] if kernel else [])]  # else the target includes them
+    parts = ["stream", "rtcp", "rtcp_packet", "rtcp_table", "rtcp_json", "audio"]
+    if kernel:  # else the target includes them
+        parts += ["formats", "kernel", "frame", "pcap"]
     sources = [str(ROOT / "tests" / "fuzz" / target), *(str(CSRC / f"{name}.c") for name in parts)]
     command = [_clang(), *SANITIZERS, *WARNINGS, *flags, f"-I{CSRC}", *sources, "-lm", "-o", str(out)]
     subprocess.run(command, check=True, capture_output=True, text=True)
