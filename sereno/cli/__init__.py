@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collector": ("sereno.cli.collector", "Collector, alerting and page against a broker and a database."),
     "check": ("sereno.cli.check", "Make one check now and print its result."),
     "rtp": ("sereno.cli.rtp", "Measure RTP streams in captures."),
-    "mos": ("sereno.cli.mos", "Rate and MOS by the E-model (ITU-T G.107)."),
+    "mos": ("sereno.cli.mos", "Rate and MOS by the E-model (ITU-T G.107, G.107.1)."),
     "topology": ("sereno.cli.topology", "Validate topology files."),
     "contract": ("sereno.cli.contract", "Validate and list contracts; compute due dates."),
     "verdicts": ("sereno.cli.verdicts", "What is up, degraded, down or unknown now."),

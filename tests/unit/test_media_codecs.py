@@ -100,3 +100,13 @@ def test_unknown_is_never_guessed():
     assert assess("PCMA", loss_percent=None) == UNKNOWN
     assert assess("G729", loss_percent=1) == UNKNOWN  # Ie 10 is agreed, robustness is not
     assert assess("G729", loss_percent=0).r_lq == pytest.approx(83.2062, abs=1e-3)
+
+
+def test_the_docs_list_every_row():
+    text = (Path(__file__).parents[2] / "docs" / "media.md").read_text(encoding="utf-8")
+    for listed in listed_rows():
+        row = listed.row
+        bpl = "–" if row.bpl is None else f"{row.bpl:g}"
+        certainty = "" if row.provisional else f" {row.certainty} |"
+        line = f"| {'wb' if row.scale == 'wideband' else 'nb'} | {row.ie:g} | {bpl} |{certainty} {row.source} |"
+        assert any(f"`{listed.names[0]}`" in given and given.endswith(line) for given in text.splitlines()), line
