@@ -123,14 +123,14 @@ static PyObject *meter_sweep_before(PyObject *o, PyObject *argument) {
 }
 
 static bool read_format(PyObject *item, payload_format *out) {
-    unsigned char payload_type, kind;
+    unsigned char payload_type, kind, law = 0;
     unsigned int clock_rate;
     if (!PyTuple_Check(item)) {
-        PyErr_SetString(PyExc_TypeError, "a format is (payload type, kind, clock rate)");
+        PyErr_SetString(PyExc_TypeError, "a format is (payload type, kind, clock rate, law)");
         return false;
     }
-    if (!PyArg_ParseTuple(item, "bbI", &payload_type, &kind, &clock_rate)) return false;
-    *out = (payload_format){payload_type, kind, clock_rate};
+    if (!PyArg_ParseTuple(item, "bbI|b", &payload_type, &kind, &clock_rate, &law)) return false;
+    *out = (payload_format){payload_type, kind, law, clock_rate};
     return true;
 }
 

@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include "audio.h"
+
 /* RFC 3551 section 6, tables 4 and 5. G.722's clock is 8000 by section 4.5.2. */
 static payload_format static_format(uint8_t payload_type) {
     static const uint16_t eight_khz[] = {0, 3, 4, 5, 7, 8, 9, 12, 15, 18};
-    payload_format f = {payload_type, KIND_UNKNOWN, 0};
+    payload_format f = {payload_type, KIND_UNKNOWN, AUDIO_NONE, 0};
     for (size_t i = 0; i < sizeof eight_khz / sizeof eight_khz[0]; i++)
         if (eight_khz[i] == payload_type) f.clock_rate = 8000;
     switch (payload_type) {
@@ -18,6 +20,8 @@ static payload_format static_format(uint8_t payload_type) {
     default: break;
     }
     if (f.clock_rate) f.kind = KIND_MEDIA;
+    if (payload_type == 0) f.law = AUDIO_MU;
+    if (payload_type == 8) f.law = AUDIO_A;
     return f;
 }
 
@@ -27,7 +31,6 @@ static uint32_t endpoint_hash(const uint8_t address[16], uint16_t port) {
 }
 
 static uint32_t find_profile(const format_table *t, const uint8_t address[16], uint16_t port) {
-    if (!t->endpoint_count) return 0;
     for (uint32_t i = endpoint_hash(address, port);; i++) {
         const endpoint *e = &t->endpoints[i & t->endpoint_mask];
         if (!e->profile) return 0;
@@ -46,14 +49,35 @@ static bool profile_format(const format_table *t, uint32_t number, uint8_t paylo
     return false;
 }
 
+void formats_address(uint8_t out[16], const uint8_t *address, uint8_t family) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (family == 6) {
+        memcpy(out, address, 16);
+    } else {
+        memcpy(out, mapped, 12);
+        memcpy(out + 12, address, 4);
+    }
+}
+
 /* A sender uses the numbers that the receiver's SDP gave (RFC 3264 section 5.1); its own SDP where that is silent. */
-uint32_t formats_find(const format_table *t, const stream_key *key, uint8_t payload_type, payload_format *out) {
-    uint32_t number = find_profile(t, key->dst, key->dst_port);
-    if (profile_format(t, number, payload_type, out)) return number;
-    number = find_profile(t, key->src, key->src_port);
-    if (profile_format(t, number, payload_type, out)) return number;
+uint32_t formats_find(const format_table *t, const datagram *d, uint8_t payload_type, payload_format *out) {
+    if (t->endpoint_count) {
+        uint8_t address[16];
+        formats_address(address, d->dst, d->family);
+        uint32_t number = find_profile(t, address, d->dst_port);
+        if (profile_format(t, number, payload_type, out)) return number;
+        formats_address(address, d->src, d->family);
+        number = find_profile(t, address, d->src_port);
+        if (profile_format(t, number, payload_type, out)) return number;
+    }
     *out = static_format(payload_type);
     return 0;
+}
+
+uint32_t formats_clock(const format_table *t, uint32_t number, uint8_t payload_type) {
+    payload_format f;
+    if (!profile_format(t, number, payload_type, &f)) f = static_format(payload_type);
+    return f.clock_rate;
 }
 
 /* The array with room for `wanted` items, maybe moved; NULL: out of memory, and the array stays. */

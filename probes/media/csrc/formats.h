@@ -6,6 +6,7 @@
 
 #include "kernel.h"
 
+
 /* Addresses are 16 octets; IPv4 is mapped (::ffff:a.b.c.d). */
 typedef struct {
     uint8_t src[16];
@@ -38,8 +39,12 @@ typedef struct {
 /* As meter_endpoint. */
 uint32_t formats_announce(format_table *t, const uint8_t address[16], uint16_t port, const payload_format *formats,
                           size_t count);
-/* What a stream's payload type is; returns the profile that says so, 0: RFC 3551. */
-uint32_t formats_find(const format_table *t, const stream_key *key, uint8_t payload_type, payload_format *out);
+/* What the payload type of a datagram is; returns the profile that says so, 0: RFC 3551. */
+uint32_t formats_find(const format_table *t, const datagram *d, uint8_t payload_type, payload_format *out);
+/* The clock of a payload type by that profile; 0: unknown. */
+uint32_t formats_clock(const format_table *t, uint32_t profile, uint8_t payload_type);
+/* 16 octets of an address of a datagram's family. */
+void formats_address(uint8_t out[16], const uint8_t *address, uint8_t family);
 void formats_free(format_table *t);
 
 static inline uint64_t mix(uint64_t h, uint64_t v) {

@@ -1,10 +1,17 @@
+#define _GNU_SOURCE
 #include "kernel.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "rtcp.h"
 #include "stream.h"
+
+enum {
+    CHUNK_OCTETS = 1 << 21, /* a huge page, so that many streams cost few misses of the TLB */
+    CHUNK_STREAMS = CHUNK_OCTETS / sizeof(stream),
+};
 
 #define NO_STREAM UINT32_MAX
 
@@ -14,27 +21,24 @@ typedef struct {
 } slot;
 
 struct meter {
-    stream *streams;
-    uint32_t capacity, next, live, max_streams, serial;
-    uint32_t *free_list;
+    stream **chunks;
+    uint32_t chunk_count, chunk_room;
+    uint32_t next, live, serial;
     uint32_t free_count;
+    uint32_t *free_list;
+    uint32_t free_room;
     slot *slots;
     uint32_t slot_mask;
-    format_table formats;
+    stream_tables tables;
     meter_counters counters;
     struct rtcp_table *rtcp;
 };
 
 /* ---- the table of streams ------------------------------------------------------------------------------------------ */
 
-static uint32_t key_hash(const stream_key *k) {
-    uint64_t h = mix(mix(0, word(k->src)), word(k->src + 8));
-    h = mix(mix(h, word(k->dst)), word(k->dst + 8));
-    h = mix(h, (uint64_t)k->ssrc << 32 | (uint32_t)k->src_port << 16 | k->dst_port);
-    return (uint32_t)(h >> 32);
+static inline stream *stream_at(const meter *m, uint32_t index) {
+    return &m->chunks[index / CHUNK_STREAMS][index % CHUNK_STREAMS];
 }
-
-static bool same_key(const stream_key *a, const stream_key *b) { return !memcmp(a, b, sizeof *a); }
 
 static bool rehash(meter *m, uint32_t size) {
     slot *table = malloc((size_t)size * sizeof *table);
@@ -53,52 +57,111 @@ static bool rehash(meter *m, uint32_t size) {
     return true;
 }
 
+static bool add_chunk(meter *m) {
+    if (m->chunk_count == m->chunk_room) {
+        uint32_t room = m->chunk_room ? m->chunk_room * 2 : 8;
+        stream **chunks = realloc(m->chunks, room * sizeof *chunks);
+        if (!chunks) return false;
+        m->chunks = chunks;
+        m->chunk_room = room;
+    }
+    stream *chunk = aligned_alloc(CHUNK_OCTETS, CHUNK_OCTETS);
+    if (!chunk) return false;
+    /* The first is for the few streams of a small file or of a probe. A refusal costs speed only. */
+    if (m->chunk_count) madvise(chunk, CHUNK_OCTETS, MADV_HUGEPAGE);
+    m->chunks[m->chunk_count++] = chunk;
+    return true;
+}
+
+static bool reserve_free_list(meter *m) {
+    uint32_t all = m->live + m->free_count;
+    if (all <= m->free_room) return true;
+    uint32_t room = all < 64 ? 64 : all * 2;
+    uint32_t *list = realloc(m->free_list, room * sizeof *list);
+    if (!list) return false;
+    m->free_list = list;
+    m->free_room = room;
+    return true;
+}
+
 /* Room for `more` new streams, made before a batch so that nothing moves inside it. */
 static bool reserve(meter *m, uint32_t more) {
     uint64_t wanted = (uint64_t)m->next + more;
-    if (wanted > m->capacity && m->capacity < m->max_streams) {
-        uint64_t capacity = (uint64_t)m->capacity * 2;
-        if (capacity > m->max_streams) capacity = m->max_streams;
-        stream *streams = realloc(m->streams, capacity * sizeof *streams);
-        if (!streams) return false;
-        m->streams = streams;
-        uint32_t *list = realloc(m->free_list, capacity * sizeof *list);
-        if (!list) return false;
-        m->free_list = list;
-        m->capacity = (uint32_t)capacity;
-    }
+    if (wanted > m->tables.options.max_streams) wanted = m->tables.options.max_streams;
+    if (wanted > (uint64_t)m->chunk_count * CHUNK_STREAMS && !add_chunk(m)) return false;
     uint32_t size = m->slot_mask + 1;
-    return (uint64_t)(m->live + more) * 2 <= size || rehash(m, size * 2);
+    if ((uint64_t)(m->live + more) * 2 > size && !rehash(m, size * 2)) return false;
+    return stream_reserve(&m->tables, more);
 }
 
-static uint32_t find_slot(const meter *m, uint32_t hash, const stream_key *key) {
+/* ---- finding a stream ------------------------------------------------------------------------------------------------ */
+
+static uint64_t key_hash(const packed_key *k) {
+    uint64_t h = (k->addresses ^ 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+    h = (h ^ h >> 32 ^ k->rest) * 0xD6E8FEB86659FD93u;
+    return h ^ h >> 32;
+}
+
+static uint32_t address_word(const uint8_t *address, uint8_t family) {
+    uint32_t v;
+    if (family == 6) {
+        uint64_t h = mix(mix(0, word(address)), word(address + 8));
+        return (uint32_t)(h >> 32);
+    }
+    memcpy(&v, address, sizeof v);
+    return v;
+}
+
+static bool same_stream(const meter *m, const stream *s, const packed_key *key, const datagram *d) {
+    if (s->key.addresses != key->addresses || s->key.rest != key->rest) return false;
+    if (d->family == 4 && !s->side) return true;
+    const address_record *a = SIDE_RECORD(&m->tables, s, address, addresses);
+    if (d->family != 6) return !a;
+    return a && !memcmp(a->src, d->src, 16) && !memcmp(a->dst, d->dst, 16);
+}
+
+static uint32_t find_slot(const meter *m, uint32_t hash, const packed_key *key, const datagram *d) {
     for (uint32_t i = hash;; i++) {
         const slot *s = &m->slots[i & m->slot_mask];
-        if (s->index == NO_STREAM || (s->hash == hash && same_key(&m->streams[s->index].key, key))) return i & m->slot_mask;
+        if (s->index == NO_STREAM || (s->hash == hash && same_stream(m, stream_at(m, s->index), key, d)))
+            return i & m->slot_mask;
     }
 }
 
-static uint32_t stream_of(meter *m, uint32_t hash, const stream_key *key) {
-    slot *at = &m->slots[find_slot(m, hash, key)];
+static uint32_t stream_of(meter *m, uint32_t hash, const packed_key *key, const datagram *d) {
+    slot *at = &m->slots[find_slot(m, hash, key, d)];
     if (at->index != NO_STREAM) return at->index;
     uint32_t index;
     if (m->free_count) index = m->free_list[--m->free_count];
-    else if (m->next < m->capacity) index = m->next++;
+    else if (m->next < m->tables.options.max_streams) index = m->next++;
     else return NO_STREAM;
-    stream *s = &m->streams[index];
+    stream *s = stream_at(m, index);
     s->key = *key;
     s->serial = ++m->serial;
     s->packets = 0;
-    s->used = true;
-    s->valid = false;
+    s->side = 0;
+    s->record = 0;
+    s->state = 0;
+    if (d->family == 6) {
+        side_record *side = side_of(&m->tables, s);
+        side->address = pool_take(&m->tables.addresses);
+        address_record *a = pool_at(&m->tables.addresses, side->address);
+        memcpy(a->src, d->src, 16);
+        memcpy(a->dst, d->dst, 16);
+    }
     m->live++;
     *at = (slot){hash, index};
     return index;
 }
 
+static uint32_t slot_of_index(const meter *m, uint32_t index) {
+    for (uint32_t i = (uint32_t)key_hash(&stream_at(m, index)->key);; i++)
+        if (m->slots[i & m->slot_mask].index == index) return i & m->slot_mask;
+}
+
 static void drop(meter *m, uint32_t index) {
-    stream *s = &m->streams[index];
-    uint32_t hole = find_slot(m, key_hash(&s->key), &s->key);
+    stream *s = stream_at(m, index);
+    uint32_t hole = slot_of_index(m, index);
     m->slots[hole].index = NO_STREAM;
     /* Move back what probed past the hole, so that lookups need no tombstones. */
     for (uint32_t i = (hole + 1) & m->slot_mask; m->slots[i].index != NO_STREAM; i = (i + 1) & m->slot_mask) {
@@ -108,35 +171,23 @@ static void drop(meter *m, uint32_t index) {
         m->slots[i].index = NO_STREAM;
         hole = i;
     }
-    s->used = false;
-    s->valid = false;
+    stream_release(&m->tables, s);
+    s->packets = 0; /* free */
+    s->state = 0;
     m->live--;
     m->free_list[m->free_count++] = index;
 }
 
+/* ---- in -------------------------------------------------------------------------------------------------------------- */
+
 static uint32_t be32(const uint8_t *at) {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static void address_of(uint8_t out[16], const uint8_t *address, uint8_t family) {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (family == 6) {
-        memcpy(out, address, 16);
-    } else {
-        memcpy(out, mapped, 12);
-        memcpy(out + 12, address, 4);
-    }
-}
-
-static void key_of(const datagram *d, stream_key *key) {
-    address_of(key->src, d->src, d->family);
-    address_of(key->dst, d->dst, d->family);
-    key->src_port = d->src_port;
-    key->dst_port = d->dst_port;
+    uint32_t v;
+    memcpy(&v, at, sizeof v);
+    return __builtin_bswap32(v);
 }
 
 /* RFC 3550 section 5.1; RTCP by RFC 5761 section 4 (types 192-223 in the second octet, and 72-76 with any marker). */
-static bool parse(meter *m, const datagram *d, rtp_header *p, stream_key *key) {
+static bool parse(meter *m, const datagram *d, rtp_header *p, packed_key *key) {
     if (d->captured < 2 || d->payload[0] >> 6 != 2) {
         m->counters.other++;
         return false;
@@ -156,39 +207,39 @@ static bool parse(meter *m, const datagram *d, rtp_header *p, stream_key *key) {
     p->payload_type = masked;
     p->sequence = (uint16_t)(d->payload[2] << 8 | d->payload[3]);
     p->timestamp = be32(d->payload + 4);
-    key_of(d, key);
-    key->ssrc = be32(d->payload + 8);
+    key->addresses = address_word(d->src, d->family) | (uint64_t)address_word(d->dst, d->family) << 32;
+    key->rest = d->src_port | (uint64_t)d->dst_port << 16 | (uint64_t)be32(d->payload + 8) << 32;
     return true;
 }
 
 bool meter_feed(meter *m, datagram *batch, size_t count) {
     rtp_header p[METER_BATCH];
-    stream_key keys[METER_BATCH];
+    packed_key keys[METER_BATCH];
     uint32_t hashes[METER_BATCH];
-    bool is_rtp[METER_BATCH];
+    uint8_t which[METER_BATCH]; /* of the batch: RTP */
+    size_t found = 0;
     if (count > METER_BATCH) count = METER_BATCH;
     if (!reserve(m, (uint32_t)count)) return false;
     for (size_t i = 0; i < count; i++) {
-        is_rtp[i] = parse(m, &batch[i], &p[i], &keys[i]);
-        if (!is_rtp[i]) continue;
-        hashes[i] = key_hash(&keys[i]);
-        __builtin_prefetch(&m->slots[hashes[i] & m->slot_mask]);
+        if (!parse(m, &batch[i], &p[found], &keys[found])) continue;
+        hashes[found] = (uint32_t)key_hash(&keys[found]);
+        __builtin_prefetch(&m->slots[hashes[found] & m->slot_mask]);
+        which[found++] = (uint8_t)i;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!is_rtp[i]) continue;
+    for (size_t i = 0; i < found; i++) {
         uint32_t index = m->slots[hashes[i] & m->slot_mask].index;
         if (index == NO_STREAM) continue;
-        const char *at = (const char *)&m->streams[index];
-        for (size_t line = 0; line < 6; line++) __builtin_prefetch(at + 64 * line);
+        const char *at = (const char *)stream_at(m, index);
+        for (size_t line = 0; line < 6; line++) __builtin_prefetch(at + 64 * line, 1);
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!is_rtp[i]) continue;
-        uint32_t index = stream_of(m, hashes[i], &keys[i]);
+    for (size_t i = 0; i < found; i++) {
+        const datagram *d = &batch[which[i]];
+        uint32_t index = stream_of(m, hashes[i], &keys[i], d);
         if (index == NO_STREAM) {
             m->counters.overflow++;
             continue;
         }
-        stream_take(&m->streams[index], &m->formats, &batch[i], &p[i]);
+        stream_take(&m->tables, stream_at(m, index), d, &p[i]);
         m->counters.rtp++;
     }
     return true;
@@ -199,11 +250,9 @@ bool meter_feed(meter *m, datagram *batch, size_t count) {
 meter *meter_new(const meter_options *options) {
     meter *m = calloc(1, sizeof *m);
     if (!m) return NULL;
-    m->max_streams = options->max_streams ? options->max_streams : 1;
-    m->capacity = m->max_streams < 64 ? m->max_streams : 64;
-    m->streams = malloc(m->capacity * sizeof *m->streams);
-    m->free_list = malloc(m->capacity * sizeof *m->free_list);
-    if (!m->streams || !m->free_list || !rehash(m, 256)) {
+    stream_tables_init(&m->tables, options);
+    if (!m->tables.options.max_streams) m->tables.options.max_streams = 1;
+    if (!add_chunk(m) || !rehash(m, 256)) {
         meter_free(m);
         return NULL;
     }
@@ -212,54 +261,75 @@ meter *meter_new(const meter_options *options) {
 
 void meter_free(meter *m) {
     if (!m) return;
-    free(m->streams);
+    for (uint32_t i = 0; i < m->chunk_count; i++) free(m->chunks[i]);
+    free(m->chunks);
     free(m->free_list);
     free(m->slots);
-    formats_free(&m->formats);
+    stream_tables_free(&m->tables);
     free(m);
 }
 
+static bool is_stream(const stream *s) { return s->packets && s->state & STATE_VALID; }
+
 size_t meter_count(const meter *m) {
     size_t count = 0;
-    for (uint32_t i = 0; i < m->next; i++) count += m->streams[i].used && m->streams[i].valid;
+    for (uint32_t i = 0; i < m->next; i++) count += is_stream(stream_at(m, i));
     return count;
 }
 
 size_t meter_rows(const meter *m, uint32_t *cursor, stream_row *rows, size_t room) {
     size_t count = 0;
     uint32_t i = *cursor;
-    for (; i < m->next && count < room; i++)
-        if (m->streams[i].used && m->streams[i].valid) stream_describe(&m->streams[i], i, &rows[count++]);
+    for (; i < m->next && count < room; i++) {
+        const stream *s = stream_at(m, i);
+        if (is_stream(s)) stream_describe(&m->tables, s, (uint64_t)s->serial << 32 | i, &rows[count++]);
+    }
     *cursor = i;
     return count;
 }
 
-size_t meter_seconds(const meter *m, uint64_t id, second_row *rows, size_t room) {
-    (void)m, (void)id, (void)rows, (void)room;
-    return 0;
+static stream *by_id(const meter *m, uint64_t id) {
+    uint32_t index = (uint32_t)id;
+    if (index >= m->next) return NULL;
+    stream *s = stream_at(m, index);
+    return s->packets && s->serial == id >> 32 ? s : NULL;
 }
 
-void meter_use_rtcp(meter *m, struct rtcp_table *table) { m->rtcp = table; }
+size_t meter_seconds(const meter *m, uint64_t id, second_row *rows, size_t room) {
+    const stream *s = by_id(m, id);
+    return s ? stream_seconds(&m->tables, s, rows, room) : 0;
+}
 
 bool meter_forget(meter *m, uint64_t id) {
-    uint32_t index = (uint32_t)id;
-    if (index >= m->next || !m->streams[index].used || m->streams[index].serial != id >> 32) return false;
-    drop(m, index);
+    if (!by_id(m, id) || !reserve_free_list(m)) return false;
+    drop(m, (uint32_t)id);
     return true;
 }
 
 size_t meter_sweep(meter *m, int64_t before_ns) {
     size_t count = 0;
-    for (uint32_t i = 0; i < m->next; i++)
-        if (m->streams[i].used && !m->streams[i].valid && m->streams[i].last_ns < before_ns) {
+    if (!reserve_free_list(m)) return 0;
+    for (uint32_t i = 0; i < m->next; i++) {
+        const stream *s = stream_at(m, i);
+        if (s->packets && !(s->state & STATE_VALID) && s->end_ns < before_ns) {
             drop(m, i);
             count++;
         }
+    }
     return count;
 }
 
 uint32_t meter_endpoint(meter *m, const uint8_t address[16], uint16_t port, const payload_format *formats, size_t count) {
-    return formats_announce(&m->formats, address, port, formats, count);
+    return formats_announce(&m->tables.formats, address, port, formats, count);
+}
+
+void meter_use_rtcp(meter *m, struct rtcp_table *table) { m->rtcp = table; }
+
+void meter_use_audio(meter *m, struct audio_pool *audio) { m->tables.audio = audio; }
+
+uint32_t meter_audio(const meter *m, uint64_t id) {
+    const stream *s = by_id(m, id);
+    return s && s->side ? ((const side_record *)pool_at(&m->tables.sides, s->side))->audio : 0;
 }
 
 meter_counters meter_counts(const meter *m) { return m->counters; }

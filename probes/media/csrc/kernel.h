@@ -12,8 +12,8 @@
 
 enum {
     METER_BATCH = 32,         /* datagrams handled together, so that memory latencies overlap */
-    METER_WINDOW_WORDS = 16,  /* received-bitmap of 1024 sequence numbers */
-    METER_MAX_LATE = 960,     /* a packet may be this late and still be placed: whole words of the window */
+    METER_WINDOW_WORDS = 32,  /* received-bitmap of 2048 sequence numbers */
+    METER_MAX_LATE = 1984,    /* a packet may be this late and still be placed: whole words of the window */
     METER_MAX_DROPOUT = 3000, /* RFC 3550 A.1: a larger jump forward is a restart, unless its timestamp says loss */
     METER_GMIN = 16,          /* RFC 3611 section 4.7.2 */
     METER_NO_PAYLOAD_TYPE = 255,
@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
     uint8_t payload_type;
     uint8_t kind; /* enum payload_kind */
+    uint8_t law;  /* enum audio_law of audio.h */
     uint32_t clock_rate;
 } payload_format;
 
@@ -142,6 +143,11 @@ size_t meter_seconds(const meter *m, uint64_t id, second_row *rows, size_t room)
 /* RTCP goes to this table (rtcp.h) from now on; the caller frees it after the meter. */
 struct rtcp_table;
 void meter_use_rtcp(meter *m, struct rtcp_table *table);
+
+/* G.711 is listened to (audio.h) from now on; the caller frees the pool after the meter. A stream's slot; 0: none. */
+struct audio_pool;
+void meter_use_audio(meter *m, struct audio_pool *audio);
+uint32_t meter_audio(const meter *m, uint64_t id);
 
 /* Drops the stream with this id; false if there is none. */
 bool meter_forget(meter *m, uint64_t id);

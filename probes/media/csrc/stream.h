@@ -3,53 +3,152 @@
 #define SERENO_STREAM_H
 
 #include "formats.h"
+#include "pool.h"
 
-/* Loss in the order of sequence numbers: runs, and RFC 3611 bursts (losses less than Gmin received packets apart). */
+#define FIRST_POSITION 65536u /* sequence numbers are extended to positions; the first is here, so that it can be lowered */
+
+enum {
+    HIST_BINS = 62,   /* see delay.h */
+    HIST_RAW = 31,    /* so many values are kept as they are */
+    SECONDS_A_MILE = 8,
+    WINDOW_MASK = METER_WINDOW_WORDS - 1,
+};
+
+/* In two words, so that it is written and read alike. */
 typedef struct {
-    uint64_t received_since; /* packets received since the last loss */
-    uint64_t run;            /* length of the run of losses that is open */
-    uint64_t runs, longest;
-    uint64_t cluster_first, cluster_last, cluster_lost;
-    uint64_t bursts, burst_packets, burst_lost;
-} loss_runs;
+    uint64_t addresses; /* source below, destination above; IPv6: hashes of them, and an address_record holds them */
+    uint64_t rest;      /* source port, destination port, SSRC, from the lowest bits up */
+} packed_key;
 
+/* stream.state */
+enum {
+    STATE_VALID = 1,         /* passed probation */
+    STATE_ODD = 2,           /* a packet far off came; a second in sequence makes it a restart (A.1's bad_seq) */
+    STATE_TRANSIT = 4,       /* transit_ns and transit_timestamp hold */
+    STATE_FORWARD = 8,       /* the last packet that counted for jitter was the highest so far */
+    STATE_DELAYS = 16,       /* minute_min and what follows hold */
+    STATE_SECOND_DELAYS = 32, /* second_min_x and second_max_x hold */
+};
+
+/* Which packet this is among the others of its stream. */
+typedef enum { PLACE_FORWARD, PLACE_LATE, PLACE_DUPLICATE, PLACE_STRAY } placing;
+
+/* 448 octets: seven lines of a cache. The common packet touches the first four and one of the histogram's. */
 typedef struct {
-    stream_key key;
-    uint32_t serial;
-    bool used, valid;
-    bool odd_pending; /* a packet far off came; a second in sequence makes it a restart (A.1's bad_seq) */
-    bool has_transit, has_step;
-    uint8_t payload_type, kind;   /* of the last packet */
-    uint8_t media_type;           /* of the last media packet */
-    uint8_t main_type;            /* majority vote (Boyer and Moore) over media packets */
-    uint32_t main_votes, main_clock, main_profile;
-    uint32_t clock_rate, profile; /* of payload_type */
-    uint32_t generation;          /* of the endpoint table when these were looked up */
+    /* line 0 */
+    packed_key key;
+    uint64_t max;            /* the highest position */
+    uint64_t word;           /* received bits of the 64 positions around max */
+    uint64_t packets, bytes;
+    int64_t end_ns;          /* the latest arrival */
+    uint8_t payload_type, kind; /* of the last packet */
+    uint8_t state, dscp;
+    uint16_t origin;         /* sequence number - position */
+    uint16_t last_sequence;  /* of the last packet in arrival order */
 
-    uint16_t last_sequence;       /* of the last packet in arrival order, for probation */
-    uint64_t base, max;           /* extended, of this segment */
-    uint32_t max_timestamp;       /* of the packet at max */
-    uint32_t step;                /* timestamp units per packet, from the last two in sequence */
-
-    uint64_t packets, bytes, duplicates, reordered, strays;
-    int64_t start_ns, end_ns, last_ns, largest_gap_ns;
-
-    int64_t transit_ns; /* arrival of the last packet that counted for jitter */
-    uint32_t transit_timestamp, transit_clock;
+    /* line 1: jitter */
+    int64_t transit_ns;      /* arrival of the last packet that counted for jitter */
     double jitter, jitter_sum, jitter_max;
-    uint64_t jitter_samples;
+    double x;                /* relative transit of that packet, seconds since the stretch began */
+    double tick;             /* seconds a timestamp unit */
+    uint32_t transit_timestamp;
+    uint32_t max_timestamp;  /* of the packet at max */
+    uint32_t jitter_samples;
+    uint32_t clock_rate;     /* of the last media packet; 0: unknown */
 
-    uint64_t events, comfort_noise, markers;
-    uint64_t expected_before; /* of closed segments */
-    uint32_t restarts, payload_type_changes;
+    /* line 2: buffers */
+    int64_t first_ns;        /* arrival of the first packet; seconds count from here */
+    int64_t second_end_ns;
+    int64_t largest_gap_ns;
+    double minute_min;       /* the lowest x of this minute */
+    double anchor;           /* fixed buffer: x of the packet that began the talkspurt */
+    double wait_sum;         /* adaptive buffer: sum of its delays */
+    float mean_delay, mean_deviation, wait; /* adaptive buffer: d, v and the delay in use, seconds */
+    uint32_t step;           /* timestamp units from packet to packet, by majority vote */
 
-    uint16_t odd_sequence;
-    uint32_t odd_timestamp;
-    int64_t odd_ns;
+    /* line 3: this second */
+    uint32_t second_packets, second_placed, second_first; /* the last: low half of the first new position */
+    uint32_t second_discarded, second_samples;
+    float second_jitter_sum, second_jitter_max, second_min_x, second_max_x;
+    uint32_t fixed_late, fixed_early, adaptive_late, adaptive_early;
+    uint32_t run;            /* media packets of payload_type in a row, not yet voted */
+    float low;               /* adaptive buffer: the delay floor it follows */
+    uint16_t step_votes;
+    uint8_t hist_raw;        /* how many values wait in hist as they are */
+    uint8_t hist_scale;
 
-    loss_runs losses;
-    uint64_t window[METER_WINDOW_WORDS];
+    /* lines 4 and 5: delays of this minute */
+    union {
+        float raw[HIST_RAW];
+        uint16_t bins[HIST_BINS];
+    } hist;
+    float floor;             /* x where the first bin begins */
+
+    /* line 6 */
+    uint64_t base;           /* the lowest position of this segment */
+    float minute_max;        /* the highest x of this minute's finished seconds */
+    float pdv_max;           /* of finished minutes */
+    uint32_t duplicates, reordered, markers;
+    uint32_t main_votes, main_profile, profile, generation;
+    uint32_t serial;
+    uint32_t record;         /* the last finished second */
+    uint32_t side;
+    uint8_t main_type;       /* majority vote (Boyer and Moore) over media packets */
+    uint8_t media_type;      /* of the last media packet */
+    uint8_t streak;          /* packets in sequence, in probation */
+    uint8_t law;             /* of payload_type; enum audio_law */
+    uint8_t spare[4];
 } stream;
+
+_Static_assert(sizeof(stream) == 448, "a stream is seven cache lines");
+
+/* Numbers of what only some streams have; 0: none. */
+typedef struct {
+    uint32_t address; /* addresses: IPv6 */
+    uint32_t loss;    /* loss_record: once something was missing for long */
+    uint32_t discard; /* discard_record: once a buffer discarded */
+    uint32_t rare;    /* rare_record */
+    uint32_t drift;   /* drift_record: from the second second on */
+    uint32_t history; /* history_record: from the second minute on */
+    uint32_t audio;   /* audio.h */
+} side_record;
+
+typedef struct {
+    uint8_t src[16], dst[16];
+} address_record;
+
+typedef struct {
+    int64_t early_ns;         /* a start before the first packet's arrival; 0: none, as it is relative to it */
+    uint64_t expected_before; /* of closed segments */
+    uint64_t dscp_seen;
+    int64_t odd_ns;
+    uint32_t odd_timestamp;
+    uint16_t odd_sequence;
+    uint32_t strays, restarts, timestamp_jumps, payload_type_changes, dscp_changes, events, comfort_noise, echoes;
+} rare_record;
+
+/* One finished second. */
+typedef struct {
+    uint32_t before;  /* number of the second kept before it; 0: none */
+    uint32_t mile;    /* number of the last one before it whose place is a multiple of SECONDS_A_MILE */
+    uint32_t place;   /* how many were kept before it */
+    uint32_t first;   /* low half of the first position that was new in it */
+    second_row row;
+} second_record;
+
+/* All streams' common things. */
+typedef struct {
+    meter_options options;
+    double fixed_delay, fixed_size; /* seconds */
+    struct audio_pool *audio; /* NULL: nobody listens */
+    format_table formats;
+    pool sides, addresses, losses, discards, rares, drifts, histories, seconds;
+} stream_tables;
+
+/* Memory for whatever `packets` more packets may need. */
+bool stream_reserve(stream_tables *t, uint32_t packets);
+void stream_tables_init(stream_tables *t, const meter_options *options);
+void stream_tables_free(stream_tables *t);
 
 /* What the kernel reads of an RTP header. */
 typedef struct {
@@ -59,8 +158,30 @@ typedef struct {
     bool marker;
 } rtp_header;
 
-/* Takes a packet of this stream; the first when `packets` is 0, and then key and serial are kept as they are. */
-void stream_take(stream *s, const format_table *formats, const datagram *d, const rtp_header *p);
-void stream_describe(const stream *s, uint32_t index, stream_row *r);
+/* Takes a packet of this stream; the first when `packets` is 0, and then key, serial and side are kept as they are. */
+void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p);
+void stream_describe(const stream_tables *t, const stream *s, uint64_t id, stream_row *r);
+size_t stream_seconds(const stream_tables *t, const stream *s, second_row *rows, size_t room);
+/* Gives back everything but the stream itself. */
+void stream_release(stream_tables *t, stream *s);
+
+/* ---- what the files of the stream share ---------------------------------------------------------------------------- */
+
+static inline side_record *side_of(stream_tables *t, stream *s) {
+    if (!s->side) s->side = pool_take(&t->sides);
+    return pool_at(&t->sides, s->side);
+}
+
+/* A record of the stream as it is; NULL: it has none. */
+#define SIDE_RECORD(t, s, member, pool_name)                                                                              \
+    ((s)->side && ((const side_record *)pool_at(&(t)->sides, (s)->side))->member                                           \
+         ? pool_at(&(t)->pool_name, ((const side_record *)pool_at(&(t)->sides, (s)->side))->member)                        \
+         : NULL)
+
+static inline rare_record *rare_of(stream_tables *t, stream *s) {
+    side_record *side = side_of(t, s);
+    if (!side->rare) side->rare = pool_take(&t->rares);
+    return pool_at(&t->rares, side->rare);
+}
 
 #endif

@@ -1,0 +1,129 @@
+/* Delay of a stream's packets against each other: delay variation, de-jitter buffers, clock drift.
+ *
+ * The relative transit x of a packet is its arrival less its timestamp, both since the stretch began (RFC 3550 section
+ * 6.4.1's D, summed up). Nobody needs the sender's clock for it. A stretch ends where timestamps jump.
+ *
+ * Delay variation is x less the lowest x of the same minute (RFC 5481 section 4.2). The first 31 values of a minute are
+ * kept as they are, so percentiles of few are exact; more become a histogram whose bins are one unit wide up to 8 units
+ * and an eighth of their octave above. The unit is the smallest power of two of 1 µs that lets 896 units span the
+ * minute, up to 4096 µs; so a percentile is at most an eighth of itself off, or 1/896 of the largest value.
+ */
+#ifndef SERENO_DELAY_H
+#define SERENO_DELAY_H
+
+#include "loss.h"
+
+enum {
+    HIST_UNITS = 896, /* where the last bin ends */
+    HIST_SCALES = 13,
+    SECONDS_A_MINUTE = 60,
+};
+
+static const double BUFFER_SLACK = 0.5e-6;   /* a deadline met to half a microsecond is met: no tie is a matter of rounding */
+static const double TIMESTAMP_JUMP = 2.0;    /* seconds */
+static const double TALKSPURT_GAP = 0.2;
+static const float ADAPTIVE_FIRST = 0.040F, ADAPTIVE_LEAST = 0.020F, ADAPTIVE_MOST = 0.200F;
+static const float ADAPTIVE_FALL = 0.001F;   /* a packet: audio can be shortened only so fast */
+static const double ADAPTIVE_ROOM = 0.500;   /* packets earlier than this before their time find no room */
+
+/* Sums of a least-squares line through (second, lowest x), kept central so that they do not lose digits. */
+typedef struct {
+    uint32_t points;
+    double mean_t, mean_x, spread, common;
+} drift_record;
+
+/* Delay variation of finished minutes. */
+typedef struct {
+    uint32_t bins[HIST_BINS];
+    uint32_t scale;
+} history_record;
+
+/* A new stretch: all references begin anew at x = 0. */
+void delay_stretch(stream_tables *t, stream *s);
+/* A second is over: drift. And a minute: its values are final. */
+void delay_second(stream_tables *t, stream *s, uint32_t second);
+void delay_minute(stream_tables *t, stream *s);
+/* Puts x into a histogram that has raw values, begins above x, or ends below it. */
+void delay_hist_slow(stream_tables *t, stream *s, double x);
+/* Moves the histogram's counts to the finished minutes' before a bin overflows. */
+void delay_fold(stream_tables *t, stream *s);
+void delay_describe(const stream_tables *t, const stream *s, stream_row *r);
+
+static const double HIST_PER_UNIT[HIST_SCALES] = {1e6 / 1,   1e6 / 2,   1e6 / 4,   1e6 / 8,    1e6 / 16,   1e6 / 32,  1e6 / 64,
+                                                  1e6 / 128, 1e6 / 256, 1e6 / 512, 1e6 / 1024, 1e6 / 2048, 1e6 / 4096};
+
+static inline uint32_t hist_bin(uint32_t units) {
+    if (units < 8) return units;
+    uint32_t octave = 31 - (uint32_t)__builtin_clz(units);
+    return 8 * (octave - 2) + ((units >> (octave - 3)) & 7);
+}
+
+static inline void hist_add(stream_tables *t, stream *s, double x) {
+    double units = (x - s->floor) * HIST_PER_UNIT[s->hist_scale];
+    if (s->hist_raw > HIST_RAW && units >= 0 && units < HIST_UNITS) {
+        uint16_t *bin = &s->hist.bins[hist_bin((uint32_t)units)];
+        if (++*bin != UINT16_MAX) return;
+        delay_fold(t, s);
+    } else {
+        delay_hist_slow(t, s, x);
+    }
+}
+
+/* The adaptive buffer: its delay follows mean and deviation of what came (RFC 3550's estimator with 1/64), rises at once
+ * when a packet came late and shrinks slowly. */
+static inline bool adaptive_discards(stream *s, double x) {
+    if (x < s->low) s->low = (float)x;
+    float n = (float)(x - s->low);
+    s->mean_delay += (n - s->mean_delay) / 64;
+    s->mean_deviation += (__builtin_fabsf(n - s->mean_delay) - s->mean_deviation) / 64;
+    float target = s->mean_delay + 4 * s->mean_deviation;
+    target = target < ADAPTIVE_LEAST ? ADAPTIVE_LEAST : target > ADAPTIVE_MOST ? ADAPTIVE_MOST : target;
+    bool discards = false;
+    if (n > s->wait + BUFFER_SLACK) {
+        s->adaptive_late++;
+        discards = true;
+        if (target > s->wait) s->wait = target;
+    } else if (s->wait - n > ADAPTIVE_ROOM + BUFFER_SLACK) {
+        s->adaptive_early++;
+        discards = true;
+    }
+    if (s->wait > target) s->wait = s->wait - ADAPTIVE_FALL > target ? s->wait - ADAPTIVE_FALL : target;
+    s->wait_sum += s->wait;
+    return discards;
+}
+
+static inline bool fixed_discards(const stream_tables *t, stream *s, double x) {
+    double behind = x - s->anchor;
+    if (behind > t->fixed_delay + BUFFER_SLACK) {
+        s->fixed_late++;
+        return true;
+    }
+    if (behind < t->fixed_delay - t->fixed_size - BUFFER_SLACK) {
+        s->fixed_early++;
+        return true;
+    }
+    return false;
+}
+
+/* Takes s->x of a packet that came for the first time. */
+static inline void delay_take(stream_tables *t, stream *s, uint64_t position, bool talkspurt) {
+    double x = s->x;
+    if (talkspurt) s->anchor = x;
+    if (x < s->minute_min) s->minute_min = x;
+    hist_add(t, s, x);
+    if (!(s->state & STATE_SECOND_DELAYS)) {
+        s->state |= STATE_SECOND_DELAYS;
+        s->second_min_x = s->second_max_x = (float)x;
+    } else if (x < s->second_min_x) {
+        s->second_min_x = (float)x;
+    } else if (x > s->second_max_x) {
+        s->second_max_x = (float)x;
+    }
+    bool fixed = fixed_discards(t, s, x), adaptive = adaptive_discards(s, x);
+    if (t->options.buffer == BUFFER_FIXED ? fixed : adaptive && t->options.buffer == BUFFER_ADAPTIVE) {
+        s->second_discarded++;
+        loss_discard(t, s, position);
+    }
+}
+
+#endif

@@ -1,0 +1,68 @@
+#include <math.h>
+
+#include "delay.h"
+#include "loss.h"
+#include "stream.h"
+
+typedef struct {
+    uint8_t payload_type;
+    uint32_t profile, votes;
+} majority;
+
+/* The votes with those of the run that is still going on. */
+static majority main_format(const stream *s) {
+    majority m = {s->main_type, s->main_profile, s->main_votes};
+    bool media = s->kind != KIND_EVENT && s->kind != KIND_COMFORT_NOISE;
+    if (media && s->run && (s->main_type == s->payload_type || s->run > s->main_votes))
+        m = (majority){s->payload_type, s->profile, s->run};
+    return m;
+}
+
+static void describe_rare(const rare_record *rare, const stream *s, stream_row *r) {
+    r->dscp_seen = (uint64_t)1 << s->dscp;
+    r->expected = s->max - s->base + 1;
+    if (!rare) return;
+    if (rare->dscp_seen) r->dscp_seen = rare->dscp_seen;
+    r->start_ns += rare->early_ns;
+    r->expected += rare->expected_before;
+    r->strays = rare->strays;
+    r->restarts = rare->restarts;
+    r->timestamp_jumps = rare->timestamp_jumps;
+    r->payload_type_changes = rare->payload_type_changes;
+    r->dscp_changes = rare->dscp_changes;
+    r->events = rare->events;
+    r->comfort_noise = rare->comfort_noise;
+    r->echoes = rare->echoes;
+}
+
+static void describe_addresses(const stream_tables *t, const stream *s, stream_row *r) {
+    const address_record *a = SIDE_RECORD(t, s, address, addresses);
+    uint32_t src = (uint32_t)s->key.addresses, dst = (uint32_t)(s->key.addresses >> 32);
+    formats_address(r->src, a ? a->src : (const uint8_t *)&src, a ? 6 : 4);
+    formats_address(r->dst, a ? a->dst : (const uint8_t *)&dst, a ? 6 : 4);
+}
+
+void stream_describe(const stream_tables *t, const stream *s, uint64_t id, stream_row *r) {
+    bool known = s->jitter_samples > 0;
+    majority main = main_format(s);
+    *r = (stream_row){
+        .id = id, .src_port = (uint16_t)s->key.rest, .dst_port = (uint16_t)(s->key.rest >> 16),
+        .ssrc = (uint32_t)(s->key.rest >> 32),
+        .profile = main.profile, .payload_type = main.payload_type,
+        .clock_rate = formats_clock(&t->formats, main.profile, main.payload_type),
+        .packets = s->packets, .bytes = s->bytes, .duplicates = s->duplicates, .reordered = s->reordered,
+        .markers = s->markers, .step = s->step, .dscp = s->dscp, .buffer = t->options.buffer,
+        .jitter_samples = s->jitter_samples,
+        .jitter = known ? s->jitter : NAN,
+        .jitter_mean = known ? s->jitter_sum / (double)s->jitter_samples : NAN,
+        .jitter_max = known ? s->jitter_max : NAN,
+        .start_ns = s->first_ns, .end_ns = s->end_ns, .largest_gap_ns = s->largest_gap_ns,
+    };
+    describe_addresses(t, s, r);
+    describe_rare(SIDE_RECORD(t, s, rare, rares), s, r);
+    loss_describe(t, s, r);
+    delay_describe(t, s, r);
+    uint64_t placed = s->packets - r->strays;
+    r->lost = r->expected - (placed - s->duplicates); /* distinct ones: never more than expected */
+    r->lost_rfc3550 = (int64_t)r->expected - (int64_t)placed;
+}

@@ -1,0 +1,129 @@
+#include "series.h"
+
+#include <math.h>
+
+#include "delay.h"
+
+static second_record *record_at(const stream_tables *t, uint32_t number) {
+    return number ? pool_at(&t->seconds, number) : NULL;
+}
+
+void series_segment(stream *s, uint64_t old_max) {
+    uint32_t lacked = (uint32_t)old_max + 1 - s->second_first - s->second_placed;
+    s->second_first = (uint32_t)s->base - lacked;
+    s->second_placed = 0;
+}
+
+static void current_row(const stream *s, second_row *r) {
+    uint32_t new_positions = (uint32_t)s->max + 1 - s->second_first;
+    *r = (second_row){
+        .second = series_second(s),
+        .packets = s->second_packets,
+        .lost = new_positions - s->second_placed,
+        .discarded = s->second_discarded,
+        .jitter_mean = s->second_samples ? s->second_jitter_sum / (float)s->second_samples : NAN,
+        .jitter_max = s->second_samples ? s->second_jitter_max : NAN,
+        .pdv_max = s->state & STATE_SECOND_DELAYS ? (float)(s->second_max_x - s->minute_min) : NAN,
+    };
+}
+
+static void keep(stream_tables *t, stream *s) {
+    uint32_t number = pool_take(&t->seconds);
+    second_record *record = pool_at(&t->seconds, number);
+    current_row(s, &record->row);
+    const second_record *before = record_at(t, s->record);
+    record->before = s->record;
+    record->place = before ? before->place + 1 : 0;
+    record->mile = before && before->place % SECONDS_A_MILE ? before->mile : s->record;
+    record->first = s->second_first;
+    s->record = number;
+}
+
+void series_turn(stream_tables *t, stream *s, int64_t time_ns) {
+    uint32_t second = series_second(s);
+    if (t->options.series && s->second_packets) keep(t, s);
+    delay_second(t, s, second);
+    s->second_end_ns = s->first_ns + ((time_ns - s->first_ns) / SECOND_NS + 1) * SECOND_NS;
+    if (series_second(s) / SECONDS_A_MINUTE != second / SECONDS_A_MINUTE) delay_minute(t, s);
+    s->second_first = (uint32_t)s->max + 1;
+    s->second_placed = s->second_packets = s->second_discarded = s->second_samples = 0;
+    s->second_jitter_sum = s->second_jitter_max = 0;
+}
+
+static bool begins_after(const second_record *record, uint64_t position) {
+    return (int32_t)(record->first - (uint32_t)position) > 0;
+}
+
+/* The kept second in which this position was new; NULL: it is not kept (or the running one). */
+static second_record *second_of(const stream_tables *t, const stream *s, uint64_t position) {
+    second_record *record = record_at(t, s->record), *mile;
+    while (record && begins_after(record, position) && (mile = record_at(t, record->mile)) && begins_after(mile, position))
+        record = mile;
+    while (record && begins_after(record, position)) record = record_at(t, record->before);
+    return record;
+}
+
+void series_mend(stream_tables *t, stream *s, uint64_t position, uint64_t old_base) {
+    if (position < old_base) {
+        /* Older than all: what lies between came before the first packet and is lost, so far. */
+        second_record *oldest = NULL;
+        for (second_record *r = record_at(t, s->record); r && (int32_t)(r->first - (uint32_t)old_base) >= 0;
+             r = record_at(t, r->before))
+            oldest = r;
+        uint32_t lower = (uint32_t)(old_base - position);
+        if (oldest) {
+            oldest->first -= lower;
+            oldest->row.lost += lower - 1;
+        } else {
+            s->second_first -= lower;
+            s->second_placed++;
+        }
+        return;
+    }
+    if ((int32_t)((uint32_t)position - s->second_first) >= 0) {
+        s->second_placed++;
+        return;
+    }
+    second_record *record = second_of(t, s, position);
+    if (record && record->row.lost) record->row.lost--;
+}
+
+void series_mark_burst(stream_tables *t, const stream *s, uint64_t first, uint64_t last) {
+    if (!t->options.series) return;
+    for (second_record *r = second_of(t, s, last); r; r = record_at(t, r->before)) {
+        r->row.flags |= 1;
+        if (!begins_after(r, first)) return;
+    }
+}
+
+typedef struct {
+    const stream_tables *t;
+    const stream *s;
+    second_row *rows;
+    size_t count;
+} series_copy;
+
+/* As series_mark_burst, on rows that are handed out. */
+static void mark_copy(void *context, uint64_t first, uint64_t last) {
+    const series_copy *c = context;
+    size_t at = c->count - 1;
+    uint32_t begins = c->s->second_first;
+    for (const second_record *r = record_at(c->t, c->s->record);; r = record_at(c->t, r->before), at--) {
+        if ((int32_t)(begins - (uint32_t)last) <= 0) c->rows[at].flags |= 1;
+        if ((int32_t)(begins - (uint32_t)first) <= 0 || !r) return;
+        begins = r->first;
+    }
+}
+
+size_t stream_seconds(const stream_tables *t, const stream *s, second_row *rows, size_t room) {
+    if (!t->options.series) return 0;
+    size_t count = 1;
+    for (const second_record *r = record_at(t, s->record); r; r = record_at(t, r->before)) count++;
+    if (room < count) return count;
+    size_t at = count - 1;
+    current_row(s, &rows[at]);
+    for (const second_record *r = record_at(t, s->record); r; r = record_at(t, r->before)) rows[--at] = r->row;
+    series_copy copy = {t, s, rows, count};
+    loss_open_bursts(t, s, &(burst_sink){mark_copy, &copy});
+    return count;
+}

@@ -1,0 +1,52 @@
+#include "audio.h"
+#include "delay.h"
+#include "loss.h"
+#include "stream.h"
+
+bool stream_reserve(stream_tables *t, uint32_t packets) {
+    return pool_reserve(&t->sides, packets) && pool_reserve(&t->addresses, packets) && pool_reserve(&t->losses, packets) &&
+           pool_reserve(&t->discards, packets) && pool_reserve(&t->rares, packets) && pool_reserve(&t->drifts, packets) &&
+           pool_reserve(&t->histories, packets) && pool_reserve(&t->seconds, packets);
+}
+
+void stream_tables_init(stream_tables *t, const meter_options *options) {
+    memset(t, 0, sizeof *t);
+    t->options = *options;
+    t->fixed_delay = (double)options->fixed_delay_ns * 1e-9;
+    t->fixed_size = (double)options->fixed_size_ns * 1e-9;
+    t->sides.size = sizeof(side_record);
+    t->addresses.size = sizeof(address_record);
+    t->losses.size = sizeof(loss_record);
+    t->discards.size = sizeof(discard_record);
+    t->rares.size = sizeof(rare_record);
+    t->drifts.size = sizeof(drift_record);
+    t->histories.size = sizeof(history_record);
+    t->seconds.size = sizeof(second_record);
+}
+
+void stream_tables_free(stream_tables *t) {
+    formats_free(&t->formats);
+    pool *const pools[] = {&t->sides, &t->addresses, &t->losses,    &t->discards,
+                           &t->rares, &t->drifts,    &t->histories, &t->seconds};
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) pool_free(pools[i]);
+}
+
+void stream_release(stream_tables *t, stream *s) {
+    for (uint32_t number = s->record; number;) {
+        uint32_t before = ((const second_record *)pool_at(&t->seconds, number))->before;
+        pool_return(&t->seconds, number);
+        number = before;
+    }
+    s->record = 0;
+    if (!s->side) return;
+    side_record side = *(const side_record *)pool_at(&t->sides, s->side);
+    if (side.audio) audio_drop(t->audio, &side.audio);
+    if (side.address) pool_return(&t->addresses, side.address);
+    if (side.loss) pool_return(&t->losses, side.loss);
+    if (side.discard) pool_return(&t->discards, side.discard);
+    if (side.rare) pool_return(&t->rares, side.rare);
+    if (side.drift) pool_return(&t->drifts, side.drift);
+    if (side.history) pool_return(&t->histories, side.history);
+    pool_return(&t->sides, s->side);
+    s->side = 0;
+}
