@@ -23,7 +23,7 @@ _BOUNDS: dict[str, tuple[float, float, str]] = {
     "--ie": (0, 95, "(at 95 loss costs nothing more)"),
     "--bpl": (0.001, 1_000, ""),
     "--loss": (0, 100, "percent"),
-    "--burst-ratio": (1, 1_000, "(1 is random loss)"),
+    "--burst-ratio": (0.001, 1_000, "(1 is random loss)"),
     "--delay": (0, _SLOWEST_MS, "ms"),
     "--telr": (0, 150, "dB"),
     "--wepl": (0, 150, "dB"),
@@ -64,7 +64,7 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
     ] = None,
     plc: Annotated[bool, typer.Option("--plc/--no-plc", help="G.711 with packet-loss concealment.")] = False,
     loss: Annotated[float, typer.Option(help="Packet loss (discards too), percent.")] = 0.0,
-    burst_ratio: Annotated[float, typer.Option(help="Burst ratio; 1: random loss.")] = 1.0,
+    burst_ratio: Annotated[float, typer.Option(help="Burst ratio; 1: random loss, and less counts as 1.")] = 1.0,
     delay: Annotated[float, typer.Option(help="One-way delay, mouth to ear, ms.")] = 0.0,
     scale: Annotated[_Scale, typer.Option(help="Which E-model; auto: the codec's own.")] = _Scale.AUTO,
     provisional: Annotated[

@@ -58,6 +58,11 @@ def test_every_input_of_the_model_is_heard(option, better, worse):
     assert good > bad
 
 
+def test_losses_more_even_than_random_count_as_random():
+    even, random = (_fields("--codec", "G711", "--loss", "3", "--burst-ratio", ratio) for ratio in ("0.97", "1"))
+    assert even == random
+
+
 def test_a_codec_of_ones_own():
     fields = _fields("--ie", "5", "--bpl", "12", "--loss", "2")
     assert fields["ie_eff"] == pytest.approx(5 + 90 * 2 / 14)
@@ -120,7 +125,7 @@ def test_provisional_is_marked_in_words_and_in_json():
         (("--codec", "G711", "--loss", "nan"), "--loss nan: must be 0 to 100 percent"),
         (("--codec", "G711", "--delay", "-1"), "--delay -1: must be 0 to 60000 ms"),
         (("--codec", "G711", "--delay", "inf"), "--delay inf"),
-        (("--codec", "G711", "--burst-ratio", "0"), "--burst-ratio 0: must be 1 to 1000 (1 is random loss)"),
+        (("--codec", "G711", "--burst-ratio", "0"), "--burst-ratio 0: must be 0.001 to 1000 (1 is random loss)"),
         (("--codec", "G711", "--qdu", "0"), "--qdu 0: must be 0.001 to 1000 units"),
         (("--ie", "96"), "--ie 96: must be 0 to 95"),
         (("--ie", "5", "--bpl", "0"), "--bpl 0: must be 0.001 to 1000"),
