@@ -31,6 +31,15 @@ class Quality:
     provisional: bool = False  # the codec's row is not one of G.113's
 
 
+@dataclass(frozen=True)
+class Echo:
+    """Echo that a talker hears: TELR, and where they differ from the delay Ta, T (else Ta) and Tr (else 2 Ta)."""
+
+    loss_db: float = 65.0  # table 2
+    delay_ms: float | None = None
+    round_trip_ms: float | None = None
+
+
 UNKNOWN = Quality(None, None, None, None, None, None)
 ALL = 100.0  # percent
 _DEFAULT = Connection()
@@ -53,7 +62,7 @@ def assess(
         loss_percent=loss_percent,
         burst_ratio=burst_ratio,
         delay_ms=delay_ms,
-        echo_loss_db=echo_loss_db,
+        echo=None if echo_loss_db is None else Echo(loss_db=echo_loss_db),
         connection=connection,
     )
 
@@ -64,7 +73,7 @@ def assess_row(
     loss_percent: float | None,
     burst_ratio: float = 1.0,
     delay_ms: float | None = None,
-    echo_loss_db: float | None = None,
+    echo: Echo | None = None,
     connection: Connection | None = None,
 ) -> Quality:
     """Quality of a stream. `connection` sets the other inputs of G.107; its Ie, Bpl, Ppl, BurstR and delays are ours.
@@ -84,7 +93,7 @@ def assess_row(
     listening = _rated(row.scale, own, 0.0, None, connection)
     talking = None
     if delay_ms is not None and 0 <= delay_ms < math.inf:
-        talking = _rated(row.scale, own, delay_ms, echo_loss_db, connection)
+        talking = _rated(row.scale, own, delay_ms, echo, connection)
     return Quality(
         listening.R,
         listening.mos,
@@ -112,13 +121,15 @@ def listen(
 
 
 def _rated(
-    scale: Scale, own: dict[str, float], delay: float, echo_loss: float | None, connection: Connection | None
+    scale: Scale, own: dict[str, float], delay: float, echo: Echo | None, connection: Connection | None
 ) -> Rating:
     if scale == "wideband":
-        if echo_loss is not None or connection is not None:
+        if echo is not None or connection is not None:
             raise ValueError("the wideband model takes codec, loss and delay only")
         return wideband.rate(WidebandConnection(**own, Ta=delay))
     moved = {"Ta": delay, "T": 0.0, "Tr": 0.0}
-    if echo_loss is not None:
-        moved = {"Ta": delay, "T": delay, "Tr": 2 * delay, "TELR": echo_loss}
+    if echo is not None:
+        moved["T"] = delay if echo.delay_ms is None else echo.delay_ms
+        moved["Tr"] = 2 * delay if echo.round_trip_ms is None else echo.round_trip_ms
+        moved["TELR"] = echo.loss_db
     return emodel.rate(Connection(**{**vars(connection or _DEFAULT), **own, **moved}))

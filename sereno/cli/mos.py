@@ -11,7 +11,7 @@ import typer
 
 from probes.media.codecs import CodecRow, Scale, is_known, listed_rows, names, plain, row_for
 from probes.media.emodel import Connection
-from probes.media.quality import Quality, assess_row
+from probes.media.quality import Echo, Quality, assess_row
 from sereno.errors import UsageError
 
 app = typer.Typer(add_completion=False)
@@ -26,6 +26,8 @@ _BOUNDS: dict[str, tuple[float, float, str]] = {
     "--burst-ratio": (0.001, 1_000, "(1 is random loss)"),
     "--delay": (0, _SLOWEST_MS, "ms"),
     "--telr": (0, 150, "dB"),
+    "--echo-delay": (0, _SLOWEST_MS, "ms"),
+    "--echo-round-trip": (0, 2 * _SLOWEST_MS, "ms"),
     "--wepl": (0, 150, "dB"),
     "--slr": (-20, 50, "dB"),
     "--rlr": (-20, 50, "dB"),
@@ -75,6 +77,13 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
     telr: Annotated[
         float | None, typer.Option(help="Talker echo loudness rating, dB; without it echo control is perfect.")
     ] = None,
+    echo_delay: Annotated[
+        float | None, typer.Option(help="T, one-way delay of the echo path, ms; with echo the delay unless given.")
+    ] = None,
+    echo_round_trip: Annotated[
+        float | None,
+        typer.Option(help="Tr, round trip in the 4-wire loop, ms; with echo twice the delay unless given."),
+    ] = None,
     wepl: Annotated[float, typer.Option(help="Weighted echo path loss, dB.")] = 110.0,
     slr: Annotated[float, typer.Option(help="Send loudness rating, dB.")] = 8.0,
     rlr: Annotated[float, typer.Option(help="Receive loudness rating, dB.")] = 2.0,
@@ -91,8 +100,8 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
     minimum_delay: Annotated[float, typer.Option(help="mT of G.107, ms.")] = 100.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    given = (ie, bpl, loss, burst_ratio, delay, telr, wepl, slr, rlr, stmr, ds, dr, qdu, nc, nfor, ps, pr, advantage,
-             delay_sensitivity, minimum_delay)  # fmt: skip
+    given = (ie, bpl, loss, burst_ratio, delay, telr, echo_delay, echo_round_trip, wepl, slr, rlr, stmr, ds, dr, qdu,
+             nc, nfor, ps, pr, advantage, delay_sensitivity, minimum_delay)  # fmt: skip
     for (option, (low, high, unit)), value in zip(_BOUNDS.items(), given, strict=True):
         if value is not None:
             _within(option, value, low, high, unit)
@@ -106,8 +115,9 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
         SLR=slr, RLR=rlr, STMR=stmr, Ds=ds, Dr=dr, WEPL=wepl, qdu=qdu, Nc=nc, Nfor=nfor, Ps=ps, Pr=pr, A=advantage,
         sT=delay_sensitivity, mT=minimum_delay,
     )  # fmt: skip
+    echo = _echo(telr, echo_delay, echo_round_trip)
     wide = row is not None and row.scale == "wideband"
-    if wide and (telr is not None or connection != Connection()):
+    if wide and (echo is not None or connection != Connection()):
         raise UsageError(
             "the wideband scale takes --codec, --loss, --burst-ratio and --delay alone; its other inputs are not known"
         )
@@ -116,7 +126,7 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
         loss_percent=loss,
         burst_ratio=burst_ratio,
         delay_ms=delay,
-        echo_loss_db=telr,
+        echo=echo,
         connection=None if wide else connection,
     )
     if as_json:
@@ -131,6 +141,13 @@ def mos(  # noqa: PLR0917 - every input of G.107 is an option
 def _within(option: str, value: float, low: float, high: float, unit: str) -> None:
     if not math.isfinite(value) or not low <= value <= high:
         raise UsageError(f"{option} {value:g}: must be {low:g} to {high:g} {unit}".rstrip())
+
+
+def _echo(telr: float | None, delay: float | None, round_trip: float | None) -> Echo | None:
+    if telr is None and delay is None and round_trip is None:
+        return None
+    loss = Echo().loss_db if telr is None else telr
+    return Echo(loss, delay, round_trip)
 
 
 def _own(row: CodecRow | None, scale: Scale | None, ie: float | None, bpl: float | None) -> CodecRow | None:

@@ -43,7 +43,8 @@ def test_a_codec_by_any_of_its_names(codec):
         ("--slr", "8", "20"), ("--rlr", "2", "15"), ("--qdu", "1", "14"), ("--nc", "-70", "-40"),
         ("--nfor", "-64", "-40"), ("--ps", "35", "85"), ("--pr", "35", "85"), ("--wepl", "110", "5"),
         ("--stmr", "15", "5"), ("--ds", "3", "-3"), ("--dr", "3", "-3"), ("--telr", "65", "20"),
-        ("--advantage", "5", "0"), ("--delay-sensitivity", "1", "0.4"), ("--minimum-delay", "150", "100"),
+        ("--echo-delay", "20", "100"),
+        ("--echo-round-trip", "20", "400"), ("--advantage", "5", "0"), ("--delay-sensitivity", "1", "0.4"), ("--minimum-delay", "150", "100"),
         ("--delay", "150", "300"), ("--loss", "1", "2"), ("--burst-ratio", "1", "2"), ("--ie", "1", "2"),
         ("--bpl", "25", "4"),
     ],
@@ -56,6 +57,14 @@ def test_every_input_of_the_model_is_heard(option, better, worse):
         del rest[index : index + 2]
     good, bad = (_fields(*rest, option, value)["r_cq"] for value in (better, worse))
     assert good > bad
+
+
+def test_echo_is_that_of_g107_at_the_delays_given():
+    # Ta = T = 150, Tr = 300 and TELR 65, as others evaluated G.107: R = 89.539132.
+    by_default = _fields("--codec", "G711", "--delay", "150", "--telr", "65")
+    spelled = ("--delay", "150", "--echo-delay", "150", "--echo-round-trip", "300")
+    assert by_default["r_cq"] == _fields("--codec", "G711", *spelled)["r_cq"] == pytest.approx(89.539132, abs=2e-6)
+    assert by_default["r_lq"] == pytest.approx(93.206208, abs=2e-6)
 
 
 def test_losses_more_even_than_random_count_as_random():
@@ -130,6 +139,7 @@ def test_provisional_is_marked_in_words_and_in_json():
         (("--ie", "96"), "--ie 96: must be 0 to 95"),
         (("--ie", "5", "--bpl", "0"), "--bpl 0: must be 0.001 to 1000"),
         (("--codec", "G722", "--telr", "50"), "the wideband scale takes --codec, --loss, --burst-ratio and --delay"),
+        (("--codec", "G722", "--echo-delay", "1"), "the wideband scale takes"),
         (("--codec", "G722", "--slr", "9"), "the wideband scale takes"),
     ],
 )
