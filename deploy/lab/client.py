@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deploy.lab.faults import parse
+from deploy.lab.faults import healable, parse
 from deploy.lab.plan import DEFAULT_NET, plan
 from deploy.lab.process import LabError, kill_marked
 from deploy.lab.supervisor import CONTROL, lock_path, lock_state
@@ -53,7 +53,7 @@ class Lab:
     def is_up(self) -> bool:
         """Whether a supervisor answers for this lab."""
         try:
-            self._ask("status")
+            self._ask("ready")
         except LabError:
             return False
         return True
@@ -89,12 +89,12 @@ class Lab:
     def _when_ready(self, progress: Callable[[str], None]) -> dict[str, Any]:
         """Somebody else started it: wait with them."""
         end = time.monotonic() + _COMMAND_SECONDS
-        while not (status := self._ask("status"))["ready"]:
+        while not self._ask("ready")["ready"]:
             if time.monotonic() > end:
                 raise LabError(f"lab: the lab on {self.net} does not become ready; see {self.state_dir}/log")
             time.sleep(0.05)
         progress(f"already up on {self.net}")
-        return status
+        return self._ask("status")
 
     def down(self) -> bool:
         """Stop it and remove all that is its own; whether there was anything."""
@@ -130,13 +130,13 @@ class Lab:
     def heal(self, what: str | None = None) -> dict[str, Any]:
         """Heal `what`, or everything; returns when all that should work is proved: `{"what", "at", "ready"}`."""
         if what is not None:
-            parse(what, self.plan)
+            healable(what, self.plan)
         return self._ask("heal", what)
 
     def status(self) -> dict[str, Any]:
         """States, pids and faults; `{"up": false}` when nothing runs."""
         if not self.is_up():
-            return {"net": self.net, "up": False, "ready": False, "components": {}, "faults": []}
+            return {"net": self.net, "up": False, "ready": False, "components": {}, "faults": [], "media": []}
         return self._ask("status")
 
     def _ask(self, verb: str, what: str | None = None) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""One machine of the lab: a Kamailio and, for a core, the far ends beside it; killed, frozen and switched as one."""
+"""One machine of the lab: a Kamailio with a core's far ends or an SBC's media relay; all killed or frozen as one."""
 
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from deploy.lab import rpc
+from deploy.lab import media, rpc
 from deploy.lab.faults import Fault
 from deploy.lab.plan import FAR_END_PORTS, RTP_BASE, RTP_BLOCK, Component, Plan
 from deploy.lab.process import Group, LabError, kill_groups, wait_until
-from deploy.lab.render import config_file, log_file, rpc_socket
+from deploy.lab.render import config_file, log_file, relay_socket, rpc_socket
 from sereno.clock import SystemClock
 
 MachineState = Literal["running", "frozen", "dead"]
@@ -33,7 +34,7 @@ class Machine:
         self.component = component
         self._lab, self._state, self._mark = lab, state, mark
         self._kamailio: Group | None = None
-        self._far_ends: list[Group] = []
+        self._beside: list[Group] = []  # far ends, or relay and rtpengine
         self._reports: list[int] = []
         self._calls: list[int] = []
         self._frozen = False
@@ -51,10 +52,12 @@ class Machine:
         return "frozen" if self._frozen else "running"
 
     def start(self) -> None:
-        """A fresh Kamailio and fresh far ends, whatever was before."""
+        """Everything afresh, whatever was before."""
         self.kill()
         name = self.component.name
         rpc_socket(self._state, name).unlink(missing_ok=True)
+        if self.component.kind == "sbc":
+            self._beside += media.start_media(self.component, self._state, self._mark)
         arguments = [kamailio_program(), "-DD", "-E", "-f", str(config_file(self._state, name))]
         arguments += ["-m", "128", "-M", "8", "-Y", str(self._state / name)]
         self._kamailio = Group(arguments, mark=self._mark, log=log_file(self._state, name))
@@ -67,7 +70,7 @@ class Machine:
         os.set_blocking(read, False)
         arguments = [sys.executable, "-m", "deploy.lab.farend", self.component.address, str(port), str(rtp_port)]
         log = log_file(self._state, f"{self.component.name}-far-end-{port}")
-        self._far_ends.append(Group([*arguments, str(write)], mark=self._mark, log=log, pass_fds=[write]))
+        self._beside.append(Group([*arguments, str(write)], mark=self._mark, log=log, pass_fds=[write]))
         os.close(write)
         self._reports.append(read)
         self._calls.append(0)
@@ -81,7 +84,7 @@ class Machine:
         kill_groups(groups)
         for report in self._reports:
             os.close(report)
-        self._kamailio, self._far_ends, self._reports, self._calls, self._frozen = None, [], [], [], False
+        self._kamailio, self._beside, self._reports, self._calls, self._frozen = None, [], [], [], False
         return at_us
 
     def freeze(self) -> int:
@@ -108,6 +111,17 @@ class Machine:
         rpc.call(rpc_socket(self._state, self.component.name), "htable.seti", ["fault", key, value])
         return self._clock.now_us()
 
+    def impair(self, faults: Iterable[Fault]) -> int:
+        """Let its media suffer exactly these faults from now on; the instant at which that was so."""
+        media.impair(relay_socket(self._state, self.component.name), faults)
+        return self._clock.now_us()
+
+    def media(self) -> list[dict[str, Any]]:
+        """The truth of the streams that passed it lately; nothing while it cannot be asked."""
+        if self.component.kind != "sbc" or self.state() != "running":
+            return []
+        return media.truth(relay_socket(self._state, self.component.name))
+
     def calls(self) -> int:
         """Calls that its far ends hold now, as they last said."""
         for number, report in enumerate(self._reports):
@@ -120,4 +134,4 @@ class Machine:
         return sum(self._calls)
 
     def _groups(self) -> list[Group]:
-        return ([self._kamailio] if self._kamailio is not None else []) + self._far_ends
+        return ([self._kamailio] if self._kamailio is not None else []) + self._beside

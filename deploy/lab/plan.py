@@ -11,6 +11,10 @@ SIP_PORT = 5060
 FAR_END_PORTS = (5070, 5071)  # pjsua2 holds four calls per process, so two processes make eight calls per core
 CALLS_PER_FAR_END = 4
 RTP_BASE, RTP_BLOCK = 42_000, 40  # a call takes an even RTP port and the RTCP port above it
+NG_PORT = 2223  # where an SBC's Kamailio asks for its media relay, by the ng protocol
+RTPENGINE_NG_PORT = 2224  # where that relay asks rtpengine, on the SBC that has one
+RELAY_PORTS = (14_000, 2_000)  # first and how many, on the SBC's own address; a call takes four of them
+RTPENGINE_PORTS = (16_000, 2_000)
 DOMAIN = "voice.lab.sereno"
 USERS = {"monitor-1": "9000", "monitor-2": "9001"}  # accounts of the topology, and the user each one is
 _NET = re.compile(r"127\.(0|[1-9][0-9]{0,2})")
@@ -20,13 +24,15 @@ Kind = Literal["sbc", "core"]
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A machine of the lab: one Kamailio; a core has its far ends beside it and shares their fate."""
+    """A machine of the lab: one Kamailio and, sharing its fate, a core's far ends or an SBC's media relay."""
 
     name: str
     kind: Kind
     address: str
     primary: str | None = None
     """The core that an SBC prefers."""
+    rtpengine: bool = False
+    """Whether an rtpengine relays the media of this SBC, behind the relay that every SBC has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,11 @@ class Plan:
         return "" if self.net == DEFAULT_NET else f" --net {self.net}"
 
     def sockets(self) -> tuple[tuple[str, int], ...]:
-        """Every UDP socket that the lab listens on for SIP."""
+        """Every UDP socket that the lab listens on for SIP or for commands."""
         found = [(one.address, SIP_PORT) for one in self.components]
         found += [(core.address, port) for core in self.cores for port in FAR_END_PORTS]
+        found += [(sbc.address, NG_PORT) for sbc in self.sbcs]
+        found += [(sbc.address, RTPENGINE_NG_PORT) for sbc in self.sbcs if sbc.rtpengine]
         return tuple(found)
 
 
@@ -69,7 +77,7 @@ def plan(net: str) -> Plan:
         components=(
             Component("core-a", "core", f"{net}.2.1"),
             Component("core-b", "core", f"{net}.2.2"),
-            Component("sbc-1", "sbc", f"{net}.1.1", primary="core-a"),
+            Component("sbc-1", "sbc", f"{net}.1.1", primary="core-a", rtpengine=True),
             Component("sbc-2", "sbc", f"{net}.1.2", primary="core-b"),
         ),
     )

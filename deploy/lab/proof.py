@@ -1,6 +1,7 @@
 """Proof that the lab works: OPTIONS through every way that should work now, until each is answered by whom it should.
 
-Also the dispatchers: an SBC that still takes a living core for dead would send phones the long way round.
+Also the dispatchers: an SBC that still takes a living core for dead would send phones the long way round. And the media
+relays: one that is not ready, or that its SBC takes for dead, would let a call's packets pass it by.
 """
 
 import asyncio
@@ -8,12 +9,13 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.lab import rpc
+from deploy.lab import ng, rpc
 from deploy.lab.faults import Fault
-from deploy.lab.plan import DOMAIN, FAR_END_PORTS, SIP_PORT, Component, Plan
+from deploy.lab.plan import DOMAIN, FAR_END_PORTS, NG_PORT, SIP_PORT, Component, Plan
 from deploy.lab.render import rpc_socket
 
 _AGAIN_SECONDS = 0.1
@@ -82,6 +84,39 @@ def blind_dispatchers(lab: Plan, state: Path, faults: Iterable[Fault]) -> list[s
             seen = set()
         found += [f"{sbc.name} seeing {name}" for address, name in alive.items() if address not in seen]
     return found
+
+
+async def mute_relays(lab: Plan, state: Path, faults: Iterable[Fault], seconds: float) -> list[str]:
+    """The media relays that should answer an ng ping, and their rtpengine with them, and do not in so much time."""
+    silent = {fault.component for fault in faults if fault.kind in {"kill", "freeze"}}
+    open_ = {sbc.address: sbc.name for sbc in lab.sbcs if sbc.name not in silent}
+    asked = dict(open_)
+    end = time.monotonic() + seconds
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        while open_ and time.monotonic() < end:
+            for address in open_:
+                sock.sendto(ng.join(secrets.token_hex(8).encode(), {b"command": b"ping"}), (address, NG_PORT))
+            with suppress(TimeoutError):
+                while open_:
+                    said, (address, _) = await asyncio.wait_for(loop.sock_recvfrom(sock, 1024), _AGAIN_SECONDS)
+                    if said.endswith(ng.PONG):
+                        open_.pop(address, None)
+    shunned = [name for name in asked.values() if name not in open_.values() and not _uses_relay(state, name)]
+    return [f"{name} media relay" for name in [*open_.values(), *shunned]]
+
+
+def _uses_relay(state: Path, name: str) -> bool:
+    """Whether this SBC takes its relay for alive; one that it does not is told to look again."""
+    where = rpc_socket(state, name)
+    try:
+        if all(not one["disabled"] for one in rpc.call(where, "rtpengine.show", ["all"])):
+            return True
+        rpc.call(where, "rtpengine.enable", ["all", 1])
+    except rpc.RpcError:
+        return False
+    return False
 
 
 async def prove(asked: Iterable[Question], seconds: float) -> list[Question]:

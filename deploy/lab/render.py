@@ -4,13 +4,17 @@ import secrets
 from importlib.resources import files
 from pathlib import Path
 
-from deploy.lab.plan import DOMAIN, FAR_END_PORTS, SIP_PORT, USERS, Component, Plan
+from deploy.lab.plan import DOMAIN, FAR_END_PORTS, NG_PORT, SIP_PORT, USERS, Component, Plan
 
 _PRIMARY_FIRST, _BACKUP = 10, 5  # dispatcher priorities: the higher one is tried first
 
 
 def rpc_socket(state: Path, name: str) -> Path:
     return state / name / "rpc"
+
+
+def relay_socket(state: Path, name: str) -> Path:
+    return state / name / "relay"
 
 
 def config_file(state: Path, name: str) -> Path:
@@ -31,6 +35,7 @@ def render(lab: Plan, state: Path) -> None:
     common = {
         "DOMAIN": DOMAIN,
         "PORT": str(SIP_PORT),
+        "NG_PORT": str(NG_PORT),
         "SECRETS": str(state / "secrets"),
         **{one.name.upper().replace("-", "_"): one.address for one in lab.components},
     }

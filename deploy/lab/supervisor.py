@@ -12,13 +12,14 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from deploy.lab import proof
-from deploy.lab.faults import Fault, parse
+from deploy.lab.faults import Fault, healed, parse
 from deploy.lab.machine import Machine, kamailio_program
+from deploy.lab.media import check_programs
 from deploy.lab.plan import Plan
 from deploy.lab.ports import check_free
 from deploy.lab.process import LabError, kill_marked, start_reaper
@@ -50,6 +51,7 @@ class Supervisor:
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Up, serve until told to stop, down. The state directory stays only when the start failed: for its logs."""
         kamailio_program()
+        check_programs(self._lab)
         lock = lock_state(self._state)
         try:
             kill_marked(f"{self._state}:")
@@ -102,6 +104,7 @@ class Supervisor:
         while True:
             unanswered = await proof.prove(asked, _SLICE_SECONDS)
             failed = [one.name for one in unanswered] or proof.blind_dispatchers(self._lab, self._state, faults)
+            failed = failed or await proof.mute_relays(self._lab, self._state, faults, _SLICE_SECONDS)
             if not failed:
                 return
             self._raise_if_dead()
@@ -132,6 +135,8 @@ class Supervisor:
     async def _answer(self, verb: str, what: str | None) -> dict[str, Any]:
         if verb == "status":
             return self.status()
+        if verb == "ready":
+            return {"ready": self._ready}
         if verb == "down":
             self._stop.set()
             return {}
@@ -161,7 +166,12 @@ class Supervisor:
                 for name, machine in self._machines.items()
             },
             "faults": [{"what": fault.text, "at": iso(at_us)} for fault, at_us in self._faults.items()],
+            "media": self._media(),
         }
+
+    def _media(self) -> list[dict[str, Any]]:
+        """The truth of every stream, named after the SBC that it passed."""
+        return [{"sbc": name, **stream} for name, machine in self._machines.items() for stream in machine.media()]
 
     def break_(self, what: str) -> dict[str, Any]:
         """Make it so; the same fault again answers when it began."""
@@ -175,7 +185,7 @@ class Supervisor:
     def _effect(self, fault: Fault) -> int:
         machine = self._machines[fault.component]
         state = machine.state()
-        if state == "dead" or (state == "frozen" and fault.is_switch):
+        if state == "dead" or (state == "frozen" and fault.kind not in {"kill", "freeze"}):
             raise LabError(
                 f"lab: {fault.component} is {state}; heal it first: sereno lab heal {fault.component}{self._lab.flag}"
             )
@@ -183,15 +193,17 @@ class Supervisor:
             return machine.kill()
         if fault.kind == "freeze":
             return machine.freeze()
-        same = [
-            one
-            for one in self._faults
-            if (one.component, one.kind, one.core) == (fault.component, fault.kind, fault.core)
-        ]
-        at_us = machine.switch(fault, on=True)
-        for one in same:  # another delay of the same switch takes its place
+        same = [one for one in self._faults if fault.replaces(one)]
+        if fault.is_media:
+            at_us = machine.impair([fault, *self._media_faults(fault.component, but=same)])
+        else:
+            at_us = machine.switch(fault, on=True)
+        for one in same:
             del self._faults[one]
         return at_us
+
+    def _media_faults(self, component: str, but: Collection[Fault]) -> list[Fault]:
+        return [one for one in self._faults if one.component == component and one.is_media and one not in but]
 
     def _forget_what_died(self, fault: Fault) -> None:
         """A killed machine has no other fault: its switches died with it."""
@@ -202,13 +214,13 @@ class Supervisor:
 
     async def heal(self, what: str | None) -> dict[str, Any]:
         """Undo one fault, everything of one component, or everything; ends when all that should work is proved."""
-        healed = self._healed(what)
-        touched = {fault.component for fault in healed}
+        mended = list(self._faults) if what is None else healed(what, self._lab, self._faults)
+        touched = {fault.component for fault in mended}
         # One that died by itself is no fault of ours, but healing it, or everything, brings it back.
         touched |= {name for name, one in self._machines.items() if what in {None, name} and one.state() == "dead"}
         for name in touched:
-            self._mend(self._machines[name], [fault for fault in healed if fault.component == name])
-        for fault in healed:
+            self._mend(self._machines[name], [fault for fault in mended if fault.component == name])
+        for fault in mended:
             del self._faults[fault]
         faults = tuple(self._faults)
         own = [one for one in proof.questions(self._lab, faults) if one.component in touched]
@@ -217,18 +229,6 @@ class Supervisor:
         await self._prove()
         self._say(f"{iso(at_us)} {what or 'all'} healed")
         return {"what": what or "all", "at": iso(at_us), "ready": iso(self._clock.now_us())}
-
-    def _healed(self, what: str | None) -> list[Fault]:
-        """The active faults that `what` names: one, all of a component, or all."""
-        if what is None:
-            return list(self._faults)
-        fault = parse(what, self._lab)
-        if fault.kind == "kill":
-            return [one for one in self._faults if one.component == fault.component]
-        if fault not in self._faults:
-            active = ", ".join(one.text for one in self._faults) or "nothing"
-            raise UsageError(f"lab: {what!r} is not broken; broken now: {active}")
-        return [fault]
 
     def _mend(self, machine: Machine, faults: list[Fault]) -> None:
         """In the order that works: alive first, then running, then its switches."""
@@ -240,6 +240,8 @@ class Supervisor:
         for fault in faults:
             if fault.is_switch:
                 machine.switch(fault, on=False)
+        if any(fault.is_media for fault in faults):
+            machine.impair(self._media_faults(machine.component.name, but=faults))
 
 
 def lock_state(state: Path) -> int:

@@ -17,8 +17,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _WHAT = (
     "core-a core-b sbc-1 sbc-2 (killed), each with :freeze (silence); sbc-1:503 (refuses to forward), sbc-1/core-a:503 "
     "or sbc-1:503=core-a (to that core only), sbc-1:drop, sbc-1:nofailover, sbc-1:slow=1200ms; core-a:nodb "
-    "(OPTIONS answered, REGISTER and INVITE refused)."
+    "(OPTIONS answered, REGISTER and INVITE refused); sbc-1:oneway (no RTP comes to the probe; sbc-1:oneway=tx: none "
+    "goes from it); media:sbc-1:loss=5%,jitter=30ms (its RTP and RTCP suffer; the keys are loss=N%, burst=N, jitter=Nms, "
+    "delay=Nms, duplicate=N%, reorder=N%, direction=rx|tx|both, seed=N; see docs/lab.md)."
 )
+_HEAL = "One fault, one component, the media of one SBC (media:sbc-1); everything when left out."
 _NET = "127.0"
 
 
@@ -53,7 +56,9 @@ def break_(what: Annotated[str, typer.Argument(help=_WHAT)], net: Net = _NET, as
 
 @app.command()
 def heal(
-    what: Annotated[str | None, typer.Argument(help="One fault, one component; everything when left out.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help=_HEAL)
+    ] = None,
     net: Net = _NET,
     as_json: Json = False,
 ) -> None:
@@ -72,5 +77,16 @@ def _print_status(found: dict[str, Any], as_json: bool) -> None:
     for name, one in found["components"].items():
         calls = f"  {one['calls']} calls" if one["calls"] is not None else ""
         print(f"{name:7}  {one['address']:17}  {one['state']:8}  pid {one['pid'] or '–'}{calls}")
+    for one in found["media"]:
+        if one["kind"] == "rtp" and not one["over"]:
+            print(_media_line(one))
     for fault in found["faults"]:
         print(f"broken   {fault['what']} since {fault['at']}")
+
+
+def _media_line(one: dict[str, Any]) -> str:
+    """What became of a stream of a call that is on."""
+    did = " ".join(f"{one[key]} {key}" for key in ("dropped", "duplicated", "reordered") if one[key])
+    return (
+        f"media    {one['sbc']} {one['direction']} {one['src']} > {one['dst']}  {one['packets_in']} in  {did}".rstrip()
+    )

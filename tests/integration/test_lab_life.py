@@ -67,7 +67,7 @@ def test_up_proves_down_leaves_nothing(own):
     assert left(own) == ([], [])
     sockets_are_free(own)
     assert own.down() is False
-    assert own.status() == {"net": own.net, "up": False, "ready": False, "components": {}, "faults": []}
+    assert own.status() == {"net": own.net, "up": False, "ready": False, "components": {}, "faults": [], "media": []}
 
 
 def test_down_takes_the_frozen_and_the_broken_too(own):
