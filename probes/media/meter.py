@@ -59,11 +59,12 @@ class StreamMeter:
         series: bool = True,
         fixed_delay_ms: float = 60,
         fixed_size_ms: float = 200,
+        audio: bool = False,
     ) -> None:
         """Make an empty meter.
 
         `probation`: packets in sequence that make a stream (RFC 3550 A.1). `buffer`: the simulated de-jitter buffer
-        whose discards count. `series`: keep every second of every stream.
+        whose discards count. `series`: keep every second of every stream. `audio`: listen to G.711 (reads payload).
         """
         self.core = _meter.Meter(
             max_streams,
@@ -72,6 +73,7 @@ class StreamMeter:
             series,
             round(fixed_delay_ms * 1e6),
             round(fixed_size_ms * 1e6),
+            audio,
         )
         self.names: Names = {}  # (profile, payload type) → codec
 

@@ -15,6 +15,7 @@ typedef struct {
     PyObject_HEAD
     meter *m;
     rtcp_table *rtcp;
+    audio_pool *audio; /* NULL: nobody listens */
     pthread_mutex_t lock; /* a ring's thread and Python's threads meet here */
     bool has_lock;
 } MeterObject;
@@ -33,6 +34,7 @@ void bind_unlock(MeterObject *o);
 /* A new reference to `argument` if it is a Meter of the module of `type`; NULL with an exception. */
 MeterObject *bind_owner(PyTypeObject *type, PyObject *argument);
 /* Methods of Meter in bind_rtcp.c. */
+PyObject *bind_audio(PyObject *meter, PyObject *row);
 PyObject *bind_rtcp(PyObject *meter, PyObject *row);
 PyObject *bind_rtcp_rows(PyObject *meter, PyObject *ignored);
 PyObject *bind_rtcp_sweep(PyObject *meter, PyObject *before_ns);

@@ -4,12 +4,12 @@
 enum { MAX_RTCP = 1 << 18 }; /* entries: 290 octets each */
 
 static PyObject *meter_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    int series = 1;
-    static char *names[] = {"max_streams", "probation", "buffer", "series", "fixed_delay_ns", "fixed_size_ns", NULL};
+    int series = 1, audio = 0;
+    static char *names[] = {"max_streams", "probation", "buffer", "series", "fixed_delay_ns", "fixed_size_ns", "audio", NULL};
     meter_options options = {1u << 20, 2, BUFFER_ADAPTIVE, 1, 60000000, 200000000};
     long long delay_ns = options.fixed_delay_ns, size_ns = options.fixed_size_ns;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|IIbpLL:Meter", names, &options.max_streams, &options.probation,
-                                     &options.buffer, &series, &delay_ns, &size_ns))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|IIbpLLp:Meter", names, &options.max_streams, &options.probation,
+                                     &options.buffer, &series, &delay_ns, &size_ns, &audio))
         return NULL;
     if (options.probation < 1 || options.buffer > BUFFER_ADAPTIVE || delay_ns < 0 || size_ns < delay_ns) {
         PyErr_SetString(PyExc_ValueError, "probation is 1 or more, buffer 0 to 2, and 0 <= fixed_delay_ns <= fixed_size_ns");
@@ -22,12 +22,14 @@ static PyObject *meter_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     if (!self) return NULL;
     self->has_lock = !pthread_mutex_init(&self->lock, NULL);
     self->m = self->has_lock ? meter_new(&options) : NULL;
-    self->rtcp = rtcp_new(options.max_streams < MAX_RTCP ? options.max_streams : MAX_RTCP);
-    if (!self->m || !self->rtcp) {
+    self->rtcp = rtcp_new(options.max_streams < MAX_RTCP / 2 ? options.max_streams * 2 : MAX_RTCP);
+    self->audio = audio ? audio_new(options.max_streams) : NULL;
+    if (!self->m || !self->rtcp || (audio && !self->audio)) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
     meter_use_rtcp(self->m, self->rtcp);
+    meter_use_audio(self->m, self->audio);
     return (PyObject *)self;
 }
 
@@ -35,6 +37,7 @@ static void meter_destroy(PyObject *o) {
     MeterObject *self = (MeterObject *)o;
     meter_free(self->m);
     rtcp_free(self->rtcp);
+    audio_free(self->audio);
     if (self->has_lock) pthread_mutex_destroy(&self->lock);
     bind_destroy(o);
 }
@@ -185,6 +188,7 @@ static PyMethodDef meter_methods[] = {
     {"endpoint", meter_set_endpoint, METH_VARARGS,
      "endpoint($self, address, port, formats, /)\n--\n\nPayload types that an endpoint announced; the profile's number."},
     {"counters", meter_get_counts, METH_NOARGS, "counters($self, /)\n--\n\nDatagrams by what they were."},
+    {"audio", bind_audio, METH_O, "audio($self, row, /)\n--\n\nHow the G.711 of this row's stream sounds, as JSON; None: not heard."},
     {"rtcp", bind_rtcp, METH_O, "rtcp($self, row, /)\n--\n\nWhat RTCP says of the stream of this row, as JSON; None: nothing."},
     {"rtcp_rows", bind_rtcp_rows, METH_NOARGS,
      "rtcp_rows($self, /)\n--\n\nAll that RTCP says: (source, port, destination, port, SSRC, JSON) each."},
@@ -196,7 +200,7 @@ static PyMethodDef meter_methods[] = {
 
 static PyType_Slot meter_slots[] = {
     {Py_tp_doc, "Meter(max_streams=1048576, probation=2, buffer=2, series=True, fixed_delay_ns=60000000, "
-                "fixed_size_ns=200000000)\n--\n\nRTP streams and their statistics."},
+                "fixed_size_ns=200000000, audio=False)\n--\n\nRTP streams and their statistics."},
     {Py_tp_new, meter_create},
     {Py_tp_dealloc, meter_destroy},
     {Py_tp_methods, meter_methods},

@@ -28,6 +28,20 @@ PyObject *bind_rtcp(PyObject *o, PyObject *argument) {
     return PyUnicode_DecodeUTF8(out, (Py_ssize_t)rtcp_json(&row, stream.clock_rate, out), NULL);
 }
 
+PyObject *bind_audio(PyObject *o, PyObject *argument) {
+    MeterObject *self = (MeterObject *)o;
+    stream_row stream;
+    audio_row row;
+    char out[AUDIO_JSON_MAX];
+    if (!read_row(argument, &stream)) return NULL;
+    if (!self->audio) Py_RETURN_NONE;
+    bind_lock(self);
+    bool heard = audio_describe(self->audio, meter_audio(self->m, stream.id), &row);
+    bind_unlock(self);
+    if (!heard) Py_RETURN_NONE;
+    return PyUnicode_DecodeUTF8(out, (Py_ssize_t)audio_json(&row, out), NULL);
+}
+
 static PyObject *describe_row(const rtcp_row *row) {
     char out[RTCP_JSON_MAX];
     Py_ssize_t length = (Py_ssize_t)rtcp_json(row, 0, out);
