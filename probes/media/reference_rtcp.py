@@ -124,7 +124,8 @@ def secured(data: bytes, sound: int) -> bool:
     for trailer in (14, 18, 8, 4):
         if len(data) >= 8 + trailer:
             word = int.from_bytes(data[len(data) - trailer :][:4])
-            if word & 0x7FFFFFFF < 1 << 24 and (word >> 31 or sound == len(data) - trailer):
+            plain = trailer > _HEADER and sound == len(data) - trailer  # authenticated, not encrypted
+            if word & 0x7FFFFFFF < 1 << 24 and (word >> 31 or plain):
                 return True
     return False
 

@@ -67,7 +67,7 @@ bool rtcp_next_block(const rtcp_packet *xr, uint32_t *at, rtcp_packet *block) {
 
 /* SRTCP ends with a word of the E flag and a packet index, an optional MKI and a tag (RFC 3711 section 3.4); with GCM the
  * word comes after the tag (RFC 7714 section 9). The flag and an index still small are the trace looked for: the octets
- * before are as good as random. `plain_end` is where sound packets end: all of it when only authentication is used. */
+ * before are as good as random. `plain_end` is where sound packets end: at the trailer when only authentication is used. */
 static bool has_srtcp_trailer(const uint8_t *octets, uint32_t length, uint32_t plain_end) {
     static const uint8_t trailers[] = {14, 18, 8, 4}; /* 80-bit tag, with a 4-octet MKI; 32-bit tag; GCM */
     for (size_t i = 0; i < sizeof trailers; i++) {
@@ -75,7 +75,7 @@ static bool has_srtcp_trailer(const uint8_t *octets, uint32_t length, uint32_t p
         uint32_t index = rtcp_u32(octets + length - trailers[i]);
         bool encrypted = index >> 31;
         index &= 0x7fffffff;
-        if (index < 1u << 24 && (encrypted || plain_end == length - trailers[i])) return true;
+        if (index < 1u << 24 && (encrypted || (plain_end == length - trailers[i] && trailers[i] > 4))) return true;
     }
     return false;
 }
