@@ -46,6 +46,11 @@ class Metrics:
         self._lost = self._counter(
             "sereno_rtp_lost_packets", "RTP packets expected and never received.", "probe sbc core direction codec"
         )
+        self._discarded = self._counter(
+            "sereno_rtp_discarded_packets",
+            "RTP packets that came too late or too early for the de-jitter buffer (RFC 7002).",
+            "probe sbc core direction codec",
+        )
         self._committed = self._counter("sereno_results_committed", "Results committed to the store.", "")
         self._missing = self._counter(
             "sereno_results_missing", "Results that a probe's spool no longer holds.", "probe"
@@ -86,6 +91,8 @@ class Metrics:
         self._newest: dict[str, int] = {}
         info = self._gauge("sereno_build_info", "Constant 1; the version is a label.", "version")
         info.labels(__version__).set(1)
+        self._meters = _MeterDrops()
+        self.registry.register(self._meters)
         self.registry.register(_StoreStates(store))
 
     def observe(self, result: Result) -> None:
@@ -114,7 +121,11 @@ class Metrics:
 
     def _observe_stream(self, result: Result, where: tuple[str, str], direction: str, stream: dict[str, Any]) -> None:
         codec = result.codec or str(stream.get("codec") or "")
-        for counter, key in ((self._packets, "packets"), (self._lost, "lost")):
+        for counter, key in (
+            (self._packets, "packets"),
+            (self._lost, "lost"),
+            (self._discarded, "discarded"),
+        ):
             if (amount := _number(stream.get(key))) is not None:
                 self._child(counter, result.probe, *where, direction, codec).inc(amount)
         for histogram, key in (
@@ -136,6 +147,10 @@ class Metrics:
     def spooled(self, probe: str, count: int) -> None:
         """Notes how many results a probe says are waiting."""
         self._child(self._spool, probe).set(count)
+
+    def meter_dropped(self, probe: str, count: int) -> None:
+        """Notes how many packets a probe says that its media meter missed since the probe began."""
+        self._meters.counts[probe] = count
 
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
@@ -165,6 +180,28 @@ class Metrics:
 
     def _histogram(self, name: str, meaning: str, labels: str, bounds: tuple[float, ...]) -> Any:
         return Histogram(name, meaning, labels.split(), buckets=bounds, registry=self.registry)
+
+
+class _MeterDrops:
+    """A counter that is the probe's own: it goes on over restarts of this process and begins anew with the probe's."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def describe(self) -> list[Metric]:
+        """The one family."""
+        return list(self.collect())
+
+    def collect(self) -> Iterator[Metric]:
+        """What each probe said last."""
+        family = CounterMetricFamily(
+            "sereno_meter_dropped_packets",
+            "Packets that a probe's media meter missed: lost by the sensor, not by the network.",
+            labels=["probe"],
+        )
+        for probe, count in sorted(self.counts.items()):
+            family.add_metric([probe], float(count))
+        yield family
 
 
 class _StoreStates:

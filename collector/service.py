@@ -41,6 +41,7 @@ class Observer(Protocol):
     def committed(self, count: int) -> None: ...
     def missing(self, probe: str, count: int) -> None: ...
     def spooled(self, probe: str, count: int) -> None: ...
+    def meter_dropped(self, probe: str, count: int) -> None: ...
 
 
 class CollectorService:
@@ -122,6 +123,8 @@ class CollectorService:
             return []
         if self._observer is not None and status.spooled is not None:
             self._observer.spooled(status.probe, status.spooled)
+        if self._observer is not None and status.meter_dropped is not None:
+            self._observer.meter_dropped(status.probe, status.meter_dropped)
         if message.probe not in self._probes:  # known to the broker, not to the topology: it measures everything
             self._probes.append(message.probe)
             self._publish_topology()

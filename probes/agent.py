@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from probes.bootclock import BootClock
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
@@ -25,6 +25,9 @@ from sereno.notify import tell
 from sereno.tasks import together
 from sereno.topology import Topology, resolve_secret, topology_from_json
 from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode
+
+if TYPE_CHECKING:
+    from probes.sip.pool import CallPool
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,8 @@ class Agent:
         self._notes: list[str] = []
         self._refusal: str | None = None
         self._winding_up: set[asyncio.Task[None]] = set()
+        self._pools: list[CallPool] = []
+        self._dropped: int | None = None  # by the meters of pools that are gone
 
     async def run(self) -> None:
         """Measures and delivers until cancelled; the spool keeps what is not yet committed."""
@@ -114,8 +119,10 @@ class Agent:
         finally:
             if pool is not None:
                 await pool.stop()
+                self._pools.remove(pool)
+                self._dropped = _sum(self._dropped, pool.meter_dropped)
 
-    async def _start_calls(self, found: list[Target]) -> Any:
+    async def _start_calls(self, found: list[Target]) -> "CallPool | None":
         """The pool of pjsua2 workers, or None where no target needs it."""
         if not any(target.check in {"register", "call"} for target in found):
             return None
@@ -123,7 +130,12 @@ class Agent:
 
         pool = CallPool(found, self._clock)
         await pool.start()
+        self._pools.append(pool)
         return pool
+
+    def _meter_dropped(self) -> int | None:
+        """Packets that the media meters missed since this process began; None: none of them ever ran."""
+        return _sum(self._dropped, *(pool.meter_dropped for pool in self._pools))
 
     def _emit(self, result: Result) -> None:
         self._delivery.put(result)
@@ -191,4 +203,11 @@ class Agent:
             topology_hash=self._part.hash if self._part is not None else None,
             spooled=len(self._spool),
             notes=notes or None,
+            meter_dropped=self._meter_dropped(),
         )
+
+
+def _sum(*counts: int | None) -> int | None:
+    """The sum of what is known; None: nothing is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

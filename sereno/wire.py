@@ -105,6 +105,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topology_hash: str | None = None
     spooled: int | None = None
     notes: list[str] | None = None
+    meter_dropped: int | None = None  # packets the media meter missed since this process began; absent: it has none
 
 
 class TopologyPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 from probes.checks.base import Runtime, Target, result
-from probes.checks.call_media import Media, counted, metered, over
+from probes.checks.call_media import Media, counted, metered, over, second_by_second
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
 from probes.checks.judge_call import JudgedCall, judge_call
+from probes.media.live import missed
 from probes.media.sdp import announce_sdp
 from probes.sip.errors import NetworkError
 from probes.sip.ipc import Answered, Call, Called
@@ -38,7 +39,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
         return unable(target, runtime, str(fault))
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
-    media = await _media(pool, target, runtime, seen)
+    media, seconds = await _media(pool, target, runtime, seen)
     said = judge_call(seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs)
     return result(
         target,
@@ -56,7 +57,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
         disconnect_seconds=said.disconnect_seconds,
         codec=seen.codec,
         media=media or None,
-        evidence=_evidence(runtime, said, seen, media),
+        evidence=_evidence(runtime, said, seen, media, seconds),
     )
 
 
@@ -68,17 +69,27 @@ def _announce(pool: CallPool, target: Target, event: Answered) -> None:
             announce_sdp(meter, message.text.encode())
 
 
-async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> Media:
+async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> tuple[Media, Any]:
+    """Both directions, and their seconds as evidence; by the meter if it saw the whole call."""
     meter = pool.meter(target)
     if meter is None or meter.error is not None:
-        return counted(seen)
+        return counted(seen), None
     await asyncio.sleep(_METER_LAG_SECONDS)
     rows = meter.snapshot()
+    started_us = instant_us(runtime, seen.started_ns)
+    gone = missed(meter.blind, started_us * 1000, runtime.clock.now_us() * 1000)
+    if gone != 0:
+        meter.forget(over(rows, runtime.clock.now_us()))
+        return counted(seen, sensor_dropped=gone), None
+    media = metered(rows, meter.names, seen, started_us, meter.round_trip_seconds)
+    seconds = second_by_second(rows, meter.names, seen, started_us, meter.seconds)
     meter.forget(over(rows, runtime.clock.now_us()))
-    return metered(rows, meter.names, seen, instant_us(runtime, seen.started_ns))
+    return media, seconds or None
 
 
-def _evidence(runtime: Runtime, said: JudgedCall, seen: Called, media: Media) -> dict[str, Any] | None:
+def _evidence(
+    runtime: Runtime, said: JudgedCall, seen: Called, media: Media, seconds: dict[str, Any] | None
+) -> dict[str, Any] | None:
     """The messages and the packets second by second, of a failed or poor call."""
     mos = [value for stream in media.values() if (value := stream.get("mos_lq")) is not None]
     if said.outcome == "ok" and min(mos, default=5.0) >= _POOR_MOS:
@@ -94,4 +105,5 @@ def _evidence(runtime: Runtime, said: JudgedCall, seen: Called, media: Media) ->
         ended_by=said.ended_by,
         held_seconds=said.held_seconds,
         rtp={"columns": ["seconds", "rx_packets", "tx_packets", "rx_level"], "rows": looks} if looks else None,
+        rtp_seconds=seconds,
     )

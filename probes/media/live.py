@@ -1,6 +1,7 @@
 """RTP measured live: a packet socket from the capture helper, drained by the C meter's own thread."""
 
 import fcntl
+import json
 import os
 import socket
 import struct
@@ -20,6 +21,8 @@ from probes.media.rows import SecondRows, StreamRows
 
 _HELPER_SECONDS = 10.0
 _SWEEP_SECONDS = 10  # what has not become a stream by then is forgotten
+_RTCP_SECONDS = 600  # reports of a call come every few seconds; later ones are another's
+_NS = 1_000_000_000
 _SIOCGIFFLAGS, _IFF_UP = 0x8913, 1
 _BLOCK_SIZE = 1 << 18
 RING_MIB = 4  # 0 drops at a million packets a second, while the processor is not kept away for long
@@ -100,13 +103,22 @@ class LiveMeter:
     def snapshot(self) -> StreamRows:
         """One row per stream, cumulative; what arrived in the last 50 ms may be missing."""
         self._check_owner()
-        self._meter.core.sweep(time.time_ns() - _SWEEP_SECONDS * 1_000_000_000)
+        now_ns = time.time_ns()
+        self._meter.core.sweep(now_ns - _SWEEP_SECONDS * _NS)
+        self._meter.core.rtcp_sweep(now_ns - _RTCP_SECONDS * _NS)
         return self._meter.snapshot()
 
     def seconds(self, stream_id: int) -> SecondRows:
         """A stream second by second, from its start."""
         self._check_owner()
         return self._meter.seconds(stream_id)
+
+    def round_trip_seconds(self, row: np.void) -> float | None:
+        """From here to who receives this stream and back, by RTCP (RFC 3550 section 6.4.1); None: nobody said."""
+        self._check_owner()
+        said = self._meter.core.rtcp(row.tobytes())
+        value: float | None = json.loads(said).get("round_trip_mean_seconds") if said else None
+        return value
 
     def forget(self, rows: StreamRows) -> int:
         """Drop these streams (a call ended); how many were still there."""

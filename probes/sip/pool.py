@@ -127,9 +127,9 @@ class CallPool:
         return self._meters.get(interface_of(worker.source) or "") if worker is not None else None
 
     @property
-    def meter_dropped(self) -> int:
-        """Packets that a meter did not count because it was too slow."""
-        return sum(meter.dropped for meter in self._meters.values())
+    def meter_dropped(self) -> int | None:
+        """Packets that a meter did not count because it was too slow; None: there is no meter."""
+        return sum(meter.dropped for meter in self._meters.values()) if self._meters else None
 
     def _worker(self, target: Target) -> WorkerProcess:
         worker = self._workers.get(target.key)
