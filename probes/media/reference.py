@@ -64,6 +64,8 @@ class _Stream:
     valid: bool = False
     format: Format = _UNNAMED  # of the last packet that was no stray
     last_media: int | None = None
+    clock_rate: int = 0  # of the last packet of media, or of nobody knows what: then 0
+    era: int = 0  # how often it changed
     changes: int = 0
     votes: int = 0
     main: tuple[Format, int] = (_UNNAMED, 0)
@@ -127,9 +129,9 @@ class ReferenceMeter:
         arrival.idle_ns = arrival.time_ns - stream.latest_ns
         since = (arrival.time_ns - stream.arrivals[0].time_ns) // _SECOND_NS
         arrival.second = max(before.second, since)
-        begun = stream.numbering.take(arrival, stream.format.clock_rate)
+        begun = stream.numbering.take(arrival, stream.clock_rate)
         if begun:  # counts as the stream's last packet did: nobody looked at its payload type
-            begun.format = stream.format
+            begun.format, begun.era = stream.format, stream.era
             if counted(begun):
                 stream.chain.append((arrival.second, begun))
 
@@ -141,6 +143,8 @@ class ReferenceMeter:
             stream.last_media = number
         if arrival.kind in {Kind.MEDIA, Kind.UNKNOWN}:
             _vote(stream, stream.format, profile)
+            stream.era += stream.clock_rate != arrival.clock_rate
+            stream.clock_rate, arrival.era = arrival.clock_rate, stream.era
         if counted(arrival):
             stream.chain.append((arrival.second, arrival))
 
@@ -249,7 +253,7 @@ def _header_figures(stream: _Stream) -> dict[str, int]:
 def _is_echo(before: Arrival, after: Arrival) -> bool:
     """The same packet once more at once, as a capture on two interfaces gives it."""
     same = after.place is Place.DUPLICATE and before.sequence == after.sequence
-    return same and 0 <= after.time_ns - before.time_ns <= ECHO_NS
+    return same and abs(after.idle_ns) <= ECHO_NS
 
 
 # ---- classic pcap: Ethernet and loopback, IPv4 and IPv6, as far as tests need it ------------------------------------

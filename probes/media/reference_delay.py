@@ -52,34 +52,32 @@ def delays(chain: Iterable[tuple[int, Arrival]]) -> Delays:
 
     `chain` are the counted packets with the second under way. J takes duplicates and late packets, as A.8 does, and
     markers too, which count for neither its mean nor its maximum. A restart or another clock breaks the chain. Where
-    the timestamp jumps between two packets that each moved the highest number, transit starts anew, and J does not.
+    the timestamp jumps from one packet that moved the highest number to the next, transit starts anew, and J does not.
     """
     result = Delays()
-    transit = 0.0
+    transit = highest = 0.0  # of the packet before, and of the last one that moved the highest number
     before: Arrival | None = None
     for second, arrival in chain:
         difference = None
-        if before and not arrival.begins and before.clock_rate == arrival.clock_rate:
+        if before and not arrival.begins and before.era == arrival.era:
             units = signed(arrival.timestamp - before.timestamp)
             difference = (arrival.time_ns - before.time_ns) * 1e-9 - units / arrival.clock_rate
             result.jitter += (abs(difference) - result.jitter) / 16
             if not arrival.marker:
                 result.jitters.append((second, result.jitter))
-        jumped = difference is not None and abs(difference) > JUMP_SECONDS and _both_highest(before, arrival)
+            transit += difference
+        is_highest = arrival.place is Place.HIGHEST
+        jumped = difference is not None and is_highest and abs(transit - highest) > JUMP_SECONDS
         result.jumps += jumped
         if difference is None or jumped:
             result.stretches.append([])
-            transit = 0.0
-        else:
-            transit += difference
-        if arrival.place is not Place.DUPLICATE:
+            transit = highest = 0.0
+        if is_highest:
+            highest = transit
+        if arrival.place is not Place.DUPLICATE and arrival.fits:
             result.stretches[-1].append(Sample(arrival, second, transit))
         before = arrival
     return result
-
-
-def _both_highest(before: Arrival | None, arrival: Arrival) -> bool:
-    return before is not None and before.place is arrival.place is Place.HIGHEST
 
 
 def variation(stretches: list[list[Sample]]) -> list[tuple[Sample, float]]:
@@ -169,16 +167,22 @@ def adaptive_buffer(stretches: list[list[Sample]]) -> Buffer:
 
 
 def _adaptive_stretch(stretch: list[Sample], result: Buffer) -> None:
+    """The offset is over `low`; when that moves, the point of playout stays where it was."""
     low = minute_low = 0.0
     delay = deviation = 0.0
     offset = 0.040
     minute = stretch[0].minute if stretch else 0
-    for index, sample in enumerate(stretch):
+    for sample in stretch:
+        transit = sample.transit
         if sample.minute != minute:
-            minute, low, minute_low = sample.minute, minute_low, math.inf
-        minute_low = sample.transit if index == 0 else min(minute_low, sample.transit)
-        low = sample.transit if index == 0 else min(low, sample.transit)
-        over = sample.transit - low
+            minute = sample.minute
+            offset -= minute_low - low
+            low, minute_low = minute_low, math.inf
+        minute_low = min(minute_low, transit)
+        if transit < low:
+            offset += low - transit
+            low = transit
+        over = transit - low
         delay += (over - delay) / 64
         deviation += (abs(over - delay) - deviation) / 64
         target = min(max(delay + 4 * deviation, 0.020), 0.200)

@@ -11,8 +11,9 @@ from probes.media.payload import Format, Kind
 
 MAX_LATE = 1984  # packets: later than this a packet cannot be placed
 MAX_DROPOUT = 3000  # RFC 3550 A.1
-MIN_ODD_JUMP = 64  # packets: a smaller jump forward is loss, whatever its timestamp says
+MIN_ODD_JUMP = 64  # packets: a smaller jump is loss or lateness, whatever its timestamp says
 FIT_SECONDS = 2  # a timestamp this near what its sequence number says fits
+PAIR_APART = 16  # numbers: two odd packets this near each other are of one new numbering
 PAUSE_SECONDS = 60  # a late packet may have been sent before a pause of this length
 UNKNOWN_CLOCK = 90_000  # Hz: the fastest usual one, where none is known
 CYCLE = 1 << 16
@@ -45,6 +46,8 @@ class Arrival:
     number: int = 0  # extended, in that numbering
     format: Format | None = None
     begins: bool = False  # the first of a numbering after a restart
+    fits: bool = True  # its timestamp is one of its number
+    era: int = 0  # how often the clock rate had changed
 
     @property
     def kind(self) -> Kind:
@@ -72,6 +75,7 @@ class Segment:
     max: int
     max_timestamp: int
     received: set[int]
+    second: int  # in which it was seen to begin
     spans: list[Span] = field(default_factory=list)
 
     @property
@@ -84,10 +88,10 @@ class Segment:
         return [(n, span.second) for span in spans for n in range(span.first, span.last + 1) if n not in self.received]
 
 
-def segment_at(arrival: Arrival) -> Segment:
+def segment_at(arrival: Arrival, second: int) -> Segment:
     """A numbering that begins with this packet."""
     number = CYCLE + arrival.sequence
-    return Segment(number, number, arrival.timestamp, {number})
+    return Segment(number, number, arrival.timestamp, {number}, second)
 
 
 def signed(units: int) -> int:
@@ -99,10 +103,12 @@ class Numbering:
     """The sequence numbers of one stream."""
 
     def __init__(self, first: Arrival) -> None:
-        self.segments = [segment_at(first)]
+        self.segments = [segment_at(first, 0)]
         self.odd: Arrival | None = None  # a stray that the next packet may explain
-        self.step = 0  # timestamp units from packet to packet: the majority vote of Boyer and Moore
+        self.step = 0  # timestamp units from packet to packet: the majority vote of Boyer and Moore; 0: unknown
         self._votes = 0
+        self._jump = 0  # units by which timestamps last jumped
+        self._copies: list[Arrival] = []  # of the odd one
         first.number = self.segments[0].base
 
     def take(self, arrival: Arrival, clock_rate: int) -> Arrival | None:
@@ -115,38 +121,46 @@ class Numbering:
         ahead = (arrival.sequence - segment.max) % CYCLE
         behind = -ahead % CYCLE
         advance = (arrival.timestamp - segment.max_timestamp) % (1 << 32)
-        if ahead == 0:
-            self._late(arrival, segment, 0)
-        elif ahead < MAX_DROPOUT and not self._odd_ahead(arrival, ahead, signed(advance), clock_rate):
-            self._forward(arrival, segment, ahead, advance)
-        elif behind <= MAX_LATE and not self._odd_behind(behind, signed(advance), clock_rate):
+        later = advance + behind * self.step
+        fits = _fits_behind(later, clock_rate)
+        if behind <= MAX_LATE and (fits or _fits_behind(later + self._jump, clock_rate) or 0 < behind < MIN_ODD_JUMP):
+            arrival.fits = fits
             self._late(arrival, segment, behind)
-        elif self._outage(ahead, behind, advance):
-            self._forward(arrival, segment, ahead, advance)
-        elif self.odd and arrival.sequence == (self.odd.sequence + 1) % CYCLE:
-            return self._restart(arrival, self.odd)
+        elif self._goes_on(arrival, ahead, advance, clock_rate):
+            self._forward(arrival, segment, ahead, advance, clock_rate)
         else:
-            arrival.place = Place.STRAY
-            self.odd = arrival
+            return self._odd(arrival, clock_rate)
         return None
+
+    def _odd(self, arrival: Arrival, clock_rate: int) -> Arrival | None:
+        """A packet far from the others: a stray, unless it and the pending one are near each other (A.1)."""
+        arrival.place = Place.STRAY
+        if self.odd and arrival.sequence == self.odd.sequence:
+            self._copies.append(arrival)
+        elif self.odd and _pair(self.odd, arrival, clock_rate or UNKNOWN_CLOCK):
+            return self._restart(arrival, self.odd, clock_rate)
+        else:
+            self.odd, self._copies = arrival, []
+        return None
+
+    def _goes_on(self, arrival: Arrival, ahead: int, advance: int, clock_rate: int) -> bool:
+        """Whether the packet is later than the highest, with loss between, rather than of another numbering."""
+        if 0 < ahead < MAX_DROPOUT:
+            return not self._odd_ahead(arrival, ahead, signed(advance), clock_rate)
+        return self._outage(ahead, advance)
 
     def _odd_ahead(self, arrival: Arrival, ahead: int, advance: int, clock_rate: int) -> bool:
         """A jump that its timestamp does not explain as loss, and that came too soon for so many lost packets."""
         if ahead < MIN_ODD_JUMP or not self.step or not clock_rate:
             return False
-        fits = abs(advance - self.step * ahead) <= FIT_SECONDS * clock_rate
-        soon = arrival.idle_ns * 1e-9 < ahead * self.step / clock_rate / 2
+        expected = signed(self.step) * ahead
+        fits = abs(advance - expected) <= FIT_SECONDS * clock_rate
+        soon = arrival.idle_ns * 1e-9 < expected / clock_rate / 2
         return not fits and soon
 
-    def _odd_behind(self, behind: int, advance: int, clock_rate: int) -> bool:
-        """A late packet's timestamp is earlier by its distance, and by a pause between; else it is none."""
-        clock = clock_rate or UNKNOWN_CLOCK
-        expected = -behind * self.step
-        return not expected - PAUSE_SECONDS * clock <= advance <= expected + FIT_SECONDS * clock
-
-    def _outage(self, ahead: int, behind: int, advance: int) -> bool:
+    def _outage(self, ahead: int, advance: int) -> bool:
         """A long outage is loss, not a restart, when the timestamp went on exactly as far as the number says."""
-        return self.step != 0 and behind > MAX_LATE and advance == self.step * ahead % (1 << 32)
+        return self.step != 0 and ahead < CYCLE - MAX_LATE and advance == self.step * ahead % (1 << 32)
 
     def _late(self, arrival: Arrival, segment: Segment, behind: int) -> None:
         number = segment.max - behind
@@ -156,12 +170,15 @@ class Numbering:
             return
         arrival.place = Place.LATE
         if number < segment.base:
-            segment.spans.append(Span(number + 1, segment.base - 1, 0))
+            segment.spans.append(Span(number + 1, segment.base - 1, segment.second))
             segment.base = number
         segment.received.add(number)
 
-    def _forward(self, arrival: Arrival, segment: Segment, ahead: int, advance: int) -> None:
-        if ahead == 1 and advance:
+    def _forward(self, arrival: Arrival, segment: Segment, ahead: int, advance: int, clock_rate: int) -> None:
+        jump = signed(advance - self.step * ahead)
+        if abs(jump) > FIT_SECONDS * (clock_rate or UNKNOWN_CLOCK):
+            self._jump = jump
+        if ahead == 1:
             self._vote(advance)
         segment.spans.append(Span(segment.max + 1, segment.max + ahead - 1, arrival.second))
         segment.max += ahead
@@ -178,12 +195,35 @@ class Numbering:
         self.step = step
         self._votes = min(self._votes + 1, MOST_VOTES)
 
-    def _restart(self, arrival: Arrival, first: Arrival) -> Arrival:
-        """Two packets in sequence, far from the others: the sender began anew (A.1)."""
-        segment = segment_at(first)
+    def _restart(self, arrival: Arrival, first: Arrival, clock_rate: int) -> Arrival:
+        """The sender began anew: at the pending packet, and the new one has its place by that one's number."""
+        segment = segment_at(first, arrival.second)
         self.segments.append(segment)
+        self.step = self._votes = self._jump = 0
         first.place, first.begins = Place.HIGHEST, True
-        first.segment = arrival.segment = len(self.segments) - 1
-        first.number = segment.base
-        self._forward(arrival, segment, 1, (arrival.timestamp - first.timestamp) % (1 << 32))
+        for packet in (first, arrival, *self._copies):
+            packet.segment = len(self.segments) - 1
+            packet.number = segment.base
+        for copy in self._copies:
+            copy.place = Place.DUPLICATE
+        ahead = (arrival.sequence - first.sequence) % CYCLE
+        if ahead <= PAIR_APART:
+            self._forward(arrival, segment, ahead, (arrival.timestamp - first.timestamp) % (1 << 32), clock_rate)
+        else:
+            self._late(arrival, segment, CYCLE - ahead)
+        self.odd = None
         return first
+
+
+def _fits_behind(later: int, clock_rate: int) -> bool:
+    """A late packet's timestamp is earlier by its distance, and by a pause between; `later` is how much it is not."""
+    clock = clock_rate or UNKNOWN_CLOCK
+    return -PAUSE_SECONDS * clock <= signed(later) <= FIT_SECONDS * clock
+
+
+def _pair(odd: Arrival, arrival: Arrival, clock_rate: int) -> bool:
+    """Whether two odd packets are of one numbering: in sequence, or near each other in number and timestamp."""
+    ahead = (arrival.sequence - odd.sequence) % CYCLE
+    near = min(ahead, CYCLE - ahead) <= PAIR_APART
+    apart = abs(signed(arrival.timestamp - odd.timestamp))
+    return ahead == 1 or (near and apart <= FIT_SECONDS * clock_rate)
