@@ -214,7 +214,11 @@ void delay_minute(stream_tables *t, stream *s) {
     if (!(s->state & STATE_DELAYS) || !s->hist_raw) return;
     delay_fold(t, s);
     if (minute_high(s) > s->pdv_max) s->pdv_max = minute_high(s);
-    s->low = (float)s->minute_min;
+    float low = (float)s->minute_min;
+    if (low > s->low) { /* what is being played does not move */
+        s->wait -= low - s->low;
+        s->low = low;
+    }
     s->hist_raw = 0;
     s->minute_min = INFINITY;
     s->minute_max = -INFINITY;

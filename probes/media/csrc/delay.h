@@ -3,10 +3,10 @@
  * The relative transit x of a packet is its arrival less its timestamp, both since the stretch began (RFC 3550 section
  * 6.4.1's D, summed up). Nobody needs the sender's clock for it. A stretch ends where timestamps jump.
  *
- * Delay variation is x less the lowest x of the same minute (RFC 5481 section 4.2). The first 31 values of a minute are
+ * Delay variation is x less the lowest x of the same minute (RFC 5481 section 4.2). The first 30 values of a minute are
  * kept as they are, so percentiles of few are exact; more become a histogram whose bins are one unit wide up to 8 units
- * and an eighth of their octave above. The unit is the smallest power of two of 1 µs that lets 896 units span the
- * minute, up to 4096 µs; so a percentile is at most an eighth of itself off, or 1/896 of the largest value.
+ * and an eighth of their octave above. The unit is the smallest power of two of 1 µs that lets 768 units span the
+ * minute, up to 4096 µs; so a percentile is at most an eighth of itself off, or 1/768 of the largest value.
  */
 #ifndef SERENO_DELAY_H
 #define SERENO_DELAY_H
@@ -14,17 +14,18 @@
 #include "loss.h"
 
 enum {
-    HIST_UNITS = 896, /* where the last bin ends */
+    HIST_UNITS = 768, /* where the last bin ends */
     HIST_SCALES = 13,
     SECONDS_A_MINUTE = 60,
 };
 
-static const double BUFFER_SLACK = 0.5e-6;   /* a deadline met to half a microsecond is met: no tie is a matter of rounding */
+static const double BUFFER_SLACK = 0.5e-6; /* a deadline met to half a microsecond is met: no tie is a matter of rounding */
 static const double TIMESTAMP_JUMP = 2.0;    /* seconds */
 static const double TALKSPURT_GAP = 0.2;
 static const float ADAPTIVE_FIRST = 0.040F, ADAPTIVE_LEAST = 0.020F, ADAPTIVE_MOST = 0.200F;
 static const float ADAPTIVE_FALL = 0.001F;   /* a packet: audio can be shortened only so fast */
-static const double ADAPTIVE_ROOM = 0.500;   /* packets earlier than this before their time find no room */
+static const float ADAPTIVE_SLACK = 0.5e-6F;
+static const float ADAPTIVE_ROOM = 0.500F;   /* packets earlier than this before their time find no room */
 
 /* Sums of a least-squares line through (second, lowest x), kept central so that they do not lose digits. */
 typedef struct {
@@ -72,58 +73,63 @@ static inline void hist_add(stream_tables *t, stream *s, double x) {
 /* The adaptive buffer: its delay follows mean and deviation of what came (RFC 3550's estimator with 1/64), rises at once
  * when a packet came late and shrinks slowly. */
 static inline bool adaptive_discards(stream *s, double x) {
-    if (x < s->low) s->low = (float)x;
-    float n = (float)(x - s->low);
-    s->mean_delay += (n - s->mean_delay) / 64;
-    s->mean_deviation += (__builtin_fabsf(n - s->mean_delay) - s->mean_deviation) / 64;
-    float target = s->mean_delay + 4 * s->mean_deviation;
+    float n = (float)(x - s->low), wait = s->wait;
+    if (n < 0) { /* the floor falls; what is being played does not move */
+        wait -= n;
+        s->low = (float)x;
+        n = 0;
+    }
+    float mean = s->mean_delay + (n - s->mean_delay) / 64;
+    float deviation = s->mean_deviation + (__builtin_fabsf(n - mean) - s->mean_deviation) / 64;
+    float target = mean + 4 * deviation;
+    s->mean_delay = mean;
+    s->mean_deviation = deviation;
     target = target < ADAPTIVE_LEAST ? ADAPTIVE_LEAST : target > ADAPTIVE_MOST ? ADAPTIVE_MOST : target;
     bool discards = false;
-    if (n > s->wait + BUFFER_SLACK) {
+    if (n > wait + ADAPTIVE_SLACK) {
         s->adaptive_late++;
         discards = true;
-        if (target > s->wait) s->wait = target;
-    } else if (s->wait - n > ADAPTIVE_ROOM + BUFFER_SLACK) {
+        if (target > wait) wait = target;
+    } else if (wait - n > ADAPTIVE_ROOM + ADAPTIVE_SLACK) {
         s->adaptive_early++;
         discards = true;
     }
-    if (s->wait > target) s->wait = s->wait - ADAPTIVE_FALL > target ? s->wait - ADAPTIVE_FALL : target;
-    s->wait_sum += s->wait;
+    if (wait > target) wait = wait - ADAPTIVE_FALL > target ? wait - ADAPTIVE_FALL : target;
+    s->wait = wait;
+    s->wait_sum += wait;
     return discards;
 }
 
 static inline bool fixed_discards(const stream_tables *t, stream *s, double x) {
     double behind = x - s->anchor;
-    if (behind > t->fixed_delay + BUFFER_SLACK) {
+    if (behind > t->fixed_late) {
         s->fixed_late++;
         return true;
     }
-    if (behind < t->fixed_delay - t->fixed_size - BUFFER_SLACK) {
+    if (behind < t->fixed_early) {
         s->fixed_early++;
         return true;
     }
     return false;
 }
 
-/* Takes s->x of a packet that came for the first time. */
-static inline void delay_take(stream_tables *t, stream *s, uint64_t position, bool talkspurt) {
-    double x = s->x;
+/* Takes x of a packet that came for the first time. True if the chosen buffer discards it. */
+static inline bool delay_take(stream_tables *t, stream *s, double x, bool talkspurt) {
     if (talkspurt) s->anchor = x;
     if (x < s->minute_min) s->minute_min = x;
     hist_add(t, s, x);
+    float rounded = (float)x;
     if (!(s->state & STATE_SECOND_DELAYS)) {
         s->state |= STATE_SECOND_DELAYS;
-        s->second_min_x = s->second_max_x = (float)x;
-    } else if (x < s->second_min_x) {
-        s->second_min_x = (float)x;
-    } else if (x > s->second_max_x) {
-        s->second_max_x = (float)x;
+        s->second_min_x = s->second_max_x = rounded;
     }
+    if (rounded < s->second_min_x) s->second_min_x = rounded;
+    if (rounded > s->second_max_x) s->second_max_x = rounded;
     bool fixed = fixed_discards(t, s, x), adaptive = adaptive_discards(s, x);
-    if (t->options.buffer == BUFFER_FIXED ? fixed : adaptive && t->options.buffer == BUFFER_ADAPTIVE) {
-        s->second_discarded++;
-        loss_discard(t, s, position);
-    }
+    if (!fixed && !adaptive) return false;
+    bool chosen = t->options.buffer == BUFFER_FIXED ? fixed : adaptive && t->options.buffer == BUFFER_ADAPTIVE;
+    s->second_discarded += chosen;
+    return chosen;
 }
 
 #endif

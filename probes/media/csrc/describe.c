@@ -6,16 +6,16 @@
 
 typedef struct {
     uint8_t payload_type;
-    uint32_t profile, votes;
+    uint32_t profile;
 } majority;
 
 /* The votes with those of the run that is still going on. */
-static majority main_format(const stream *s) {
-    majority m = {s->main_type, s->main_profile, s->main_votes};
+static majority main_format(const stream_tables *t, const stream *s) {
     bool media = s->kind != KIND_EVENT && s->kind != KIND_COMFORT_NOISE;
-    if (media && s->run && (s->main_type == s->payload_type || s->run > s->main_votes))
-        m = (majority){s->payload_type, s->profile, s->run};
-    return m;
+    uint32_t run = stream_run(t, s);
+    if (media && run && (s->main_type == s->payload_type || run > s->main_votes))
+        return (majority){s->payload_type, s->profile};
+    return (majority){s->main_type, s->main_profile};
 }
 
 static void describe_rare(const rare_record *rare, const stream *s, stream_row *r) {
@@ -44,7 +44,7 @@ static void describe_addresses(const stream_tables *t, const stream *s, stream_r
 
 void stream_describe(const stream_tables *t, const stream *s, uint64_t id, stream_row *r) {
     bool known = s->jitter_samples > 0;
-    majority main = main_format(s);
+    majority main = main_format(t, s);
     *r = (stream_row){
         .id = id, .src_port = (uint16_t)s->key.rest, .dst_port = (uint16_t)(s->key.rest >> 16),
         .ssrc = (uint32_t)(s->key.rest >> 32),

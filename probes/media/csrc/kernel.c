@@ -11,19 +11,21 @@
 enum {
     CHUNK_OCTETS = 1 << 21, /* a huge page, so that many streams cost few misses of the TLB */
     CHUNK_STREAMS = CHUNK_OCTETS / sizeof(stream),
+    CHUNK_BITS = 13,        /* of an index, for the place in its chunk */
+    CHUNK_MASK = (1 << CHUNK_BITS) - 1,
 };
 
 #define NO_STREAM UINT32_MAX
 
 typedef struct {
     uint32_t hash;
-    uint32_t index; /* NO_STREAM: free */
+    uint32_t index; /* chunk and place in it; NO_STREAM: free */
 } slot;
 
 struct meter {
     stream **chunks;
     uint32_t chunk_count, chunk_room;
-    uint32_t next, live, serial;
+    uint32_t made, live, serial; /* streams there is or was one of; those now; ever */
     uint32_t free_count;
     uint32_t *free_list;
     uint32_t free_room;
@@ -36,8 +38,13 @@ struct meter {
 
 /* ---- the table of streams ------------------------------------------------------------------------------------------ */
 
-static inline stream *stream_at(const meter *m, uint32_t index) {
-    return &m->chunks[index / CHUNK_STREAMS][index % CHUNK_STREAMS];
+_Static_assert(CHUNK_STREAMS <= CHUNK_MASK + 1, "a place in a chunk has CHUNK_BITS");
+
+static inline stream *stream_at(const meter *m, uint32_t index) { return &m->chunks[index >> CHUNK_BITS][index & CHUNK_MASK]; }
+
+/* The index of the stream that was made as number `made`, from 0. */
+static inline uint32_t index_of(uint32_t made) {
+    return made / CHUNK_STREAMS << CHUNK_BITS | made % CHUNK_STREAMS;
 }
 
 static bool rehash(meter *m, uint32_t size) {
@@ -86,7 +93,7 @@ static bool reserve_free_list(meter *m) {
 
 /* Room for `more` new streams, made before a batch so that nothing moves inside it. */
 static bool reserve(meter *m, uint32_t more) {
-    uint64_t wanted = (uint64_t)m->next + more;
+    uint64_t wanted = (uint64_t)m->made + more;
     if (wanted > m->tables.options.max_streams) wanted = m->tables.options.max_streams;
     if (wanted > (uint64_t)m->chunk_count * CHUNK_STREAMS && !add_chunk(m)) return false;
     uint32_t size = m->slot_mask + 1;
@@ -96,13 +103,13 @@ static bool reserve(meter *m, uint32_t more) {
 
 /* ---- finding a stream ------------------------------------------------------------------------------------------------ */
 
-static uint64_t key_hash(const packed_key *k) {
+static inline uint64_t key_hash(const packed_key *k) {
     uint64_t h = (k->addresses ^ 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
     h = (h ^ h >> 32 ^ k->rest) * 0xD6E8FEB86659FD93u;
     return h ^ h >> 32;
 }
 
-static uint32_t address_word(const uint8_t *address, uint8_t family) {
+static inline uint32_t address_word(const uint8_t *address, uint8_t family) {
     uint32_t v;
     if (family == 6) {
         uint64_t h = mix(mix(0, word(address)), word(address + 8));
@@ -112,11 +119,10 @@ static uint32_t address_word(const uint8_t *address, uint8_t family) {
     return v;
 }
 
-static bool same_stream(const meter *m, const stream *s, const packed_key *key, const datagram *d) {
-    if (s->key.addresses != key->addresses || s->key.rest != key->rest) return false;
-    if (d->family == 4 && !s->side) return true;
-    const address_record *a = SIDE_RECORD(&m->tables, s, address, addresses);
-    if (d->family != 6) return !a;
+static inline bool same_stream(const meter *m, const stream *s, const packed_key *key, const datagram *d) {
+    if ((s->key.addresses ^ key->addresses) | (s->key.rest ^ key->rest)) return false;
+    if (d->family != 6) return !(s->state & STATE_IPV6);
+    const address_record *a = s->state & STATE_IPV6 ? SIDE_RECORD(&m->tables, s, address, addresses) : NULL;
     return a && !memcmp(a->src, d->src, 16) && !memcmp(a->dst, d->dst, 16);
 }
 
@@ -133,7 +139,7 @@ static uint32_t stream_of(meter *m, uint32_t hash, const packed_key *key, const 
     if (at->index != NO_STREAM) return at->index;
     uint32_t index;
     if (m->free_count) index = m->free_list[--m->free_count];
-    else if (m->next < m->tables.options.max_streams) index = m->next++;
+    else if (m->made < m->tables.options.max_streams) index = index_of(m->made++);
     else return NO_STREAM;
     stream *s = stream_at(m, index);
     s->key = *key;
@@ -142,7 +148,9 @@ static uint32_t stream_of(meter *m, uint32_t hash, const packed_key *key, const 
     s->side = 0;
     s->record = 0;
     s->state = 0;
+    s->expected = EXPECT_NONE;
     if (d->family == 6) {
+        s->state = STATE_IPV6;
         side_record *side = side_of(&m->tables, s);
         side->address = pool_take(&m->tables.addresses);
         address_record *a = pool_at(&m->tables.addresses, side->address);
@@ -174,6 +182,7 @@ static void drop(meter *m, uint32_t index) {
     stream_release(&m->tables, s);
     s->packets = 0; /* free */
     s->state = 0;
+    s->expected = EXPECT_NONE;
     m->live--;
     m->free_list[m->free_count++] = index;
 }
@@ -186,60 +195,72 @@ static uint32_t be32(const uint8_t *at) {
     return __builtin_bswap32(v);
 }
 
-/* RFC 3550 section 5.1; RTCP by RFC 5761 section 4 (types 192-223 in the second octet, and 72-76 with any marker). */
-static bool parse(meter *m, const datagram *d, rtp_header *p, packed_key *key) {
-    if (d->captured < 2 || d->payload[0] >> 6 != 2) {
-        m->counters.other++;
-        return false;
-    }
-    uint8_t second = d->payload[1], masked = second & 0x7f;
-    if ((second >= 192 && second <= 223) || (masked >= 72 && masked <= 76)) {
-        m->counters.rtcp++;
-        if (m->rtcp) rtcp_take(m->rtcp, d);
-        return false;
-    }
-    uint32_t header = 12 + 4 * (uint32_t)(d->payload[0] & 0x0f);
-    if (d->captured < 12 || d->length < header) {
-        m->counters.other++;
-        return false;
-    }
-    p->marker = second >> 7;
-    p->payload_type = masked;
-    p->sequence = (uint16_t)(d->payload[2] << 8 | d->payload[3]);
-    p->timestamp = be32(d->payload + 4);
-    key->addresses = address_word(d->src, d->family) | (uint64_t)address_word(d->dst, d->family) << 32;
-    key->rest = d->src_port | (uint64_t)d->dst_port << 16 | (uint64_t)be32(d->payload + 8) << 32;
+/* One RTP packet of a batch, on its way to its stream. */
+typedef struct {
+    packed_key key;
+    uint64_t hash;
+    const datagram *d;
+    stream *s; /* the likely one; NULL: to be looked up */
+    rtp_header p;
+} job;
+
+static RARE void no_rtp(meter *m, const datagram *d) {
+    uint8_t second = d->captured >= 2 && d->payload[0] >> 6 == 2 ? d->payload[1] : 0, masked = second & 0x7f;
+    bool report = (second >= 192 && second <= 223) || (masked >= 72 && masked <= 76);
+    *(report ? &m->counters.rtcp : &m->counters.other) += 1;
+    if (report && m->rtcp) rtcp_take(m->rtcp, d);
+}
+
+/* RFC 3550 section 5.1. RTCP by RFC 5761 section 4: types 192-223 in the second octet, and 72-76 with any marker. */
+static inline bool parse(const datagram *d, job *j) {
+    if (d->captured < 12) return false;
+    uint32_t first = be32(d->payload), masked = first >> 16 & 0x7f;
+    bool report = masked - 64 < 32 && ((first >> 23 & 1) || masked - 72 <= 76 - 72);
+    if (first >> 30 != 2 || report || d->length < 12 + 4 * (first >> 24 & 0x0f)) return false;
+    j->p = (rtp_header){be32(d->payload + 4), (first & 0xffffff) | (uint32_t)d->dscp << 24};
+    j->key.addresses = address_word(d->src, d->family) | (uint64_t)address_word(d->dst, d->family) << 32;
+    j->key.rest = d->src_port | (uint64_t)d->dst_port << 16 | (uint64_t)be32(d->payload + 8) << 32;
+    j->hash = key_hash(&j->key);
+    j->d = d;
     return true;
 }
 
+/* The stream of the first slot with the right hash, brought near. */
+static inline stream *likely(const meter *m, uint32_t hash) {
+    const slot *at = &m->slots[hash & m->slot_mask];
+    if (at->hash != hash || at->index == NO_STREAM) return NULL;
+    stream *s = stream_at(m, at->index);
+    for (size_t line = 0; line < 6; line++) __builtin_prefetch((const char *)s + 64 * line, 1);
+    return s;
+}
+
 bool meter_feed(meter *m, datagram *batch, size_t count) {
-    rtp_header p[METER_BATCH];
-    packed_key keys[METER_BATCH];
-    uint32_t hashes[METER_BATCH];
-    uint8_t which[METER_BATCH]; /* of the batch: RTP */
+    job jobs[METER_BATCH];
     size_t found = 0;
     if (count > METER_BATCH) count = METER_BATCH;
     if (!reserve(m, (uint32_t)count)) return false;
     for (size_t i = 0; i < count; i++) {
-        if (!parse(m, &batch[i], &p[found], &keys[found])) continue;
-        hashes[found] = (uint32_t)key_hash(&keys[found]);
-        __builtin_prefetch(&m->slots[hashes[found] & m->slot_mask]);
-        which[found++] = (uint8_t)i;
-    }
-    for (size_t i = 0; i < found; i++) {
-        uint32_t index = m->slots[hashes[i] & m->slot_mask].index;
-        if (index == NO_STREAM) continue;
-        const char *at = (const char *)stream_at(m, index);
-        for (size_t line = 0; line < 6; line++) __builtin_prefetch(at + 64 * line, 1);
-    }
-    for (size_t i = 0; i < found; i++) {
-        const datagram *d = &batch[which[i]];
-        uint32_t index = stream_of(m, hashes[i], &keys[i], d);
-        if (index == NO_STREAM) {
-            m->counters.overflow++;
+        job *j = &jobs[found];
+        if (!parse(&batch[i], j)) {
+            no_rtp(m, &batch[i]);
             continue;
         }
-        stream_take(&m->tables, stream_at(m, index), d, &p[i]);
+        __builtin_prefetch(&m->slots[(uint32_t)j->hash & m->slot_mask]);
+        found++;
+    }
+    for (size_t i = 0; i < found; i++) jobs[i].s = likely(m, (uint32_t)jobs[i].hash);
+    for (size_t i = 0; i < found; i++) {
+        const job *j = &jobs[i];
+        stream *s = j->s;
+        if (!s || !same_stream(m, s, &j->key, j->d)) {
+            uint32_t index = stream_of(m, (uint32_t)j->hash, &j->key, j->d);
+            if (index == NO_STREAM) {
+                m->counters.overflow++;
+                continue;
+            }
+            s = stream_at(m, index);
+        }
+        stream_take(&m->tables, s, j->d, &j->p);
         m->counters.rtp++;
     }
     return true;
@@ -273,24 +294,25 @@ static bool is_stream(const stream *s) { return s->packets && s->state & STATE_V
 
 size_t meter_count(const meter *m) {
     size_t count = 0;
-    for (uint32_t i = 0; i < m->next; i++) count += is_stream(stream_at(m, i));
+    for (uint32_t i = 0; i < m->made; i++) count += is_stream(stream_at(m, index_of(i)));
     return count;
 }
 
 size_t meter_rows(const meter *m, uint32_t *cursor, stream_row *rows, size_t room) {
     size_t count = 0;
     uint32_t i = *cursor;
-    for (; i < m->next && count < room; i++) {
-        const stream *s = stream_at(m, i);
-        if (is_stream(s)) stream_describe(&m->tables, s, (uint64_t)s->serial << 32 | i, &rows[count++]);
+    for (; i < m->made && count < room; i++) {
+        uint32_t index = index_of(i);
+        const stream *s = stream_at(m, index);
+        if (is_stream(s)) stream_describe(&m->tables, s, (uint64_t)s->serial << 32 | index, &rows[count++]);
     }
     *cursor = i;
     return count;
 }
 
 static stream *by_id(const meter *m, uint64_t id) {
-    uint32_t index = (uint32_t)id;
-    if (index >= m->next) return NULL;
+    uint32_t index = (uint32_t)id, chunk = index >> CHUNK_BITS, place = index & CHUNK_MASK;
+    if (place >= CHUNK_STREAMS || (uint64_t)chunk * CHUNK_STREAMS + place >= m->made) return NULL;
     stream *s = stream_at(m, index);
     return s->packets && s->serial == id >> 32 ? s : NULL;
 }
@@ -309,10 +331,10 @@ bool meter_forget(meter *m, uint64_t id) {
 size_t meter_sweep(meter *m, int64_t before_ns) {
     size_t count = 0;
     if (!reserve_free_list(m)) return 0;
-    for (uint32_t i = 0; i < m->next; i++) {
-        const stream *s = stream_at(m, i);
+    for (uint32_t i = 0; i < m->made; i++) {
+        const stream *s = stream_at(m, index_of(i));
         if (s->packets && !(s->state & STATE_VALID) && s->end_ns < before_ns) {
-            drop(m, i);
+            drop(m, index_of(i));
             count++;
         }
     }

@@ -9,20 +9,20 @@ static second_record *record_at(const stream_tables *t, uint32_t number) {
 }
 
 void series_segment(stream *s, uint64_t old_max) {
-    uint32_t lacked = (uint32_t)old_max + 1 - s->second_first - s->second_placed;
+    uint32_t lacked = (uint32_t)old_max + 1 - s->second_first - series_placed(s);
     s->second_first = (uint32_t)s->base - lacked;
-    s->second_placed = 0;
+    s->second_unplaced = (uint32_t)s->packets - s->second_packets_begin - 1;
 }
 
 static void current_row(const stream *s, second_row *r) {
-    uint32_t new_positions = (uint32_t)s->max + 1 - s->second_first;
+    uint32_t new_positions = (uint32_t)s->max + 1 - s->second_first, samples = s->jitter_samples - s->second_samples_begin;
     *r = (second_row){
         .second = series_second(s),
-        .packets = s->second_packets,
-        .lost = new_positions - s->second_placed,
+        .packets = (uint32_t)s->packets - s->second_packets_begin,
+        .lost = new_positions - series_placed(s),
         .discarded = s->second_discarded,
-        .jitter_mean = s->second_samples ? s->second_jitter_sum / (float)s->second_samples : NAN,
-        .jitter_max = s->second_samples ? s->second_jitter_max : NAN,
+        .jitter_mean = samples ? (float)((s->jitter_sum - s->second_jitter_begin) / samples) : NAN,
+        .jitter_max = samples ? s->second_jitter_max : NAN,
         .pdv_max = s->state & STATE_SECOND_DELAYS ? (float)(s->second_max_x - s->minute_min) : NAN,
     };
 }
@@ -41,17 +41,24 @@ static void keep(stream_tables *t, stream *s) {
 
 void series_turn(stream_tables *t, stream *s, int64_t time_ns) {
     uint32_t second = series_second(s);
-    if (t->options.series && s->second_packets) keep(t, s);
+    if (t->options.series && (uint32_t)s->packets != s->second_packets_begin) keep(t, s);
     delay_second(t, s, second);
     s->second_end_ns = s->first_ns + ((time_ns - s->first_ns) / SECOND_NS + 1) * SECOND_NS;
     if (series_second(s) / SECONDS_A_MINUTE != second / SECONDS_A_MINUTE) delay_minute(t, s);
     s->second_first = (uint32_t)s->max + 1;
-    s->second_placed = s->second_packets = s->second_discarded = s->second_samples = 0;
-    s->second_jitter_sum = s->second_jitter_max = 0;
+    s->second_packets_begin = (uint32_t)s->packets;
+    s->second_samples_begin = s->jitter_samples;
+    s->second_jitter_begin = s->jitter_sum;
+    s->second_jitter_max = 0;
+    s->second_unplaced = s->second_discarded = 0;
 }
 
 static bool begins_after(const second_record *record, uint64_t position) {
     return (int32_t)(record->first - (uint32_t)position) > 0;
+}
+
+static bool begins_before(const second_record *record, uint64_t position) {
+    return (int32_t)(record->first - (uint32_t)position) < 0;
 }
 
 /* The kept second in which this position was new; NULL: it is not kept (or the running one). */
@@ -63,29 +70,27 @@ static second_record *second_of(const stream_tables *t, const stream *s, uint64_
     return record;
 }
 
+/* Older than all: what lies between came before the first packet and is lost, so far. */
+static void mend_oldest(stream_tables *t, stream *s, uint32_t lower, uint64_t old_base) {
+    second_record *oldest = NULL;
+    for (second_record *r = record_at(t, s->record); r && !begins_before(r, old_base); r = record_at(t, r->before)) oldest = r;
+    if (!oldest) {
+        s->second_first -= lower;
+        return;
+    }
+    oldest->first -= lower;
+    oldest->row.lost += lower - 1;
+    s->second_unplaced++;
+}
+
 void series_mend(stream_tables *t, stream *s, uint64_t position, uint64_t old_base) {
     if (position < old_base) {
-        /* Older than all: what lies between came before the first packet and is lost, so far. */
-        second_record *oldest = NULL;
-        for (second_record *r = record_at(t, s->record); r && (int32_t)(r->first - (uint32_t)old_base) >= 0;
-             r = record_at(t, r->before))
-            oldest = r;
-        uint32_t lower = (uint32_t)(old_base - position);
-        if (oldest) {
-            oldest->first -= lower;
-            oldest->row.lost += lower - 1;
-        } else {
-            s->second_first -= lower;
-            s->second_placed++;
-        }
-        return;
+        mend_oldest(t, s, (uint32_t)(old_base - position), old_base);
+    } else if ((int32_t)((uint32_t)position - s->second_first) < 0) {
+        second_record *record = second_of(t, s, position);
+        if (record && record->row.lost) record->row.lost--;
+        s->second_unplaced++;
     }
-    if ((int32_t)((uint32_t)position - s->second_first) >= 0) {
-        s->second_placed++;
-        return;
-    }
-    second_record *record = second_of(t, s, position);
-    if (record && record->row.lost) record->row.lost--;
 }
 
 void series_mark_burst(stream_tables *t, const stream *s, uint64_t first, uint64_t last) {

@@ -12,6 +12,11 @@ static inline uint32_t series_second(const stream *s) {
     return number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
 }
 
+/* Packets of this second that came to one of its positions. */
+static inline uint32_t series_placed(const stream *s) {
+    return (uint32_t)s->packets - s->second_packets_begin - s->second_unplaced;
+}
+
 /* Positions go on at s->base of a new segment; what the second lacked so far stays lost in it. */
 void series_segment(stream *s, uint64_t old_max);
 /* A packet of `time_ns` came after this second's end: keep it, and begin the one of the packet. */

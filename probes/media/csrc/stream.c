@@ -8,7 +8,8 @@
 #include "series.h"
 
 enum {
-    LEAST_ODD_JUMP = 64,   /* forward by so many, timestamp and time must fit */
+    LEAST_ODD_JUMP = 64,   /* from so many on, timestamp and time must fit */
+    ODD_PAIR = 16,         /* two odd packets this near each other are a restart */
     UNKNOWN_CLOCK = 90000, /* the fastest usual one: it widens what fits */
     TRUST_SECONDS = 2,     /* a timestamp this far off its place still fits */
     LATE_SECONDS = 60,     /* a late packet's timestamp is at most so far behind */
@@ -27,15 +28,13 @@ static void begin_segment(stream *s, uint16_t sequence, uint32_t timestamp, uint
     s->state &= (uint8_t)~(STATE_TRANSIT | STATE_FORWARD);
 }
 
-static void restart(stream_tables *t, stream *s, uint16_t sequence, uint32_t timestamp) {
+static void restart(stream_tables *t, stream *s, rare_record *rare) {
     uint64_t old_max = s->max;
     loss_close(t, s);
-    rare_record *rare = rare_of(t, s);
     rare->expected_before += s->max - s->base + 1;
     rare->restarts++;
-    begin_segment(s, sequence, timestamp, ((old_max >> 6) + 2 * METER_WINDOW_WORDS) << 6);
+    begin_segment(s, rare->odd_sequence, rare->odd_timestamp, ((old_max >> 6) + 2 * METER_WINDOW_WORDS) << 6);
     series_segment(s, old_max);
-    s->second_placed++;
 }
 
 static int64_t trusted_units(const stream *s, int64_t seconds) {
@@ -43,9 +42,15 @@ static int64_t trusted_units(const stream *s, int64_t seconds) {
 }
 
 /* Could a packet so many behind the highest have this timestamp? */
-static bool fits_behind(const stream *s, const rtp_header *p, uint16_t behind) {
-    int64_t later = (int32_t)(p->timestamp - s->max_timestamp + s->step * behind);
-    return later <= trusted_units(s, TRUST_SECONDS) && later >= -trusted_units(s, LATE_SECONDS);
+static bool fits_behind(const stream_tables *t, const stream *s, const rtp_header *p, uint16_t behind) {
+    if (behind && behind < LEAST_ODD_JUMP) return true;
+    int64_t highest = trusted_units(s, TRUST_SECONDS), lowest = -trusted_units(s, LATE_SECONDS);
+    uint32_t later = p->timestamp - s->max_timestamp + s->step * behind;
+    if ((int32_t)later <= highest && (int32_t)later >= lowest) return true;
+    const rare_record *rare = SIDE_RECORD(t, s, rare, rares);
+    if (!rare || !rare->timestamp_jumps) return false;
+    later += rare->jump_units; /* from before the last jump? */
+    return (int32_t)later <= highest && (int32_t)later >= lowest;
 }
 
 /* Could so many packets have been lost? Yes if timestamp or time went on as far. */
@@ -75,46 +80,23 @@ static void vote_step(stream *s, uint32_t step) {
     }
 }
 
-static void forward(stream_tables *t, stream *s, const rtp_header *p, uint16_t ahead) {
+static placing forward(stream_tables *t, stream *s, const rtp_header *p, uint16_t ahead) {
     if (ahead == 1) vote_step(s, p->timestamp - s->max_timestamp);
     loss_forward(t, s, s->max + ahead);
     s->max_timestamp = p->timestamp;
     s->state &= (uint8_t)~STATE_ODD;
-    s->second_placed++;
+    return PLACE_FORWARD;
 }
 
-/* A packet far from the others (A.1). True if it begins, with the one before it, a new segment. */
-static bool odd_packet(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
-    rare_record *rare = rare_of(t, s);
-    if (s->state & STATE_ODD && p->sequence == (uint16_t)(rare->odd_sequence + 1)) {
-        rare->strays--; /* the first of the two counts after all */
-        s->state &= (uint8_t)~STATE_ODD;
-        restart(t, s, rare->odd_sequence, rare->odd_timestamp);
-        if (s->clock_rate && s->kind == KIND_MEDIA) {
-            s->state |= STATE_TRANSIT | STATE_FORWARD;
-            s->transit_ns = rare->odd_ns;
-            s->transit_timestamp = rare->odd_timestamp;
-            delay_stretch(t, s);
-            delay_take(t, s, s->max, false);
-        }
-        return true;
-    }
-    s->state |= STATE_ODD;
-    rare->odd_sequence = p->sequence;
-    rare->odd_timestamp = p->timestamp;
-    rare->odd_ns = d->time_ns;
-    rare->strays++;
-    return false;
-}
-
-static placing duplicate(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
+static RARE placing duplicate(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
     s->duplicates++;
+    s->second_unplaced++;
     int64_t after = d->time_ns - s->end_ns;
-    if (p->sequence == s->last_sequence && after <= ECHO_NS && after >= -ECHO_NS) rare_of(t, s)->echoes++;
+    if (rtp_sequence(p) == s->last_sequence && after <= ECHO_NS && after >= -ECHO_NS) rare_of(t, s)->echoes++;
     return PLACE_DUPLICATE;
 }
 
-static placing late(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, uint64_t position) {
+static RARE placing late(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, uint64_t position) {
     if (loss_late(t, s, position)) return duplicate(t, s, d, p);
     s->reordered++;
     uint64_t old_base = s->base;
@@ -123,45 +105,80 @@ static placing late(stream_tables *t, stream *s, const datagram *d, const rtp_he
     return PLACE_LATE;
 }
 
+/* The first packet of a new numbering was odd when it came; now it counts. */
+static void count_odd(stream_tables *t, stream *s, const rare_record *rare) {
+    if (!s->clock_rate || s->kind != KIND_MEDIA) return;
+    s->state |= STATE_TRANSIT | STATE_FORWARD;
+    s->transit_ns = rare->odd_ns;
+    s->transit_timestamp = rare->odd_timestamp;
+    delay_stretch(t, s);
+    delay_take(t, s, s->max, false);
+}
+
+/* A packet far from the others. RFC 3550 A.1 takes two in sequence for a restart; here two near each other are, so that
+ * losses and disorder at the beginning of a new numbering are seen as such. */
+static RARE placing odd_packet(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, uint64_t *position) {
+    rare_record *rare = rare_of(t, s);
+    int16_t off = (int16_t)(rtp_sequence(p) - rare->odd_sequence);
+    int64_t later = (int32_t)(p->timestamp - rare->odd_timestamp), most = trusted_units(s, TRUST_SECONDS);
+    bool near_odd = s->state & STATE_ODD && off >= -ODD_PAIR && off <= ODD_PAIR && later <= most && later >= -most;
+    rare->strays++;
+    s->second_unplaced++;
+    if (near_odd && off == 0) {
+        rare->odd_copies++;
+        return PLACE_STRAY;
+    }
+    if (!near_odd) {
+        s->state |= STATE_ODD;
+        rare->odd_sequence = rtp_sequence(p);
+        rare->odd_timestamp = p->timestamp;
+        rare->odd_ns = d->time_ns;
+        rare->odd_copies = 0;
+        return PLACE_STRAY;
+    }
+    rare->strays -= 2 + rare->odd_copies;
+    s->run_begin += 1 + rare->odd_copies; /* nobody looked at their types */
+    s->second_unplaced--;
+    s->duplicates += rare->odd_copies;
+    s->state &= (uint8_t)~STATE_ODD;
+    restart(t, s, rare);
+    count_odd(t, s, rare);
+    *position = s->max + (uint64_t)(int64_t)off;
+    return off > 0 ? forward(t, s, p, (uint16_t)off) : late(t, s, d, p, *position);
+}
+
 /* Places the packet by its sequence number; a stray is out of all figures but the number of packets and octets. */
 static placing place(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, uint64_t *position) {
-    uint16_t ahead = (uint16_t)(p->sequence - (uint16_t)(s->max + s->origin)), behind = (uint16_t)-ahead;
+    uint16_t ahead = (uint16_t)(rtp_sequence(p) - (uint16_t)(s->max + s->origin)), behind = (uint16_t)-ahead;
     *position = s->max + ahead;
-    if (ahead == 1) {
-        forward(t, s, p, 1);
-        return PLACE_FORWARD;
-    }
-    if (behind <= METER_MAX_LATE && fits_behind(s, p, behind)) { /* 0 too */
+    if (ahead == 1) return forward(t, s, p, 1);
+    if (behind <= METER_MAX_LATE && fits_behind(t, s, p, behind)) { /* 0 too */
         *position = s->max - behind;
         return behind ? late(t, s, d, p, *position) : duplicate(t, s, d, p);
     }
-    if (ahead < METER_MAX_DROPOUT ? behind > METER_MAX_LATE && fits_ahead(s, d, p, ahead) : outage(s, p, ahead)) {
-        forward(t, s, p, ahead);
-        return PLACE_FORWARD;
-    }
-    if (!odd_packet(t, s, d, p)) return PLACE_STRAY;
-    forward(t, s, p, 1);
-    *position = s->max;
-    return PLACE_FORWARD;
+    bool fits = ahead < METER_MAX_DROPOUT ? behind > METER_MAX_LATE && fits_ahead(s, d, p, ahead) : outage(s, p, ahead);
+    return fits ? forward(t, s, p, ahead) : odd_packet(t, s, d, p, position);
 }
 
 /* ---- what it carries ------------------------------------------------------------------------------------------------- */
 
+static bool is_voted(const stream *s) { return s->kind != KIND_EVENT && s->kind != KIND_COMFORT_NOISE; }
+
 /* The votes of the run of packets of one type that is over (Boyer and Moore). */
-static void count_votes(stream *s) {
-    if (s->kind != KIND_EVENT && s->kind != KIND_COMFORT_NOISE && s->run) {
-        if (s->main_type == s->payload_type) {
-            s->main_votes += s->run;
-            s->main_profile = s->profile;
-        } else if (s->run > s->main_votes) {
-            s->main_votes = s->run - s->main_votes;
-            s->main_type = s->payload_type;
-            s->main_profile = s->profile;
-        } else {
-            s->main_votes -= s->run;
-        }
+static void count_votes(const stream_tables *t, stream *s) {
+    uint32_t run = stream_run(t, s);
+    s->run_begin += run;
+    if (!is_voted(s) || !run) return;
+    if (s->main_type == s->payload_type) {
+        s->main_votes += run;
+    } else if (run > s->main_votes) {
+        s->main_votes = run - s->main_votes;
+        s->main_type = s->payload_type;
+    } else {
+        s->main_votes -= run;
+        return;
     }
-    s->run = 0;
+    s->main_profile = s->profile;
 }
 
 static void set_clock(stream *s, uint32_t clock_rate) {
@@ -171,54 +188,64 @@ static void set_clock(stream *s, uint32_t clock_rate) {
     s->state &= (uint8_t)~(STATE_TRANSIT | STATE_FORWARD);
 }
 
-static void look_up_format(stream_tables *t, stream *s, const datagram *d, uint8_t payload_type) {
+static RARE void look_up_format(stream_tables *t, stream *s, const datagram *d, uint8_t payload_type) {
     payload_format f;
-    count_votes(s);
+    count_votes(t, s);
     s->profile = formats_find(&t->formats, d, payload_type, &f);
     s->payload_type = payload_type;
     s->kind = f.kind;
     s->law = f.law;
     s->generation = t->formats.generation;
-    if (f.kind == KIND_EVENT || f.kind == KIND_COMFORT_NOISE) return;
+    if (!is_voted(s)) return;
     set_clock(s, f.clock_rate);
     if (f.kind != KIND_MEDIA) return;
     if (s->media_type != METER_NO_PAYLOAD_TYPE && s->media_type != payload_type) rare_of(t, s)->payload_type_changes++;
     s->media_type = payload_type;
 }
 
-/* RFC 3550 A.8 in double precision: J += (|D| - J) / 16, D in seconds by the payload's clock, in arrival order. */
+/* RFC 3550 A.8 in double precision: J += (|D| - J) / 16, D in seconds by the payload's clock, in arrival order. Returns D. */
+static inline double jitter_take(stream *s, const datagram *d, uint32_t timestamp, bool marker) {
+    double sent = (double)(int32_t)(timestamp - s->transit_timestamp) * s->tick;
+    double moved = (double)(d->time_ns - s->transit_ns) * 1e-9 - sent;
+    double jitter = s->jitter + (fabs(moved) - s->jitter) / 16.0;
+    s->jitter = jitter;
+    if (!marker) {
+        s->jitter_sum += jitter;
+        s->jitter_samples++;
+        if (jitter > s->jitter_max) s->jitter_max = jitter;
+        if ((float)jitter > s->second_jitter_max) s->second_jitter_max = (float)jitter;
+    }
+    s->x += moved;
+    s->transit_ns = d->time_ns;
+    s->transit_timestamp = timestamp;
+    return moved;
+}
+
 static void transit(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, bool is_forward) {
     if (s->state & STATE_TRANSIT) {
-        double sent = (double)(int32_t)(p->timestamp - s->transit_timestamp) * s->tick;
-        double moved = (double)(d->time_ns - s->transit_ns) * 1e-9 - sent, size = fabs(moved);
-        s->jitter += (size - s->jitter) / 16.0;
-        if (!p->marker) {
-            s->jitter_sum += s->jitter;
-            s->jitter_samples++;
-            if (s->jitter > s->jitter_max) s->jitter_max = s->jitter;
-            s->second_samples++;
-            s->second_jitter_sum += (float)s->jitter;
-            if (s->jitter > s->second_jitter_max) s->second_jitter_max = (float)s->jitter;
-        }
-        s->x += moved;
-        if (size > TIMESTAMP_JUMP && is_forward && s->state & STATE_FORWARD) {
-            rare_of(t, s)->timestamp_jumps++;
+        uint32_t units = p->timestamp - s->transit_timestamp;
+        double moved = jitter_take(s, d, p->timestamp, rtp_marker(p));
+        if (fabs(moved) > TIMESTAMP_JUMP && is_forward && s->state & STATE_FORWARD) {
+            rare_record *rare = rare_of(t, s);
+            rare->timestamp_jumps++;
+            rare->jump_units = units - s->step;
             delay_stretch(t, s);
         }
     } else {
         s->state |= STATE_TRANSIT;
+        s->transit_ns = d->time_ns;
+        s->transit_timestamp = p->timestamp;
         delay_stretch(t, s);
     }
-    s->transit_ns = d->time_ns;
-    s->transit_timestamp = p->timestamp;
-    s->state = (uint8_t)(is_forward ? s->state | STATE_FORWARD : s->state & ~STATE_FORWARD);
+    if (is_forward) s->state |= STATE_FORWARD;
+    else s->state &= (uint8_t)~STATE_FORWARD;
 }
 
 static void payload(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, placing placed, uint64_t position,
                     int64_t gap) {
-    if (p->payload_type != s->payload_type || s->generation != t->formats.generation)
-        look_up_format(t, s, d, p->payload_type);
-    if (p->marker) s->markers++;
+    if (rtp_payload_type(p) != s->payload_type || s->generation != t->formats.generation)
+        look_up_format(t, s, d, rtp_payload_type(p));
+    if (rtp_marker(p)) s->markers++;
     if (s->kind == KIND_EVENT) { /* RFC 4733: the timestamp stands still and ends repeat: no use for jitter */
         rare_of(t, s)->events++;
         return;
@@ -227,14 +254,16 @@ static void payload(stream_tables *t, stream *s, const datagram *d, const rtp_he
         rare_of(t, s)->comfort_noise++;
         return;
     }
-    s->run++;
     if (t->audio && s->law && placed != PLACE_DUPLICATE)
         audio_take(t->audio, &side_of(t, s)->audio, s->law, d->payload, d->captured, d->length);
     if (!s->clock_rate) return;
     transit(t, s, d, p, placed == PLACE_FORWARD);
-    if (placed != PLACE_DUPLICATE)
-        delay_take(t, s, position, p->marker && (double)gap * 1e-9 >= TALKSPURT_GAP);
+    if (placed == PLACE_DUPLICATE) return;
+    bool talkspurt = rtp_marker(p) && (double)gap * 1e-9 >= TALKSPURT_GAP;
+    if (delay_take(t, s, s->x, talkspurt)) loss_discard(t, s, position);
 }
+
+/* ---- the whole packet ------------------------------------------------------------------------------------------------ */
 
 static void mark_dscp(stream_tables *t, stream *s, uint8_t dscp) {
     rare_record *rare = rare_of(t, s);
@@ -246,34 +275,43 @@ static void mark_dscp(stream_tables *t, stream *s, uint8_t dscp) {
 static void begin_stream(const stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
     packed_key key = s->key;
     uint32_t serial = s->serial, side = s->side;
+    uint8_t state = s->state;
     memset(s, 0, sizeof *s);
     s->key = key;
     s->serial = serial;
     s->side = side;
+    s->state = state;
     s->payload_type = s->media_type = s->main_type = METER_NO_PAYLOAD_TYPE;
     s->dscp = d->dscp;
     s->first_ns = s->end_ns = d->time_ns;
     s->second_end_ns = d->time_ns + SECOND_NS;
-    begin_segment(s, p->sequence, p->timestamp, FIRST_POSITION);
+    begin_segment(s, rtp_sequence(p), p->timestamp, FIRST_POSITION);
     s->second_first = (uint32_t)s->base;
-    s->second_placed = 1;
     s->streak = 1;
     if (t->options.probation <= 1) s->state |= STATE_VALID;
 }
 
 /* Packets in sequence make a stream (A.1). */
 static void probe(const stream_tables *t, stream *s, const rtp_header *p) {
-    s->streak = p->sequence == (uint16_t)(s->last_sequence + 1) ? (uint8_t)(s->streak + (s->streak != UINT8_MAX)) : 1;
+    bool in_sequence = rtp_sequence(p) == (uint16_t)(s->last_sequence + 1);
+    s->streak = in_sequence ? (uint8_t)(s->streak + (s->streak != UINT8_MAX)) : 1;
     if (s->streak >= t->options.probation) s->state |= STATE_VALID;
 }
 
-static void out_of_order(stream_tables *t, stream *s, const datagram *d) {
+static void earlier(stream_tables *t, stream *s, const datagram *d) {
     if (d->time_ns >= s->first_ns) return;
     rare_record *rare = rare_of(t, s);
     if (d->time_ns - s->first_ns < rare->early_ns) rare->early_ns = d->time_ns - s->first_ns;
 }
 
-void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
+/* What the next packet must be to go the fast way. */
+static void expect(const stream_tables *t, stream *s) {
+    s->expected = EXPECT_NONE;
+    if ((s->state & (STATE_COMMON | STATE_ODD)) != STATE_COMMON || s->kind != KIND_MEDIA || (t->audio && s->law)) return;
+    s->expected = (uint16_t)(s->max + s->origin + 1) | (uint32_t)s->payload_type << 16 | (uint32_t)s->dscp << 24;
+}
+
+static __attribute__((noinline)) void any_packet(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
     int64_t gap = 0;
     uint64_t position = FIRST_POSITION;
     placing placed = PLACE_FORWARD;
@@ -281,17 +319,48 @@ void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_heade
         begin_stream(t, s, d, p);
     } else {
         gap = d->time_ns - s->end_ns;
+        if (s->expected != EXPECT_NONE) s->last_sequence = (uint16_t)(s->max + s->origin);
         if (!(s->state & STATE_VALID)) probe(t, s, p);
         if (d->time_ns >= s->second_end_ns) series_turn(t, s, d->time_ns);
         placed = place(t, s, d, p, &position);
         if (gap > s->largest_gap_ns) s->largest_gap_ns = gap;
         if (gap > 0) s->end_ns = d->time_ns;
-        else out_of_order(t, s, d);
+        else earlier(t, s, d);
         if (d->dscp != s->dscp) mark_dscp(t, s, d->dscp);
     }
-    s->last_sequence = p->sequence;
-    s->packets++;
-    s->second_packets++;
-    s->bytes += d->length;
     if (placed != PLACE_STRAY) payload(t, s, d, p, placed, position, gap);
+    s->last_sequence = rtp_sequence(p);
+    s->packets++;
+    s->bytes += d->length;
+    expect(t, s);
+}
+
+void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
+    int64_t gap = d->time_ns - s->end_ns;
+    uint64_t position = s->max + 1;
+    bool fast = (p->word == s->expected) & (s->generation == t->formats.generation) & (gap >= 0) &
+                (d->time_ns < s->second_end_ns) & (p->timestamp - s->max_timestamp == s->step) & ((position & 63) != 0);
+    if (!fast || s->packets == 0) {
+        any_packet(t, s, d, p);
+        return;
+    }
+    /* The next one in sequence, of the same kind, in the same second: what most are. */
+    s->expected = (p->word & 0xffff0000) | (uint16_t)(p->word + 1);
+    s->max = position;
+    s->word |= (uint64_t)1 << (position & 63);
+    s->max_timestamp = p->timestamp;
+    s->step_votes += s->step_votes != UINT16_MAX;
+    s->packets++;
+    s->bytes += d->length;
+    s->end_ns = d->time_ns;
+    if (gap > s->largest_gap_ns) s->largest_gap_ns = gap;
+    double moved = jitter_take(s, d, p->timestamp, false);
+    if (fabs(moved) > TIMESTAMP_JUMP) {
+        rare_record *rare = rare_of(t, s);
+        rare->timestamp_jumps++;
+        rare->jump_units = 0;
+        delay_stretch(t, s);
+        expect(t, s);
+    }
+    if (delay_take(t, s, s->x, false)) loss_discard(t, s, position);
 }

@@ -8,8 +8,8 @@
 #define FIRST_POSITION 65536u /* sequence numbers are extended to positions; the first is here, so that it can be lowered */
 
 enum {
-    HIST_BINS = 62,   /* see delay.h */
-    HIST_RAW = 31,    /* so many values are kept as they are */
+    HIST_BINS = 60,   /* see delay.h */
+    HIST_RAW = 30,    /* so many values are kept as they are */
     SECONDS_A_MILE = 8,
     WINDOW_MASK = METER_WINDOW_WORDS - 1,
 };
@@ -28,7 +28,11 @@ enum {
     STATE_FORWARD = 8,       /* the last packet that counted for jitter was the highest so far */
     STATE_DELAYS = 16,       /* minute_min and what follows hold */
     STATE_SECOND_DELAYS = 32, /* second_min_x and second_max_x hold */
+    STATE_IPV6 = 64,         /* side_record.address holds its addresses */
+    STATE_COMMON = STATE_VALID | STATE_TRANSIT | STATE_FORWARD | STATE_DELAYS | STATE_SECOND_DELAYS,
 };
+
+#define EXPECT_NONE UINT32_MAX
 
 /* Which packet this is among the others of its stream. */
 typedef enum { PLACE_FORWARD, PLACE_LATE, PLACE_DUPLICATE, PLACE_STRAY } placing;
@@ -41,10 +45,10 @@ typedef struct {
     uint64_t word;           /* received bits of the 64 positions around max */
     uint64_t packets, bytes;
     int64_t end_ns;          /* the latest arrival */
-    uint8_t payload_type, kind; /* of the last packet */
-    uint8_t state, dscp;
-    uint16_t origin;         /* sequence number - position */
-    uint16_t last_sequence;  /* of the last packet in arrival order */
+    uint32_t expected;       /* rtp_header.word of the next packet when it can go the fast way; else EXPECT_NONE */
+    uint8_t kind;            /* of the last packet */
+    uint8_t state;
+    uint16_t last_sequence;  /* of the last packet in arrival order; stale while packets go the fast way */
 
     /* line 1: jitter */
     int64_t transit_ns;      /* arrival of the last packet that counted for jitter */
@@ -66,16 +70,18 @@ typedef struct {
     float mean_delay, mean_deviation, wait; /* adaptive buffer: d, v and the delay in use, seconds */
     uint32_t step;           /* timestamp units from packet to packet, by majority vote */
 
-    /* line 3: this second */
-    uint32_t second_packets, second_placed, second_first; /* the last: low half of the first new position */
-    uint32_t second_discarded, second_samples;
-    float second_jitter_sum, second_jitter_max, second_min_x, second_max_x;
-    uint32_t fixed_late, fixed_early, adaptive_late, adaptive_early;
-    uint32_t run;            /* media packets of payload_type in a row, not yet voted */
+    /* line 3: this second, and more of the buffers */
+    float second_jitter_max, second_min_x, second_max_x;
     float low;               /* adaptive buffer: the delay floor it follows */
+    uint32_t generation;     /* of the announcements when the format was looked up */
     uint16_t step_votes;
     uint8_t hist_raw;        /* how many values wait in hist as they are */
     uint8_t hist_scale;
+    double second_jitter_begin; /* jitter_sum, jitter_samples and packets when it began */
+    uint32_t second_samples_begin, second_packets_begin;
+    uint32_t second_unplaced; /* of its packets: strays, duplicates and those of earlier seconds */
+    uint32_t second_discarded;
+    uint32_t fixed_late, fixed_early, adaptive_late, adaptive_early;
 
     /* lines 4 and 5: delays of this minute */
     union {
@@ -83,21 +89,25 @@ typedef struct {
         uint16_t bins[HIST_BINS];
     } hist;
     float floor;             /* x where the first bin begins */
+    float minute_max;        /* the highest x of this minute's finished seconds */
 
     /* line 6 */
     uint64_t base;           /* the lowest position of this segment */
-    float minute_max;        /* the highest x of this minute's finished seconds */
     float pdv_max;           /* of finished minutes */
+    uint32_t second_first;   /* low half of the first position that was new in this second */
     uint32_t duplicates, reordered, markers;
-    uint32_t main_votes, main_profile, profile, generation;
+    uint32_t main_votes, main_profile, profile;
+    uint32_t run_begin;      /* packets less strays when the format was looked up: these are not voted yet */
     uint32_t serial;
     uint32_t record;         /* the last finished second */
     uint32_t side;
+    uint8_t payload_type;    /* of the last packet */
     uint8_t main_type;       /* majority vote (Boyer and Moore) over media packets */
     uint8_t media_type;      /* of the last media packet */
-    uint8_t streak;          /* packets in sequence, in probation */
     uint8_t law;             /* of payload_type; enum audio_law */
-    uint8_t spare[4];
+    uint8_t streak;          /* packets in sequence, in probation */
+    uint8_t dscp;            /* of the last packet */
+    uint16_t origin;         /* sequence number - position */
 } stream;
 
 _Static_assert(sizeof(stream) == 448, "a stream is seven cache lines");
@@ -122,8 +132,9 @@ typedef struct {
     uint64_t expected_before; /* of closed segments */
     uint64_t dscp_seen;
     int64_t odd_ns;
-    uint32_t odd_timestamp;
+    uint32_t odd_timestamp, odd_copies;
     uint16_t odd_sequence;
+    uint32_t jump_units;      /* what the last timestamp jump added */
     uint32_t strays, restarts, timestamp_jumps, payload_type_changes, dscp_changes, events, comfort_noise, echoes;
 } rare_record;
 
@@ -139,7 +150,7 @@ typedef struct {
 /* All streams' common things. */
 typedef struct {
     meter_options options;
-    double fixed_delay, fixed_size; /* seconds */
+    double fixed_late, fixed_early; /* seconds over the anchor: what lies outside is discarded */
     struct audio_pool *audio; /* NULL: nobody listens */
     format_table formats;
     pool sides, addresses, losses, discards, rares, drifts, histories, seconds;
@@ -153,10 +164,15 @@ void stream_tables_free(stream_tables *t);
 /* What the kernel reads of an RTP header. */
 typedef struct {
     uint32_t timestamp;
-    uint16_t sequence;
-    uint8_t payload_type;
-    bool marker;
+    uint32_t word; /* from the lowest bits up: sequence number 16, payload type 7, marker 1, DSCP 8 */
 } rtp_header;
+
+static inline uint16_t rtp_sequence(const rtp_header *p) { return (uint16_t)p->word; }
+static inline uint8_t rtp_payload_type(const rtp_header *p) { return p->word >> 16 & 0x7f; }
+static inline bool rtp_marker(const rtp_header *p) { return p->word >> 23 & 1; }
+
+/* Kept out of the common packet's way. */
+#define RARE __attribute__((noinline, cold))
 
 /* Takes a packet of this stream; the first when `packets` is 0, and then key, serial and side are kept as they are. */
 void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p);
@@ -171,6 +187,9 @@ static inline side_record *side_of(stream_tables *t, stream *s) {
     if (!s->side) s->side = pool_take(&t->sides);
     return pool_at(&t->sides, s->side);
 }
+
+/* Packets of payload_type in a row that are not voted yet. */
+uint32_t stream_run(const stream_tables *t, const stream *s);
 
 /* A record of the stream as it is; NULL: it has none. */
 #define SIDE_RECORD(t, s, member, pool_name)                                                                              \

@@ -12,8 +12,8 @@ bool stream_reserve(stream_tables *t, uint32_t packets) {
 void stream_tables_init(stream_tables *t, const meter_options *options) {
     memset(t, 0, sizeof *t);
     t->options = *options;
-    t->fixed_delay = (double)options->fixed_delay_ns * 1e-9;
-    t->fixed_size = (double)options->fixed_size_ns * 1e-9;
+    t->fixed_late = (double)options->fixed_delay_ns * 1e-9 + BUFFER_SLACK;
+    t->fixed_early = (double)(options->fixed_delay_ns - options->fixed_size_ns) * 1e-9 - BUFFER_SLACK;
     t->sides.size = sizeof(side_record);
     t->addresses.size = sizeof(address_record);
     t->losses.size = sizeof(loss_record);
@@ -49,4 +49,9 @@ void stream_release(stream_tables *t, stream *s) {
     if (side.history) pool_return(&t->histories, side.history);
     pool_return(&t->sides, s->side);
     s->side = 0;
+}
+
+uint32_t stream_run(const stream_tables *t, const stream *s) {
+    const rare_record *rare = SIDE_RECORD(t, s, rare, rares);
+    return (uint32_t)s->packets - (rare ? rare->strays : 0) - s->run_begin;
 }
