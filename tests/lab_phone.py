@@ -35,6 +35,7 @@ class Phone:
         self.sbc, self.user, self.password = (sbc, 5060), user, password
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
+        self.body = ""  # an SDP, of requests
         self.own = f"127.0.0.1:{self.socket.getsockname()[1]}"
 
     def __enter__(self):
@@ -56,7 +57,7 @@ class Phone:
                 f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self.own};branch=z9hG4bK{branch}{number};rport\r\n{route}"
                 f"Max-Forwards: {max_forwards}\r\nFrom: <sip:{self.user}@{DOMAIN}>;tag={call}\r\nTo: {to}\r\n"
                 f"Call-ID: {call}\r\nCSeq: {number} {method}\r\nContact: <sip:{self.user}@{self.own}>\r\n"
-                f"{extra}Content-Length: 0\r\n\r\n"
+                f"{extra}{_with(self.body)}"
             )
             self.socket.sendto(text.encode(), self.sbc)
             answer = self._final(f"{branch}{number}", timeout)
@@ -80,12 +81,14 @@ class Phone:
         except TimeoutError:
             return None
 
-    def reply(self, request: Message, line: str) -> None:
+    def reply(self, request: Message, line: str, body: str = "") -> None:
         """Answer a request that came to us."""
         vias = "".join(f"Via: {via}\r\n" for via in request.all("Via"))
+        vias += "".join(f"Record-Route: {route}\r\n" for route in request.all("Record-Route"))
         text = (
             f"SIP/2.0 {line}\r\n{vias}From: {request.header('From')}\r\nTo: {request.header('To')};tag=us\r\n"
-            f"Call-ID: {request.header('Call-ID')}\r\nCSeq: {request.header('CSeq')}\r\nContent-Length: 0\r\n\r\n"
+            f"Call-ID: {request.header('Call-ID')}\r\nCSeq: {request.header('CSeq')}\r\n"
+            f"Contact: <sip:{self.user}@{self.own}>\r\n{_with(body)}"
         )
         self.socket.sendto(text.encode(), self.sbc)
 
@@ -108,3 +111,9 @@ class Phone:
             f'{name}: Digest username="{self.user}", realm="{DOMAIN}", nonce="{nonce}", uri="{uri}", '
             f'response="{response}"{more}\r\n'
         )
+
+
+def _with(body: str) -> str:
+    """The last headers of a message, and its body."""
+    kind = "Content-Type: application/sdp\r\n" if body else ""
+    return f"{kind}Content-Length: {len(body)}\r\n\r\n{body}"

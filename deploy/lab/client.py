@@ -56,6 +56,8 @@ class Lab:
             self._ask("ready")
         except LabError:
             return False
+        except SerenoError:  # one of a former version, that does not know the word
+            return True
         return True
 
     def up(self, progress: Callable[[str], None] = lambda _line: None) -> dict[str, Any]:

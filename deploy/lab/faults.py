@@ -100,7 +100,7 @@ def _of_sbc(what: str, sbc: Component, fault: str, core: str | None, lab: Plan) 
     if kind == "oneway":
         if equals and value not in DIRECTIONS:
             raise UsageError(
-                f"lab: {what!r}: write {sbc.name}:oneway (nothing comes to the probe) or {sbc.name}:oneway=tx"
+                f"lab: {what!r}: write {sbc.name}:oneway (the probe hears nothing) or {sbc.name}:oneway=tx"
             )
         return Fault(sbc.name, "oneway", direction="tx" if value == "tx" else "rx")
     if kind == "slow":

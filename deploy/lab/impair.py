@@ -49,10 +49,10 @@ class Impairment:
     @property
     def text(self) -> str:
         """The canonical spelling: what is not as it would be without being said."""
-        said = [f"{key}={_plain(value)}%" for key, value in self._shares() if value]
+        said = [f"{key}={_plain(value)}%" for key, value in self.shares() if value]
         if self.burst is not None:
             said.insert(1, f"burst={_plain(self.burst)}")
-        said += [f"{key}={_plain(value / 1000)}ms" for key, value in self._times() if value]
+        said += [f"{key}={_plain(value / 1000)}ms" for key, value in self.times() if value]
         if self.direction != "both":
             said.append(f"direction={self.direction}")
         if self.seed != 1:
@@ -62,14 +62,14 @@ class Impairment:
     def meets(self, direction: Direction) -> bool:
         return self.direction in {direction, "both"}
 
-    def _shares(self) -> tuple[tuple[str, float], ...]:
+    def shares(self) -> tuple[tuple[str, float], ...]:
         return (
             ("loss", self.loss_percent),
             ("duplicate", self.duplicate_percent),
             ("reorder", self.reorder_percent),
         )
 
-    def _times(self) -> tuple[tuple[str, int], ...]:
+    def times(self) -> tuple[tuple[str, int], ...]:
         return ("jitter", self.jitter_us), ("delay", self.delay_us)
 
 
@@ -151,10 +151,10 @@ def parse_impairment(what: str, words: str) -> Impairment:
 
 def _check_whole(what: str, impairment: Impairment) -> None:
     loss, burst = impairment.loss_percent, impairment.burst
-    if not impairment.text.startswith(("loss", "duplicate", "reorder", "jitter", "delay")):
-        raise UsageError(f"lab: {what!r} breaks nothing; write such as media:sbc-1:loss=5%,jitter=30ms")
     if burst is not None and not loss:
         raise UsageError(f"lab: {what!r}: burst is the length of runs of losses; write loss=N% too")
+    if not any(value for _, value in (*impairment.shares(), *impairment.times())):
+        raise UsageError(f"lab: {what!r} breaks nothing; write such as media:sbc-1:loss=5%,jitter=30ms")
     if burst is not None and stay_or_begin(loss, burst)[1] > 1:
         least = loss / (100 - loss)
         raise UsageError(f"lab: {what!r}: so much loss needs longer runs; write burst={least:.3g} or more")

@@ -13,13 +13,14 @@ from deploy.lab.plan import NG_PORT, RTPENGINE_NG_PORT, RTPENGINE_PORTS, Compone
 from deploy.lab.process import Group, LabError
 from deploy.lab.render import log_file, relay_socket
 
+_SBIN = "/usr/sbin:/usr/local/sbin"  # not in a plain user's PATH
 _TIMEOUT_SECONDS = 2.0
 _FORGET_SECONDS = 180  # as the relay before it does
 
 
 def rtpengine_program() -> str:
     """Where rtpengine is; LabError says which package when it is nowhere."""
-    found = shutil.which("rtpengine") or shutil.which("rtpengine", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    found = shutil.which("rtpengine") or shutil.which("rtpengine", path=_SBIN)
     if found is None:
         raise LabError("lab: rtpengine is not installed; apt-get install rtpengine-daemon")
     return found

@@ -18,7 +18,7 @@ _WHAT = (
     "core-a core-b sbc-1 sbc-2 (killed), each with :freeze (silence); sbc-1:503 (refuses to forward), sbc-1/core-a:503 "
     "or sbc-1:503=core-a (to that core only), sbc-1:drop, sbc-1:nofailover, sbc-1:slow=1200ms; core-a:nodb "
     "(OPTIONS answered, REGISTER and INVITE refused); sbc-1:oneway (no RTP comes to the probe; sbc-1:oneway=tx: none "
-    "goes from it); media:sbc-1:loss=5%,jitter=30ms (its RTP and RTCP suffer; the keys are loss=N%, burst=N, jitter=Nms, "
+    "goes from it); media:sbc-1:loss=5%,jitter=30ms (its RTP and RTCP suffer; keys: loss=N%, burst=N, jitter=Nms, "
     "delay=Nms, duplicate=N%, reorder=N%, direction=rx|tx|both, seed=N; see docs/lab.md)."
 )
 _HEAL = "One fault, one component, the media of one SBC (media:sbc-1); everything when left out."
@@ -56,9 +56,7 @@ def break_(what: Annotated[str, typer.Argument(help=_WHAT)], net: Net = _NET, as
 
 @app.command()
 def heal(
-    what: Annotated[
-        str | None, typer.Argument(help=_HEAL)
-    ] = None,
+    what: Annotated[str | None, typer.Argument(help=_HEAL)] = None,
     net: Net = _NET,
     as_json: Json = False,
 ) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.lab.faults import CATALOGUE, Fault, parse
+from deploy.lab.faults import CATALOGUE, Fault, healable, healed, parse
+from deploy.lab.impair import Impairment
 from deploy.lab.machine import kamailio_program
 from deploy.lab.plan import plan
 from deploy.lab.process import LabError
@@ -25,6 +26,11 @@ GOOD = {
     "sbc-1:slow=1200ms": Fault("sbc-1", "slow", milliseconds=1200),
     "sbc-1:slow=2s": Fault("sbc-1", "slow", milliseconds=2000),
     "core-a:nodb": Fault("core-a", "nodb"),
+    "sbc-1:oneway": Fault("sbc-1", "oneway", direction="rx"),
+    "sbc-2:oneway=tx": Fault("sbc-2", "oneway", direction="tx"),
+    "media:sbc-1:loss=5%,jitter=30ms": Fault(
+        "sbc-1", "media", impairment=Impairment(loss_percent=5.0, jitter_us=30_000)
+    ),
 }
 
 
@@ -58,6 +64,68 @@ def test_slow_has_bounds(what):
         parse(what, LAB)
 
 
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("sbc-1:oneway=", "'sbc-1:oneway=': write sbc-1:oneway (the probe hears nothing) or sbc-1:oneway=tx"),
+        ("sbc-2:oneway=up", "'sbc-2:oneway=up': write sbc-2:oneway (the probe hears nothing) or sbc-2:oneway=tx"),
+        (
+            "media:sbc-9:loss=5%",
+            "'media:sbc-9:loss=5%': media pass an SBC, sbc-1 or sbc-2; write such as media:sbc-1:l",
+        ),
+        (
+            "media:core-a:loss=5%",
+            "'media:core-a:loss=5%': media pass an SBC, sbc-1 or sbc-2; write such as media:sbc-1",
+        ),
+        ("media:", "'media:': media pass an SBC, sbc-1 or sbc-2; write such as media:sbc-1:loss=5%,jitter=30ms"),
+        (
+            "media:sbc-2",
+            "'media:sbc-2' needs what its media suffer, such as media:sbc-2:loss=5%,jitter=30ms; keys are l",
+        ),
+        (
+            "media:sbc-2:",
+            "'media:sbc-2:' needs what its media suffer, such as media:sbc-2:loss=5%,jitter=30ms; keys are l",
+        ),
+    ],
+)
+def test_words_about_media_say_how_to_write_them(what, words):
+    with pytest.raises(UsageError) as error:
+        parse(what, LAB)
+    assert str(error.value).startswith(f"lab: {words}")
+    assert "\n" not in str(error.value)
+
+
+def test_what_heals_what():
+    active = [parse(what, LAB) for what in ("sbc-1:503", "media:sbc-1:loss=5%", "media:sbc-2:loss=5%", "sbc-1:oneway")]
+    assert healed("media:sbc-1", LAB, active) == [active[1]]
+    assert healed("media:sbc-2:loss=5.0%", LAB, active) == [active[2]]
+    assert healed("sbc-1", LAB, active) == [active[0], active[1], active[3]]
+    assert healed("core-a", LAB, active) == []
+    for what in ("media:sbc-1:loss=6%", "sbc-2:oneway", "sbc-1:oneway=tx"):
+        with pytest.raises(UsageError, match="is not broken; broken now: sbc-1:503, media:sbc-1:loss=5%, media:sbc-2"):
+            healed(what, LAB, active)
+    healable("media:sbc-2", LAB)
+    with pytest.raises(UsageError, match="media pass an SBC"):
+        healable("media:sbc-3", LAB)
+
+
+def test_which_fault_takes_whose_place():
+    one, two, other, back, there = (
+        parse(what, LAB)
+        for what in (
+            "media:sbc-1:loss=5%",
+            "media:sbc-1:delay=5ms",
+            "media:sbc-2:loss=5%",
+            "sbc-1:oneway=tx",
+            "sbc-1:oneway",
+        )
+    )
+    assert two.replaces(one)
+    assert not other.replaces(one)
+    assert not there.replaces(back)
+    assert not there.replaces(one)
+
+
 PIECES = [
     "core-a",
     "sbc-1",
@@ -71,6 +139,15 @@ PIECES = [
     "slow",
     "nodb",
     "1200ms",
+    "media:",
+    "oneway",
+    "loss=5%",
+    "jitter=30ms",
+    ",",
+    "burst=3",
+    "seed=7",
+    "direction=rx",
+    "reorder=0.1%",
     "",
     "-",
     "ñ",
