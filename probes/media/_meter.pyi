@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 ROW_LAYOUT: tuple[tuple[str, str, int], ...]
@@ -40,3 +40,17 @@ class Ring:
     def __new__(cls, meter: Meter, fd: int, block_size: int = 262144, blocks: int = 16) -> Self: ...
     def close(self) -> None: ...
     def status(self) -> dict[str, int | tuple[tuple[int, int, int], ...] | dict[str, int]]: ...
+
+class Report:
+    def __new__(
+        cls,
+        meter: Meter | None,
+        resolver: Callable[[int, int], tuple[bytes, bytes, float, float, float, int, bool]],
+        first: bytes = b"",
+        window: int = 0,
+        delay_ms: float = ...,
+        fixed_delay_ms: float = 60.0,
+    ) -> Self: ...
+    def begin(self) -> int: ...
+    def next(self, octets: int, /) -> bytes: ...
+    def row(self, row: bytes | memoryview, /) -> bytes: ...

@@ -24,7 +24,7 @@ typedef struct {
     PyTypeObject *meter_type;
 } module_state;
 
-extern PyType_Spec bind_meter_spec, bind_pcap_spec, bind_ring_spec;
+extern PyType_Spec bind_meter_spec, bind_pcap_spec, bind_ring_spec, bind_report_spec;
 
 /* Frees an instance of a heap type. */
 void bind_destroy(PyObject *self);

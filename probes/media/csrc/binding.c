@@ -91,7 +91,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
 }
 
 static int module_exec(PyObject *module) {
-    static PyType_Spec *const others[] = {&bind_pcap_spec, &bind_ring_spec};
+    static PyType_Spec *const others[] = {&bind_pcap_spec, &bind_ring_spec, &bind_report_spec};
     module_state *state = PyModule_GetState(module);
     state->meter_type = add_type(module, &bind_meter_spec);
     if (!state->meter_type) return -1;

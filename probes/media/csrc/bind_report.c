@@ -1,0 +1,276 @@
+/* probes.media._meter.Report: streams in words, as JSON. */
+#include "bind.h"
+
+#include <math.h>
+
+#include "report.h"
+
+enum { LABELS = 512 };
+
+/* What the resolver said of a payload type of a profile; the texts are inside `said`. */
+typedef struct {
+    PyObject *said; /* NULL: free */
+    uint32_t profile;
+    uint8_t payload_type;
+    report_label label;
+} known_label;
+
+typedef struct {
+    int64_t start_ns;
+    uint32_t ssrc;
+    uint32_t place; /* a cursor of meter_rows that gives this stream */
+    uint8_t one_way;
+} listed;
+
+typedef struct {
+    PyObject_HEAD
+    MeterObject *owner; /* NULL: rows only */
+    PyObject *resolver;
+    PyObject *first;
+    report_options options;
+    known_label *labels; /* by hash, one each */
+    listed *order;
+    size_t count, next;
+    bool begun; /* an object was written */
+    second_row *seconds;
+    size_t second_room;
+} ReportObject;
+
+static PyObject *report_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"meter", "resolver", "first", "window", "delay_ms", "fixed_delay_ms", NULL};
+    PyObject *meter, *resolver, *first = NULL;
+    unsigned int window = 0;
+    double delay_ms = NAN, fixed_delay_ms = 60;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|SIdd:Report", names, &meter, &resolver, &first, &window, &delay_ms,
+                                     &fixed_delay_ms))
+        return NULL;
+    if (!PyCallable_Check(resolver)) return PyErr_Format(PyExc_TypeError, "the resolver is called with (profile, payload type)");
+    MeterObject *owner = meter == Py_None ? NULL : bind_owner(type, meter);
+    if (!owner && meter != Py_None) return NULL;
+    ReportObject *self = (ReportObject *)type->tp_alloc(type, 0);
+    if (!self) {
+        Py_XDECREF(owner);
+        return NULL;
+    }
+    self->owner = owner;
+    self->resolver = Py_NewRef(resolver);
+    self->first = first ? Py_NewRef(first) : PyBytes_FromString("");
+    self->labels = PyMem_Calloc(LABELS, sizeof *self->labels);
+    if (!self->first || !self->labels) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    self->options = (report_options){PyBytes_AS_STRING(self->first), window, delay_ms, fixed_delay_ms / 1000};
+    return (PyObject *)self;
+}
+
+static void report_destroy(PyObject *o) {
+    ReportObject *self = (ReportObject *)o;
+    for (size_t i = 0; self->labels && i < LABELS; i++) Py_XDECREF(self->labels[i].said);
+    PyMem_Free(self->labels);
+    free(self->order);
+    free(self->seconds);
+    Py_XDECREF(self->owner);
+    Py_XDECREF(self->resolver);
+    Py_XDECREF(self->first);
+    bind_destroy(o);
+}
+
+/* ---- labels ---------------------------------------------------------------------------------------------------------- */
+
+/* The resolver's answer: (codec as JSON, members of the call, base R, Ie, Bpl, scale, provisional). */
+static bool read_label(PyObject *said, report_label *out) {
+    int scale, provisional;
+    if (!PyTuple_Check(said)) {
+        PyErr_SetString(PyExc_TypeError, "the resolver gives a tuple");
+        return false;
+    }
+    if (!PyArg_ParseTuple(said, "yydddip:label", &out->codec, &out->call, &out->rating.base, &out->rating.ie,
+                          &out->rating.bpl, &scale, &provisional))
+        return false;
+    if (scale < SCALE_NONE || scale > SCALE_WIDEBAND) {
+        PyErr_SetString(PyExc_ValueError, "a scale is 0, 1 or 2");
+        return false;
+    }
+    out->rating.scale = (uint8_t)scale;
+    out->rating.provisional = provisional;
+    return true;
+}
+
+/* The label of a row's payload type; NULL with an exception. */
+static const report_label *label_of(ReportObject *self, const stream_row *row) {
+    known_label *known = &self->labels[(row->profile * 131u + row->payload_type) % LABELS];
+    if (known->said && known->profile == row->profile && known->payload_type == row->payload_type) return &known->label;
+    PyObject *said = PyObject_CallFunction(self->resolver, "IB", row->profile, row->payload_type);
+    if (!said) return NULL;
+    report_label label;
+    if (!read_label(said, &label)) {
+        Py_DECREF(said);
+        return NULL;
+    }
+    Py_XDECREF(known->said);
+    *known = (known_label){said, row->profile, row->payload_type, label};
+    return &known->label;
+}
+
+/* ---- streams in their order ------------------------------------------------------------------------------------------ */
+
+static int by_start(const void *a, const void *b) {
+    const listed *x = a, *y = b;
+    if (x->start_ns != y->start_ns) return x->start_ns < y->start_ns ? -1 : 1;
+    if (x->ssrc != y->ssrc) return x->ssrc < y->ssrc ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+/* Lists every stream, and who of them is answered. The meter's lock is held; false: out of memory. */
+static bool list_streams(ReportObject *self) {
+    const meter *m = self->owner->m;
+    size_t count = meter_count(m), found = 0;
+    listed *order = malloc((count ? count : 1) * sizeof *order);
+    talk *talks = malloc((count ? count : 1) * sizeof *talks);
+    uint8_t *one_way = malloc(count ? count : 1);
+    bool done = order && talks && one_way;
+    stream_row row;
+    uint32_t cursor = 0;
+    while (done && found < count && meter_rows(m, &cursor, &row, 1)) {
+        order[found] = (listed){row.start_ns, row.ssrc, cursor - 1, ONE_WAY_UNKNOWN};
+        talks[found++] = report_talk(&row);
+    }
+    done = done && partners_find(talks, found, one_way);
+    for (size_t i = 0; done && i < found; i++) order[i].one_way = one_way[i];
+    free(talks);
+    free(one_way);
+    if (!done) {
+        free(order);
+        return false;
+    }
+    qsort(order, found, sizeof *order, by_start);
+    free(self->order);
+    self->order = order;
+    self->count = found;
+    self->next = 0;
+    self->begun = false;
+    return true;
+}
+
+static PyObject *report_begin(PyObject *o, PyObject *Py_UNUSED(ignored)) {
+    ReportObject *self = (ReportObject *)o;
+    if (!self->owner) return PyErr_Format(PyExc_ValueError, "begin() needs a meter");
+    bind_lock(self->owner);
+    bool done = list_streams(self);
+    bind_unlock(self->owner);
+    return done ? PyLong_FromSize_t(self->count) : PyErr_NoMemory();
+}
+
+typedef struct {
+    rtcp_row rtcp;
+    audio_row audio;
+    report_extras extras;
+} gathered;
+
+/* What stands beside the row; the meter's lock is held. False: out of memory. */
+static bool gather(ReportObject *self, const stream_row *row, gathered *g) {
+    MeterObject *owner = self->owner;
+    if (rtcp_find(owner->rtcp, row, &g->rtcp)) g->extras.rtcp = &g->rtcp;
+    if (owner->audio && audio_describe(owner->audio, meter_audio(owner->m, row->id), &g->audio)) g->extras.audio = &g->audio;
+    if (!self->options.window) return true;
+    size_t count = meter_seconds(owner->m, row->id, self->seconds, self->second_room);
+    if (count > self->second_room) {
+        second_row *bigger = realloc(self->seconds, count * sizeof *bigger);
+        if (!bigger) return false;
+        self->seconds = bigger;
+        self->second_room = count;
+        meter_seconds(owner->m, row->id, bigger, count);
+    }
+    g->extras.seconds = self->seconds;
+    g->extras.second_count = count;
+    return true;
+}
+
+/* The next stream of the order into `out`; false with an exception. A stream that is gone meanwhile is left out. */
+static bool write_next(ReportObject *self, json_text *out) {
+    const listed *at = &self->order[self->next];
+    gathered g = {.extras = {.one_way = at->one_way}};
+    stream_row row;
+    uint32_t cursor = at->place;
+    bind_lock(self->owner);
+    bool there = meter_rows(self->owner->m, &cursor, &row, 1) && cursor == at->place + 1 && row.ssrc == at->ssrc;
+    bool done = !there || gather(self, &row, &g);
+    bind_unlock(self->owner);
+    if (!done) {
+        PyErr_NoMemory();
+        return false;
+    }
+    self->next++;
+    if (!there) return true;
+    const report_label *label = label_of(self, &row);
+    if (!label) return false;
+    if (self->begun) json_string(out, ",");
+    self->begun = true;
+    report_stream(out, &self->options, label, &row, &g.extras);
+    return true;
+}
+
+static PyObject *text_to_bytes(json_text *out) {
+    PyObject *result = out->failed ? PyErr_NoMemory() : PyBytes_FromStringAndSize(out->text, (Py_ssize_t)out->length);
+    json_free(out);
+    return result;
+}
+
+static PyObject *report_next(PyObject *o, PyObject *argument) {
+    ReportObject *self = (ReportObject *)o;
+    size_t octets = PyLong_AsSize_t(argument);
+    if (octets == (size_t)-1 && PyErr_Occurred()) return NULL;
+    json_text out = {0};
+    while (self->next < self->count && out.length < octets && !out.failed) {
+        if (!write_next(self, &out)) {
+            json_free(&out);
+            return NULL;
+        }
+    }
+    return text_to_bytes(&out);
+}
+
+static PyObject *report_row(PyObject *o, PyObject *argument) {
+    ReportObject *self = (ReportObject *)o;
+    stream_row row;
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(argument, &buffer, PyBUF_SIMPLE)) return NULL;
+    bool fits = buffer.len == (Py_ssize_t)sizeof row;
+    if (fits) memcpy(&row, buffer.buf, sizeof row);
+    PyBuffer_Release(&buffer);
+    if (!fits) return PyErr_Format(PyExc_ValueError, "a row is %zu octets", sizeof row);
+    gathered g = {.extras = {.one_way = ONE_WAY_UNKNOWN}};
+    if (self->owner) {
+        bind_lock(self->owner);
+        bool done = gather(self, &row, &g);
+        bind_unlock(self->owner);
+        if (!done) return PyErr_NoMemory();
+    }
+    const report_label *label = label_of(self, &row);
+    if (!label) return NULL;
+    report_options options = self->options;
+    if (!self->owner) options.window = 0;
+    json_text out = {0};
+    report_stream(&out, &options, label, &row, &g.extras);
+    return text_to_bytes(&out);
+}
+
+static PyMethodDef report_methods[] = {
+    {"begin", report_begin, METH_NOARGS, "begin($self, /)\n--\n\nList the meter's streams by start and SSRC: how many."},
+    {"next", report_next, METH_O,
+     "next($self, octets, /)\n--\n\nThe next streams, about so many octets of JSON objects with commas; none at the end."},
+    {"row", report_row, METH_O, "row($self, row, /)\n--\n\nThe JSON object of one row."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot report_slots[] = {
+    {Py_tp_doc, "Report(meter, resolver, first=b'', window=0, delay_ms=nan, fixed_delay_ms=60.0)\n--\n\n"
+                "Streams as JSON objects. The resolver names a (profile, payload type)."},
+    {Py_tp_new, report_create},
+    {Py_tp_dealloc, report_destroy},
+    {Py_tp_methods, report_methods},
+    {0, NULL},
+};
+
+PyType_Spec bind_report_spec = {"probes.media._meter.Report", sizeof(ReportObject), 0, Py_TPFLAGS_DEFAULT, report_slots};
