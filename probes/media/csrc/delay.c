@@ -263,14 +263,14 @@ void delay_second(stream_tables *t, stream *s, uint32_t second) {
 
 /* ---- out ------------------------------------------------------------------------------------------------------------- */
 
-/* The value at a rank from 1, evenly spread inside its bin. */
+/* The value at a rank from 1, evenly spread inside its bin: half a value before the rank. */
 static double at_rank(const wide_hist *h, double rank) {
-    double before = 0;
+    double before = 0, wanted = rank - 0.5;
     for (uint32_t bin = 0; bin < HIST_BINS; bin++) {
         double low, width;
-        if (before + h->counts[bin] >= rank) {
+        if (h->counts[bin] > 0 && before + h->counts[bin] >= wanted) {
             bin_edges(bin, &low, &width);
-            return (low + width * (rank - 0.5 - before) / h->counts[bin]) * unit_of(h->scale);
+            return (low + width * (wanted - before) / h->counts[bin]) * unit_of(h->scale);
         }
         before += h->counts[bin];
     }

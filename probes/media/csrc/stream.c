@@ -41,16 +41,16 @@ static int64_t trusted_units(const stream *s, int64_t seconds) {
     return seconds * (s->clock_rate ? s->clock_rate : UNKNOWN_CLOCK);
 }
 
-/* Could a packet so many behind the highest have this timestamp? */
-static bool fits_behind(const stream_tables *t, const stream *s, const rtp_header *p, uint16_t behind) {
-    if (behind && behind < LEAST_ODD_JUMP) return true;
-    int64_t highest = trusted_units(s, TRUST_SECONDS), lowest = -trusted_units(s, LATE_SECONDS);
-    uint32_t later = p->timestamp - s->max_timestamp + s->step * behind;
-    if ((int32_t)later <= highest && (int32_t)later >= lowest) return true;
+/* Could a packet have this timestamp, so much later than its number says? A late one may be from before a pause. */
+static bool in_time(const stream *s, uint32_t later) {
+    return (int32_t)later <= trusted_units(s, TRUST_SECONDS) && (int32_t)later >= -trusted_units(s, LATE_SECONDS);
+}
+
+/* May a packet so many behind the highest, and so much later than that, be late? One from before a timestamp jump may. */
+static bool fits_behind(const stream_tables *t, const stream *s, uint16_t behind, uint32_t later) {
+    if ((behind && behind < LEAST_ODD_JUMP) || in_time(s, later)) return true;
     const rare_record *rare = SIDE_RECORD(t, s, rare, rares);
-    if (!rare || !rare->timestamp_jumps) return false;
-    later += rare->jump_units; /* from before the last jump? */
-    return (int32_t)later <= highest && (int32_t)later >= lowest;
+    return rare && rare->timestamp_jumps && in_time(s, later + rare->jump_units);
 }
 
 /* Could so many packets have been lost? Yes if timestamp or time went on as far. */
@@ -88,11 +88,16 @@ static placing forward(stream_tables *t, stream *s, const rtp_header *p, uint16_
     return PLACE_FORWARD;
 }
 
+/* The same packet twice at once: captured twice, most likely. */
+static bool is_echo(const stream *s, const datagram *d, const rtp_header *p) {
+    int64_t after = d->time_ns - s->end_ns;
+    return rtp_sequence(p) == s->last_sequence && after <= ECHO_NS && after >= -ECHO_NS;
+}
+
 static RARE placing duplicate(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
     s->duplicates++;
     s->second_unplaced++;
-    int64_t after = d->time_ns - s->end_ns;
-    if (rtp_sequence(p) == s->last_sequence && after <= ECHO_NS && after >= -ECHO_NS) rare_of(t, s)->echoes++;
+    if (is_echo(s, d, p)) rare_of(t, s)->echoes++;
     return PLACE_DUPLICATE;
 }
 
@@ -112,7 +117,7 @@ static void count_odd(stream_tables *t, stream *s, const rare_record *rare) {
     s->transit_ns = rare->odd_ns;
     s->transit_timestamp = rare->odd_timestamp;
     delay_stretch(t, s);
-    delay_take(t, s, s->max, false);
+    delay_take(t, s, s->x, false);
 }
 
 /* A packet far from the others. RFC 3550 A.1 takes two in sequence for a restart; here two near each other are, so that
@@ -121,11 +126,13 @@ static RARE placing odd_packet(stream_tables *t, stream *s, const datagram *d, c
     rare_record *rare = rare_of(t, s);
     int16_t off = (int16_t)(rtp_sequence(p) - rare->odd_sequence);
     int64_t later = (int32_t)(p->timestamp - rare->odd_timestamp), most = trusted_units(s, TRUST_SECONDS);
-    bool near_odd = s->state & STATE_ODD && off >= -ODD_PAIR && off <= ODD_PAIR && later <= most && later >= -most;
+    bool soon = later <= most && later >= -most;
+    bool near_odd = s->state & STATE_ODD && (off == 0 || off == 1 || (off >= -ODD_PAIR && off <= ODD_PAIR && soon));
     rare->strays++;
     s->second_unplaced++;
     if (near_odd && off == 0) {
         rare->odd_copies++;
+        rare->odd_echoes += is_echo(s, d, p);
         return PLACE_STRAY;
     }
     if (!near_odd) {
@@ -133,13 +140,14 @@ static RARE placing odd_packet(stream_tables *t, stream *s, const datagram *d, c
         rare->odd_sequence = rtp_sequence(p);
         rare->odd_timestamp = p->timestamp;
         rare->odd_ns = d->time_ns;
-        rare->odd_copies = 0;
+        rare->odd_copies = rare->odd_echoes = 0;
         return PLACE_STRAY;
     }
     rare->strays -= 2 + rare->odd_copies;
     s->run_begin += 1 + rare->odd_copies; /* nobody looked at their types */
     s->second_unplaced--;
     s->duplicates += rare->odd_copies;
+    rare->echoes += rare->odd_echoes;
     s->state &= (uint8_t)~STATE_ODD;
     restart(t, s, rare);
     count_odd(t, s, rare);
@@ -152,9 +160,11 @@ static placing place(stream_tables *t, stream *s, const datagram *d, const rtp_h
     uint16_t ahead = (uint16_t)(rtp_sequence(p) - (uint16_t)(s->max + s->origin)), behind = (uint16_t)-ahead;
     *position = s->max + ahead;
     if (ahead == 1) return forward(t, s, p, 1);
-    if (behind <= METER_MAX_LATE && fits_behind(t, s, p, behind)) { /* 0 too */
+    uint32_t later = p->timestamp - s->max_timestamp + s->step * behind;
+    if (behind <= METER_MAX_LATE && fits_behind(t, s, behind, later)) { /* 0 too */
         *position = s->max - behind;
-        return behind ? late(t, s, d, p, *position) : duplicate(t, s, d, p);
+        placing placed = behind ? late(t, s, d, p, *position) : duplicate(t, s, d, p);
+        return placed == PLACE_LATE && !in_time(s, later) ? PLACE_MISFIT : placed;
     }
     bool fits = ahead < METER_MAX_DROPOUT ? behind > METER_MAX_LATE && fits_ahead(s, d, p, ahead) : outage(s, p, ahead);
     return fits ? forward(t, s, p, ahead) : odd_packet(t, s, d, p, position);
@@ -221,21 +231,27 @@ static inline double jitter_take(stream *s, const datagram *d, uint32_t timestam
     return moved;
 }
 
+/* The timestamp went elsewhere while the packets went on. */
+static RARE void timestamp_jump(stream_tables *t, stream *s, uint32_t units) {
+    rare_record *rare = rare_of(t, s);
+    rare->timestamp_jumps++;
+    rare->jump_units = units;
+    delay_stretch(t, s);
+}
+
 static void transit(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, bool is_forward) {
-    if (s->state & STATE_TRANSIT) {
-        uint32_t units = p->timestamp - s->transit_timestamp;
-        double moved = jitter_take(s, d, p->timestamp, rtp_marker(p));
-        if (fabs(moved) > TIMESTAMP_JUMP && is_forward && s->state & STATE_FORWARD) {
-            rare_record *rare = rare_of(t, s);
-            rare->timestamp_jumps++;
-            rare->jump_units = units - s->step;
-            delay_stretch(t, s);
-        }
-    } else {
+    uint8_t state = s->state;
+    if (!(state & STATE_TRANSIT)) {
         s->state |= STATE_TRANSIT;
         s->transit_ns = d->time_ns;
         s->transit_timestamp = p->timestamp;
         delay_stretch(t, s);
+    } else {
+        uint32_t units = p->timestamp - s->transit_timestamp - s->step;
+        double before = state & STATE_FORWARD ? s->x : rare_of(t, s)->x_forward;
+        jitter_take(s, d, p->timestamp, rtp_marker(p));
+        if (!is_forward) rare_of(t, s)->x_forward = before;
+        else if (fabs(s->x - before) > TIMESTAMP_JUMP) timestamp_jump(t, s, units);
     }
     if (is_forward) s->state |= STATE_FORWARD;
     else s->state &= (uint8_t)~STATE_FORWARD;
@@ -258,7 +274,7 @@ static void payload(stream_tables *t, stream *s, const datagram *d, const rtp_he
         audio_take(t->audio, &side_of(t, s)->audio, s->law, d->payload, d->captured, d->length);
     if (!s->clock_rate) return;
     transit(t, s, d, p, placed == PLACE_FORWARD);
-    if (placed == PLACE_DUPLICATE) return;
+    if (placed == PLACE_DUPLICATE || placed == PLACE_MISFIT) return;
     bool talkspurt = rtp_marker(p) && (double)gap * 1e-9 >= TALKSPURT_GAP;
     if (delay_take(t, s, s->x, talkspurt)) loss_discard(t, s, position);
 }
@@ -356,10 +372,7 @@ void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_heade
     if (gap > s->largest_gap_ns) s->largest_gap_ns = gap;
     double moved = jitter_take(s, d, p->timestamp, false);
     if (fabs(moved) > TIMESTAMP_JUMP) {
-        rare_record *rare = rare_of(t, s);
-        rare->timestamp_jumps++;
-        rare->jump_units = 0;
-        delay_stretch(t, s);
+        timestamp_jump(t, s, 0);
         expect(t, s);
     }
     if (delay_take(t, s, s->x, false)) loss_discard(t, s, position);

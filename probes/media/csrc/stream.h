@@ -35,7 +35,13 @@ enum {
 #define EXPECT_NONE UINT32_MAX
 
 /* Which packet this is among the others of its stream. */
-typedef enum { PLACE_FORWARD, PLACE_LATE, PLACE_DUPLICATE, PLACE_STRAY } placing;
+typedef enum {
+    PLACE_FORWARD,
+    PLACE_LATE,
+    PLACE_MISFIT, /* late, with a timestamp from before a jump */
+    PLACE_DUPLICATE,
+    PLACE_STRAY,
+} placing;
 
 /* 448 octets: seven lines of a cache. The common packet touches the first four and one of the histogram's. */
 typedef struct {
@@ -132,9 +138,10 @@ typedef struct {
     uint64_t expected_before; /* of closed segments */
     uint64_t dscp_seen;
     int64_t odd_ns;
-    uint32_t odd_timestamp, odd_copies;
+    uint32_t odd_timestamp, odd_copies, odd_echoes;
     uint16_t odd_sequence;
     uint32_t jump_units;      /* what the last timestamp jump added */
+    double x_forward;         /* x of the last packet that was the highest, while others came after it */
     uint32_t strays, restarts, timestamp_jumps, payload_type_changes, dscp_changes, events, comfort_noise, echoes;
 } rare_record;
 
