@@ -47,17 +47,42 @@ static uint64_t flowed(const span *spans, size_t count, uint64_t way, int64_t un
     return s->before + (uint64_t)(end - s->start);
 }
 
-/* Time of each stream in which the other way flowed, added to `answered` where there is none yet. */
-static void answer(const talk *talks, size_t count, bool hosts, span *spans, uint64_t *answered) {
-    for (size_t i = 0; i < count; i++)
+/* Marks of ways that exist, by their low bits: most streams of a capture of one direction are known to be unanswered
+ * without a search. */
+typedef struct {
+    uint64_t *bits;
+    uint64_t mask;
+} marks;
+
+static bool marks_new(marks *m, size_t count) {
+    uint64_t size = 64;
+    while (size < 16 * (uint64_t)count) size *= 2;
+    *m = (marks){calloc(size / 64, sizeof *m->bits), size - 1};
+    return m->bits;
+}
+
+static bool marked(const marks *m, uint64_t way) { return m->bits[(way & m->mask) / 64] >> (way & 63) & 1; }
+
+/* Time of each stream in which the other way flowed, where none is known yet. False: out of memory. */
+static bool answer(const talk *talks, size_t count, bool hosts, span *spans, uint64_t *answered) {
+    marks ways;
+    if (!marks_new(&ways, count)) return false;
+    for (size_t i = 0; i < count; i++) {
         spans[i] = (span){hosts ? talks[i].there_hosts : talks[i].there, talks[i].start_ns, talks[i].end_ns + 1, 0};
-    qsort(spans, count, sizeof *spans, by_way);
-    size_t kept = merge(spans, count);
+        ways.bits[(spans[i].way & ways.mask) / 64] |= (uint64_t)1 << (spans[i].way & 63);
+    }
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t way = hosts ? talks[i].back_hosts : talks[i].back;
-        if (!answered[i])
-            answered[i] = flowed(spans, kept, way, talks[i].end_ns + 1) - flowed(spans, kept, way, talks[i].start_ns);
+        if (answered[i] || !marked(&ways, way)) continue;
+        if (!kept) {
+            qsort(spans, count, sizeof *spans, by_way);
+            kept = merge(spans, count);
+        }
+        answered[i] = flowed(spans, kept, way, talks[i].end_ns + 1) - flowed(spans, kept, way, talks[i].start_ns);
     }
+    free(ways.bits);
+    return true;
 }
 
 static bool any(const uint64_t *values, size_t count, bool zero) {
@@ -71,16 +96,13 @@ bool partners_find(const talk *talks, size_t count, uint8_t *one_way) {
     if (!count) return true;
     span *spans = malloc(count * sizeof *spans);
     uint64_t *answered = calloc(count, sizeof *answered);
-    if (spans && answered) {
-        answer(talks, count, false, spans, answered);
-        if (any(answered, count, true)) answer(talks, count, true, spans, answered);
-        bool known = any(answered, count, false);
-        for (size_t i = 0; i < count && known; i++) {
-            uint64_t own = (uint64_t)(talks[i].end_ns + 1 - talks[i].start_ns);
-            if (!talks[i].many) one_way[i] = answered[i] * 2 >= own ? ONE_WAY_NO : ONE_WAY_YES;
-        }
+    bool done = spans && answered && answer(talks, count, false, spans, answered);
+    if (done && any(answered, count, true)) done = answer(talks, count, true, spans, answered);
+    bool known = done && any(answered, count, false);
+    for (size_t i = 0; i < count && known; i++) {
+        uint64_t own = (uint64_t)(talks[i].end_ns + 1 - talks[i].start_ns);
+        if (!talks[i].many) one_way[i] = answered[i] * 2 >= own ? ONE_WAY_NO : ONE_WAY_YES;
     }
-    bool done = spans && answered;
     free(spans);
     free(answered);
     return done;
