@@ -216,7 +216,10 @@ bool audio_describe(const audio_pool *p, uint32_t slot, audio_row *row) {
     *row = (audio_row){(double)s->samples / RATE, unknown, unknown, unknown, unknown, unknown, s->reason};
     if (!s->samples) return s->reason != AUDIO_MEASURED;
     row->reason = looks_random(s) ? AUDIO_RANDOM : AUDIO_MEASURED;
-    if (row->reason) return true;
+    if (row->reason) {
+        row->seconds = 0;
+        return true;
+    }
     double samples = (double)s->samples;
     row->level_dbov = dbov(s->squares / samples);
     row->peak_dbov = dbov((double)s->peak_square);

@@ -40,7 +40,7 @@ static void flag(writer *w, const char *key, bool value) {
 /* Nine decimals at most: nanoseconds. NaN, and what no figure here can be: null. */
 static void number(writer *w, const char *key, double value) {
     name(w, key);
-    if (!(fabs(value) < 4e9)) {
+    if (!(fabs(value) < 9e9)) {
         put(w, "null");
         return;
     }
