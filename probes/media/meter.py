@@ -1,35 +1,20 @@
 """The C meter for Python: streams go in by file, buffer or ring; a snapshot is a NumPy structured array."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
-import numpy as np
-
+from probes.media.built import native as _meter
 from probes.media.errors import CaptureError
 from probes.media.payload import Format
-from probes.media.rows import SECOND_DTYPE, STREAM_DTYPE, SecondRows, StreamRows
 from probes.media.sdp import Names, announce_sdp, packed
 
-try:
-    from probes.media import _meter
-except ImportError as error:  # a checkout that was not built
-    raise CaptureError(f"the C meter is not built ({error}): run python setup.py build_ext --inplace") from None
+if TYPE_CHECKING:
+    import numpy as np
 
-
-def _layout(dtype: np.dtype[Any]) -> dict[str, tuple[np.dtype[Any], int]]:
-    """The dtype's fields as the C meter lists its own."""
-    fields: Mapping[str, tuple[Any, ...]] = dtype.fields or {}
-    return {name: (kind, offset) for name, (kind, offset, *_) in fields.items() if name != "_"}
-
-
-for _dtype, _size, _fields in (
-    (STREAM_DTYPE, _meter.ROW_SIZE, _meter.ROW_LAYOUT),
-    (SECOND_DTYPE, _meter.SECOND_SIZE, _meter.SECOND_LAYOUT),
-):
-    if _dtype.itemsize != _size or _layout(_dtype) != {n: (np.dtype(code), at) for n, code, at in _fields}:
-        raise CaptureError("the C meter is of another build: run python setup.py build_ext --inplace")
+    from probes.media.rows import SecondRows, StreamRows
 
 Buffer: TypeAlias = Literal["none", "fixed", "adaptive"]
 BUFFERS: tuple[Buffer, ...] = ("none", "fixed", "adaptive")  # enum buffer_kind
@@ -84,21 +69,45 @@ class StreamMeter:
         profile = self.core.endpoint(packed(address), port, codes)
         self.names.update({(profile, entry.payload_type): entry.codec for entry in entries})
 
-    def snapshot(self) -> StreamRows:
+    def snapshot(self) -> "StreamRows":
         """One row per stream, cumulative."""
-        return np.frombuffer(self.core.snapshot(), dtype=STREAM_DTYPE)
+        import numpy as np
 
-    def seconds(self, stream_id: int) -> SecondRows:
+        return np.frombuffer(self.core.snapshot(), dtype=_dtypes()[0])
+
+    def seconds(self, stream_id: int) -> "SecondRows":
         """A stream second by second, from its start; none when there is no such stream or no series."""
-        return np.frombuffer(self.core.seconds(stream_id), dtype=SECOND_DTYPE)
+        import numpy as np
 
-    def forget(self, rows: StreamRows) -> int:
+        return np.frombuffer(self.core.seconds(stream_id), dtype=_dtypes()[1])
+
+    def forget(self, rows: "StreamRows") -> int:
         """Drop the streams of these rows; how many were still there."""
         return int(self.core.forget([int(number) for number in rows["id"]]))
 
     def counters(self) -> dict[str, int]:
         """Datagrams by what they were: rtp, rtcp, other, overflow."""
         return dict(self.core.counters())
+
+
+@cache
+def _dtypes() -> "tuple[np.dtype[np.void], np.dtype[np.void]]":
+    """The dtypes of a stream and of a second, which are laid out as the C meter lists its own.
+
+    Looked at when a snapshot is first taken: who reports a file in JSON never loads NumPy.
+    """
+    import numpy as np
+
+    from probes.media.rows import SECOND_DTYPE, STREAM_DTYPE
+
+    for dtype, size, listed in (
+        (STREAM_DTYPE, _meter.ROW_SIZE, _meter.ROW_LAYOUT),
+        (SECOND_DTYPE, _meter.SECOND_SIZE, _meter.SECOND_LAYOUT),
+    ):
+        layout = {name: (field[0], field[1]) for name, field in (dtype.fields or {}).items() if name != "_"}
+        if dtype.itemsize != size or layout != {name: (np.dtype(code), at) for name, code, at in listed}:
+            raise CaptureError("the C meter is of another build: run python setup.py build_ext --inplace")
+    return STREAM_DTYPE, SECOND_DTYPE
 
 
 def feed_pcap(meter: StreamMeter, source: BinaryIO, name: str, progress: Progress | None = None) -> str | None:

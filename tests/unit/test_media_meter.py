@@ -65,7 +65,7 @@ def test_perfect_stream(meter):
     assert fields["loss_ratio"] == 0.0
     assert fields["burst_ratio"] is None  # no loss, no bursts to compare
     assert fields["mos_lq"] == pytest.approx(4.4094, abs=1e-4)
-    assert fields["discarded"] is None
+    assert fields["discarded"] == 0
     assert fields["start"] == "2023-11-14T22:13:20.000000Z"
     assert fields["end"] == "2023-11-14T22:13:21.980000Z"
     assert fields["largest_gap_seconds"] == 0.02

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Decimals of what is written: nanoseconds, and ratios of any count of packets. */
-enum { SECONDS = 9, RATIO = 12, SCORE = 6, PPM = 3 };
+/* Decimals of what is written: nanoseconds, jitter as exact as it is, ratios of any count of packets. */
+enum { SECONDS = 9, JITTER = 12, RATIO = 12, SCORE = 6, PPM = 3 };
 enum { HIGHEST_STEP = 1 << 30 }; /* timestamp units: a majority of larger steps counts backwards */
 
 static const double TWICE = 0.9; /* of the packets come again at once: captured twice */
@@ -128,9 +128,9 @@ static void marks(json_text *j, const stream_row *r, uint8_t one_way) {
 }
 
 static void delays(json_text *j, const stream_row *r) {
-    NUMBER(j, "jitter_seconds", r->jitter, SECONDS);
-    NUMBER(j, "jitter_mean_seconds", r->jitter_mean, SECONDS);
-    NUMBER(j, "jitter_max_seconds", r->jitter_max, SECONDS);
+    NUMBER(j, "jitter_seconds", r->jitter, JITTER);
+    NUMBER(j, "jitter_mean_seconds", r->jitter_mean, JITTER);
+    NUMBER(j, "jitter_max_seconds", r->jitter_max, JITTER);
     NUMBER(j, "pdv_p50_seconds", r->pdv_p50, SECONDS);
     NUMBER(j, "pdv_p95_seconds", r->pdv_p95, SECONDS);
     NUMBER(j, "pdv_p99_seconds", r->pdv_p99, SECONDS);
