@@ -137,6 +137,17 @@ static bool read_format(PyObject *item, payload_format *out) {
     return true;
 }
 
+static PyObject *meter_map_type(PyObject *o, PyObject *args) {
+    MeterObject *self = (MeterObject *)o;
+    payload_format f = {0};
+    if (!PyArg_ParseTuple(args, "bbI|b:map", &f.payload_type, &f.kind, &f.clock_rate, &f.law)) return NULL;
+    if (f.payload_type > 127) return PyErr_Format(PyExc_ValueError, "payload types end at 127");
+    bind_lock(self);
+    meter_map(self->m, &f);
+    bind_unlock(self);
+    Py_RETURN_NONE;
+}
+
 static PyObject *meter_set_endpoint(PyObject *o, PyObject *args) {
     MeterObject *self = (MeterObject *)o;
     Py_buffer address;
@@ -187,6 +198,8 @@ static PyMethodDef meter_methods[] = {
      "sweep($self, before_ns, /)\n--\n\nDrop what never became a stream and has been silent since; how many."},
     {"endpoint", meter_set_endpoint, METH_VARARGS,
      "endpoint($self, address, port, formats, /)\n--\n\nPayload types that an endpoint announced; the profile's number."},
+    {"map", meter_map_type, METH_VARARGS,
+     "map($self, payload_type, kind, clock_rate, law=0, /)\n--\n\nWhat a payload type is that no SDP names."},
     {"counters", meter_get_counts, METH_NOARGS, "counters($self, /)\n--\n\nDatagrams by what they were."},
     {"audio", bind_audio, METH_O, "audio($self, row, /)\n--\n\nHow the G.711 of this row's stream sounds, as JSON; None: not heard."},
     {"rtcp", bind_rtcp, METH_O, "rtcp($self, row, /)\n--\n\nWhat RTCP says of the stream of this row, as JSON; None: nothing."},

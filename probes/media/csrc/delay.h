@@ -6,7 +6,7 @@
  * Delay variation is x less the lowest x of the same minute (RFC 5481 section 4.2). The first 30 values of a minute are
  * kept as they are, so percentiles of few are exact; more become a histogram whose bins are one unit wide up to 8 units
  * and an eighth of their octave above. The unit is the smallest power of two of 1 µs that lets 768 units span the
- * minute, up to 4096 µs; so a percentile is at most an eighth of itself off, or 1/768 of the largest value.
+ * minute; so a percentile is at most an eighth of itself off, or 1/768 of the largest value.
  */
 #ifndef SERENO_DELAY_H
 #define SERENO_DELAY_H
@@ -15,7 +15,7 @@
 
 enum {
     HIST_UNITS = 768, /* where the last bin ends */
-    HIST_SCALES = 13,
+    HIST_SCALES = 23,
     SECONDS_A_MINUTE = 60,
 };
 
@@ -50,8 +50,11 @@ void delay_hist_slow(stream_tables *t, stream *s, double x);
 void delay_fold(stream_tables *t, stream *s);
 void delay_describe(const stream_tables *t, const stream *s, stream_row *r);
 
-static const double HIST_PER_UNIT[HIST_SCALES] = {1e6 / 1,   1e6 / 2,   1e6 / 4,   1e6 / 8,    1e6 / 16,   1e6 / 32,  1e6 / 64,
-                                                  1e6 / 128, 1e6 / 256, 1e6 / 512, 1e6 / 1024, 1e6 / 2048, 1e6 / 4096};
+/* Units a second by scale: 1 µs and its doubles. */
+#define DOUBLES(first) 1e6 / (first), 1e6 / (2 * (first)), 1e6 / (4 * (first)), 1e6 / (8 * (first))
+static const double HIST_PER_UNIT[HIST_SCALES] = {DOUBLES(1.0),    DOUBLES(16.0),    DOUBLES(256.0),    DOUBLES(4096.0),
+                                                  DOUBLES(65536.0), 1e6 / 1048576.0, 1e6 / 2097152.0, 1e6 / 4194304.0};
+#undef DOUBLES
 
 static inline uint32_t hist_bin(uint32_t units) {
     if (units < 8) return units;

@@ -25,6 +25,16 @@ static payload_format static_format(uint8_t payload_type) {
     return f;
 }
 
+static payload_format default_format(const format_table *t, uint8_t payload_type) {
+    const payload_format *mapped = &t->mapped[payload_type & 127];
+    return mapped->kind == KIND_UNKNOWN ? static_format(payload_type) : *mapped;
+}
+
+void formats_map(format_table *t, const payload_format *format) {
+    t->mapped[format->payload_type & 127] = *format;
+    t->generation++;
+}
+
 static uint32_t endpoint_hash(const uint8_t address[16], uint16_t port) {
     uint64_t h = mix(mix(mix(0, word(address)), word(address + 8)), port);
     return (uint32_t)(h >> 32);
@@ -70,13 +80,13 @@ uint32_t formats_find(const format_table *t, const datagram *d, uint8_t payload_
         number = find_profile(t, address, d->src_port);
         if (profile_format(t, number, payload_type, out)) return number;
     }
-    *out = static_format(payload_type);
+    *out = default_format(t, payload_type);
     return 0;
 }
 
 uint32_t formats_clock(const format_table *t, uint32_t number, uint8_t payload_type) {
     payload_format f;
-    if (!profile_format(t, number, payload_type, &f)) f = static_format(payload_type);
+    if (!profile_format(t, number, payload_type, &f)) f = default_format(t, payload_type);
     return f.clock_rate;
 }
 

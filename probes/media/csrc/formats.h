@@ -34,11 +34,14 @@ typedef struct {
     payload_format *formats;
     size_t format_count, format_room;
     uint32_t generation; /* changes with every announcement */
+    payload_format mapped[128]; /* what the user named; KIND_UNKNOWN: not this one */
 } format_table;
 
 /* As meter_endpoint. */
 uint32_t formats_announce(format_table *t, const uint8_t address[16], uint16_t port, const payload_format *formats,
                           size_t count);
+/* As meter_map. */
+void formats_map(format_table *t, const payload_format *format);
 /* What the payload type of a datagram is; returns the profile that says so, 0: RFC 3551. */
 uint32_t formats_find(const format_table *t, const datagram *d, uint8_t payload_type, payload_format *out);
 /* The clock of a payload type by that profile; 0: unknown. */

@@ -345,6 +345,8 @@ uint32_t meter_endpoint(meter *m, const uint8_t address[16], uint16_t port, cons
     return formats_announce(&m->tables.formats, address, port, formats, count);
 }
 
+void meter_map(meter *m, const payload_format *format) { formats_map(&m->tables.formats, format); }
+
 void meter_use_rtcp(meter *m, struct rtcp_table *table) { m->rtcp = table; }
 
 void meter_use_audio(meter *m, struct audio_pool *audio) { m->tables.audio = audio; }

@@ -24,6 +24,7 @@ static void current_row(const stream *s, second_row *r) {
         .jitter_mean = samples ? (float)((s->jitter_sum - s->second_jitter_begin) / samples) : NAN,
         .jitter_max = samples ? s->second_jitter_max : NAN,
         .pdv_max = s->state & STATE_SECOND_DELAYS ? (float)(s->second_max_x - s->minute_min) : NAN,
+        .flags = s->state & STATE_SECOND_BURST ? 1 : 0,
     };
 }
 
@@ -51,6 +52,7 @@ void series_turn(stream_tables *t, stream *s, int64_t time_ns) {
     s->second_jitter_begin = s->jitter_sum;
     s->second_jitter_max = 0;
     s->second_unplaced = s->second_discarded = 0;
+    s->state &= (uint8_t)~STATE_SECOND_BURST;
 }
 
 static bool begins_after(const second_record *record, uint64_t position) {
@@ -93,8 +95,9 @@ void series_mend(stream_tables *t, stream *s, uint64_t position, uint64_t old_ba
     }
 }
 
-void series_mark_burst(stream_tables *t, const stream *s, uint64_t first, uint64_t last) {
+void series_mark_burst(stream_tables *t, stream *s, uint64_t first, uint64_t last) {
     if (!t->options.series) return;
+    if ((int32_t)((uint32_t)last - s->second_first) >= 0) s->state |= STATE_SECOND_BURST;
     for (second_record *r = second_of(t, s, last); r; r = record_at(t, r->before)) {
         r->row.flags |= 1;
         if (!begins_after(r, first)) return;

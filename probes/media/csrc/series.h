@@ -24,6 +24,6 @@ void series_turn(stream_tables *t, stream *s, int64_t time_ns);
 /* A position of a second before this one came after all; or, under `old_base`, before everything. */
 void series_mend(stream_tables *t, stream *s, uint64_t position, uint64_t old_base);
 /* Positions from first to last are an RFC 3611 burst. */
-void series_mark_burst(stream_tables *t, const stream *s, uint64_t first, uint64_t last);
+void series_mark_burst(stream_tables *t, stream *s, uint64_t first, uint64_t last);
 
 #endif

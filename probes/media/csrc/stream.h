@@ -29,6 +29,7 @@ enum {
     STATE_DELAYS = 16,       /* minute_min and what follows hold */
     STATE_SECOND_DELAYS = 32, /* second_min_x and second_max_x hold */
     STATE_IPV6 = 64,         /* side_record.address holds its addresses */
+    STATE_SECOND_BURST = 128, /* an RFC 3611 burst touches this second */
     STATE_COMMON = STATE_VALID | STATE_TRANSIT | STATE_FORWARD | STATE_DELAYS | STATE_SECOND_DELAYS,
 };
 
@@ -83,8 +84,9 @@ typedef struct {
     uint16_t step_votes;
     uint8_t hist_raw;        /* how many values wait in hist as they are */
     uint8_t hist_scale;
-    double second_jitter_begin; /* jitter_sum, jitter_samples and packets when it began */
-    uint32_t second_samples_begin, second_packets_begin;
+    float floor;             /* x where the histogram's first bin begins */
+    float minute_max;        /* the highest x of this minute's finished seconds */
+    uint32_t second_samples_begin, second_packets_begin; /* jitter_samples and packets when it began */
     uint32_t second_unplaced; /* of its packets: strays, duplicates and those of earlier seconds */
     uint32_t second_discarded;
     uint32_t fixed_late, fixed_early, adaptive_late, adaptive_early;
@@ -94,8 +96,7 @@ typedef struct {
         float raw[HIST_RAW];
         uint16_t bins[HIST_BINS];
     } hist;
-    float floor;             /* x where the first bin begins */
-    float minute_max;        /* the highest x of this minute's finished seconds */
+    double second_jitter_begin; /* jitter_sum when this second began */
 
     /* line 6 */
     uint64_t base;           /* the lowest position of this segment */
@@ -159,6 +160,7 @@ typedef struct {
     meter_options options;
     double fixed_late, fixed_early; /* seconds over the anchor: what lies outside is discarded */
     struct audio_pool *audio; /* NULL: nobody listens */
+    uint32_t credit;          /* packets there is memory for in every pool */
     format_table formats;
     pool sides, addresses, losses, discards, rares, drifts, histories, seconds;
 } stream_tables;

@@ -3,10 +3,20 @@
 #include "loss.h"
 #include "stream.h"
 
+/* Memory is asked for so many packets at once: it is not touched until it is used. */
+enum { CREDIT = 1024 };
+
 bool stream_reserve(stream_tables *t, uint32_t packets) {
-    return pool_reserve(&t->sides, packets) && pool_reserve(&t->addresses, packets) && pool_reserve(&t->losses, packets) &&
-           pool_reserve(&t->discards, packets) && pool_reserve(&t->rares, packets) && pool_reserve(&t->drifts, packets) &&
-           pool_reserve(&t->histories, packets) && pool_reserve(&t->seconds, packets);
+    if (t->credit >= packets) {
+        t->credit -= packets;
+        return true;
+    }
+    pool *const pools[] = {&t->sides, &t->addresses, &t->losses,    &t->discards,
+                           &t->rares, &t->drifts,    &t->histories, &t->seconds};
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        if (!pool_reserve(pools[i], packets + CREDIT)) return false;
+    t->credit = CREDIT;
+    return true;
 }
 
 void stream_tables_init(stream_tables *t, const meter_options *options) {
