@@ -169,11 +169,11 @@ typedef struct {
 } gathered;
 
 /* What stands beside the row; the meter's lock is held. False: out of memory. */
-static bool gather(ReportObject *self, const stream_row *row, gathered *g) {
+static bool gather(ReportObject *self, const stream_row *row, uint32_t window, gathered *g) {
     MeterObject *owner = self->owner;
     if (rtcp_find(owner->rtcp, row, &g->rtcp)) g->extras.rtcp = &g->rtcp;
     if (owner->audio && audio_describe(owner->audio, meter_audio(owner->m, row->id), &g->audio)) g->extras.audio = &g->audio;
-    if (!self->options.window) return true;
+    if (!window) return true;
     size_t count = meter_seconds(owner->m, row->id, self->seconds, self->second_room);
     if (count > self->second_room) {
         second_row *bigger = realloc(self->seconds, count * sizeof *bigger);
@@ -187,27 +187,26 @@ static bool gather(ReportObject *self, const stream_row *row, gathered *g) {
     return true;
 }
 
-/* The next stream of the order into `out`; false with an exception. A stream that is gone meanwhile is left out. */
-static bool write_next(ReportObject *self, json_text *out) {
-    const listed *at = &self->order[self->next];
+/* Writes a listed stream, after `before`; nothing when it is gone meanwhile. False with an exception. */
+static bool write_listed(ReportObject *self, const listed *at, const char *before, uint32_t window, json_text *out) {
     gathered g = {.extras = {.one_way = at->one_way}};
     stream_row row;
     uint32_t cursor = at->place;
     bind_lock(self->owner);
     bool there = meter_rows(self->owner->m, &cursor, &row, 1) && cursor == at->place + 1 && row.ssrc == at->ssrc;
-    bool done = !there || gather(self, &row, &g);
+    bool done = !there || gather(self, &row, window, &g);
     bind_unlock(self->owner);
     if (!done) {
         PyErr_NoMemory();
         return false;
     }
-    self->next++;
     if (!there) return true;
     const report_label *label = label_of(self, &row);
     if (!label) return false;
-    if (self->begun) json_string(out, ",");
-    self->begun = true;
-    report_stream(out, &self->options, label, &row, &g.extras);
+    report_options options = self->options;
+    options.window = window;
+    json_string(out, before);
+    report_stream(out, &options, label, &row, &g.extras);
     return true;
 }
 
@@ -223,12 +222,25 @@ static PyObject *report_next(PyObject *o, PyObject *argument) {
     if (octets == (size_t)-1 && PyErr_Occurred()) return NULL;
     json_text out = {0};
     while (self->next < self->count && out.length < octets && !out.failed) {
-        if (!write_next(self, &out)) {
+        if (!write_listed(self, &self->order[self->next++], self->begun ? "," : "", self->options.window, &out)) {
             json_free(&out);
             return NULL;
         }
+        self->begun |= out.length > 0;
     }
     return text_to_bytes(&out);
+}
+
+static PyObject *report_one(PyObject *o, PyObject *args) {
+    ReportObject *self = (ReportObject *)o;
+    Py_ssize_t index;
+    unsigned int window;
+    json_text out = {0};
+    if (!PyArg_ParseTuple(args, "nI:stream", &index, &window)) return NULL;
+    if (index < 0 || (size_t)index >= self->count) return PyErr_Format(PyExc_IndexError, "no such stream");
+    if (write_listed(self, &self->order[index], "", window, &out)) return text_to_bytes(&out);
+    json_free(&out);
+    return NULL;
 }
 
 static PyObject *report_row(PyObject *o, PyObject *argument) {
@@ -240,19 +252,13 @@ static PyObject *report_row(PyObject *o, PyObject *argument) {
     if (fits) memcpy(&row, buffer.buf, sizeof row);
     PyBuffer_Release(&buffer);
     if (!fits) return PyErr_Format(PyExc_ValueError, "a row is %zu octets", sizeof row);
-    gathered g = {.extras = {.one_way = ONE_WAY_UNKNOWN}};
-    if (self->owner) {
-        bind_lock(self->owner);
-        bool done = gather(self, &row, &g);
-        bind_unlock(self->owner);
-        if (!done) return PyErr_NoMemory();
-    }
     const report_label *label = label_of(self, &row);
     if (!label) return NULL;
     report_options options = self->options;
-    if (!self->owner) options.window = 0;
+    options.window = 0;
+    report_extras extras = {.one_way = ONE_WAY_UNKNOWN};
     json_text out = {0};
-    report_stream(&out, &options, label, &row, &g.extras);
+    report_stream(&out, &options, label, &row, &extras);
     return text_to_bytes(&out);
 }
 
@@ -260,7 +266,9 @@ static PyMethodDef report_methods[] = {
     {"begin", report_begin, METH_NOARGS, "begin($self, /)\n--\n\nList the meter's streams by start and SSRC: how many."},
     {"next", report_next, METH_O,
      "next($self, octets, /)\n--\n\nThe next streams, about so many octets of JSON objects with commas; none at the end."},
-    {"row", report_row, METH_O, "row($self, row, /)\n--\n\nThe JSON object of one row."},
+    {"stream", report_one, METH_VARARGS,
+     "stream($self, index, window, /)\n--\n\nThe JSON object of one listed stream, its seconds in windows; none: it is gone."},
+    {"row", report_row, METH_O, "row($self, row, /)\n--\n\nThe JSON object of a row alone."},
     {NULL, NULL, 0, NULL},
 };
 
