@@ -82,7 +82,7 @@ def agree(c: np.void, plain: np.void, *, settled: bool = True) -> None:
             assert mine == other, (name, mine, other)
     if not settled or np.isnan(plain["pdv_max"]):
         return
-    assert abs(c["pdv_max"] - plain["pdv_max"]) <= 1e-6, (c["pdv_max"], plain["pdv_max"])
+    assert abs(c["pdv_max"] - plain["pdv_max"]) <= 1e-6 + plain["pdv_max"] * 1e-6, (c["pdv_max"], plain["pdv_max"])
     assert abs(c["adaptive_delay"] - plain["adaptive_delay"]) <= 1e-5, (c["adaptive_delay"], plain["adaptive_delay"])
     for name in _PERCENTILES:
         bound = 0.15 * plain[name] + plain["pdv_max"] / 100 + 4e-6

@@ -18,9 +18,9 @@ from probes.media.errors import CaptureError
 from probes.media.payload import STATIC, Format, Kind
 from probes.media.reference_delay import (
     Buffer,
+    Delays,
     adaptive_buffer,
     counted,
-    delays,
     drift_ppm,
     fixed_buffer,
     percentile,
@@ -58,7 +58,7 @@ class _Stream:
     number: int
     numbering: Numbering
     arrivals: list[Arrival] = field(default_factory=list)
-    chain: list[tuple[int, Arrival]] = field(default_factory=list)  # counted packets with the second under way
+    delays: Delays = field(default_factory=Delays)
     latest_ns: int = 0
     streak: int = 0  # packets in sequence, for probation
     valid: bool = False
@@ -133,7 +133,7 @@ class ReferenceMeter:
         if begun:  # counts as the stream's last packet did: nobody looked at its payload type
             begun.format, begun.era = stream.format, stream.era
             if counted(begun):
-                stream.chain.append((arrival.second, begun))
+                stream.delays.take(arrival.second, begun)
 
     def _payload(self, stream: _Stream, arrival: Arrival, packet: Packet, number: int) -> None:
         stream.format, profile = self._format(packet, number)
@@ -145,8 +145,8 @@ class ReferenceMeter:
             _vote(stream, stream.format, profile)
             stream.era += stream.clock_rate != arrival.clock_rate
             stream.clock_rate, arrival.era = arrival.clock_rate, stream.era
-        if counted(arrival):
-            stream.chain.append((arrival.second, arrival))
+        if counted(arrival) and (units := stream.delays.take(arrival.second, arrival)) is not None:
+            stream.numbering.jump = units - stream.numbering.step
 
     def _format(self, packet: Packet, number: int) -> tuple[Format, int]:
         """By the receiver's SDP (RFC 3264 section 5.1), the sender's where that is silent, then RFC 3551."""
@@ -172,10 +172,10 @@ class ReferenceMeter:
         """A stream second by second, from its start."""
         stream = next(stream for stream in self._streams.values() if stream.number == stream_id)
         discarded = self._discarded(self._buffers(stream))
-        return second_rows(stream.arrivals, stream.numbering.segments, delays(stream.chain), discarded)
+        return second_rows(stream.arrivals, stream.numbering.segments, stream.delays, discarded)
 
     def _buffers(self, stream: _Stream) -> tuple[Buffer, Buffer]:
-        stretches = delays(stream.chain).stretches
+        stretches = stream.delays.stretches
         return fixed_buffer(stretches, *self._fixed), adaptive_buffer(stretches)
 
     def _discarded(self, buffers: tuple[Buffer, Buffer]) -> list[Any]:
@@ -183,7 +183,7 @@ class ReferenceMeter:
         return chosen.late + chosen.early
 
     def _delay_figures(self, stream: _Stream) -> dict[str, Any]:
-        found = delays(stream.chain)
+        found = stream.delays
         jitters = [value for _, value in found.jitters]
         variations = [value for _, value in variation(found.stretches)]
         fixed, adaptive = buffers = self._buffers(stream)

@@ -5,7 +5,6 @@ no events (RFC 4733), no comfort noise (RFC 3389), no strays. Times are double s
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from probes.media.payload import Kind
@@ -31,53 +30,57 @@ class Sample:
         return self.second // SECONDS_A_MINUTE
 
 
-@dataclass
-class Delays:
-    """What the counted packets of a stream tell."""
-
-    jitter: float = 0.0
-    jitters: list[tuple[int, float]] = field(default_factory=list)  # second, J; without markers
-    stretches: list[list[Sample]] = field(default_factory=list)
-    jumps: int = 0
-
-
 def counted(arrival: Arrival) -> bool:
     """Whether this packet counts for jitter and delay."""
     known = arrival.clock_rate and arrival.kind is Kind.MEDIA
     return bool(known) and arrival.place is not Place.STRAY
 
 
-def delays(chain: Iterable[tuple[int, Arrival]]) -> Delays:
-    """RFC 3550 A.8 in double precision, in arrival order, and the transit summed from the same differences.
+@dataclass
+class Delays:
+    """What the counted packets of a stream tell, taken in arrival order."""
 
-    `chain` are the counted packets with the second under way. J takes duplicates and late packets, as A.8 does, and
-    markers too, which count for neither its mean nor its maximum. A restart or another clock breaks the chain. Where
-    the timestamp jumps from one packet that moved the highest number to the next, transit starts anew, and J does not.
-    """
-    result = Delays()
-    transit = highest = 0.0  # of the packet before, and of the last one that moved the highest number
-    before: Arrival | None = None
-    for second, arrival in chain:
-        difference = None
-        if before and not arrival.begins and before.era == arrival.era:
-            units = signed(arrival.timestamp - before.timestamp)
-            difference = (arrival.time_ns - before.time_ns) * 1e-9 - units / arrival.clock_rate
-            result.jitter += (abs(difference) - result.jitter) / 16
-            if not arrival.marker:
-                result.jitters.append((second, result.jitter))
-            transit += difference
+    jitter: float = 0.0
+    jitters: list[tuple[int, float]] = field(default_factory=list)  # second, J; without markers
+    stretches: list[list[Sample]] = field(default_factory=list)
+    jumps: int = 0
+    _transit: float = 0.0  # of the packet before
+    _highest: float = 0.0  # of the last one that moved the highest number
+    _before: Arrival | None = None
+
+    def take(self, second: int, arrival: Arrival) -> int | None:
+        """RFC 3550 A.8 in double precision, and transit summed from the same differences.
+
+        J takes duplicates and late packets, as A.8 does, and markers too, which count for neither its mean nor its
+        maximum. A restart or another clock breaks the chain. Where the timestamp jumps from one packet that moved the
+        highest number to the next, transit starts anew, and J does not; then it returns the units jumped.
+        """
+        units = self._chained(second, arrival)
         is_highest = arrival.place is Place.HIGHEST
-        jumped = difference is not None and is_highest and abs(transit - highest) > JUMP_SECONDS
-        result.jumps += jumped
-        if difference is None or jumped:
-            result.stretches.append([])
-            transit = highest = 0.0
+        jumped = units is not None and is_highest and abs(self._transit - self._highest) > JUMP_SECONDS
+        self.jumps += jumped
+        if units is None or jumped:
+            self.stretches.append([])
+            self._transit = self._highest = 0.0
         if is_highest:
-            highest = transit
+            self._highest = self._transit
         if arrival.place is not Place.DUPLICATE and arrival.fits:
-            result.stretches[-1].append(Sample(arrival, second, transit))
-        before = arrival
-    return result
+            self.stretches[-1].append(Sample(arrival, second, self._transit))
+        self._before = arrival
+        return units if jumped else None
+
+    def _chained(self, second: int, arrival: Arrival) -> int | None:
+        """Jitter and transit with the packet before; the units between them, None where there is no such packet."""
+        before = self._before
+        if not before or (before.segment, before.era) != (arrival.segment, arrival.era):
+            return None
+        units = signed(arrival.timestamp - before.timestamp)
+        difference = (arrival.time_ns - before.time_ns) * 1e-9 - units / arrival.clock_rate
+        self._transit += difference
+        self.jitter += (abs(difference) - self.jitter) / 16
+        if not arrival.marker:
+            self.jitters.append((second, self.jitter))
+        return units
 
 
 def variation(stretches: list[list[Sample]]) -> list[tuple[Sample, float]]:

@@ -107,7 +107,7 @@ class Numbering:
         self.odd: Arrival | None = None  # a stray that the next packet may explain
         self.step = 0  # timestamp units from packet to packet: the majority vote of Boyer and Moore; 0: unknown
         self._votes = 0
-        self._jump = 0  # units by which timestamps last jumped
+        self.jump = 0  # units by which the timestamp last jumped
         self._copies: list[Arrival] = []  # of the odd one
         first.number = self.segments[0].base
 
@@ -123,11 +123,11 @@ class Numbering:
         advance = (arrival.timestamp - segment.max_timestamp) % (1 << 32)
         later = advance + behind * self.step
         fits = _fits_behind(later, clock_rate)
-        if behind <= MAX_LATE and (fits or _fits_behind(later + self._jump, clock_rate) or 0 < behind < MIN_ODD_JUMP):
+        if behind <= MAX_LATE and (fits or _fits_behind(later + self.jump, clock_rate) or 0 < behind < MIN_ODD_JUMP):
             arrival.fits = fits
             self._late(arrival, segment, behind)
         elif self._goes_on(arrival, ahead, advance, clock_rate):
-            self._forward(arrival, segment, ahead, advance, clock_rate)
+            self._forward(arrival, segment, ahead, advance)
         else:
             return self._odd(arrival, clock_rate)
         return None
@@ -138,7 +138,7 @@ class Numbering:
         if self.odd and arrival.sequence == self.odd.sequence:
             self._copies.append(arrival)
         elif self.odd and _pair(self.odd, arrival, clock_rate or UNKNOWN_CLOCK):
-            return self._restart(arrival, self.odd, clock_rate)
+            return self._restart(arrival, self.odd)
         else:
             self.odd, self._copies = arrival, []
         return None
@@ -174,10 +174,7 @@ class Numbering:
             segment.base = number
         segment.received.add(number)
 
-    def _forward(self, arrival: Arrival, segment: Segment, ahead: int, advance: int, clock_rate: int) -> None:
-        jump = signed(advance - self.step * ahead)
-        if abs(jump) > FIT_SECONDS * (clock_rate or UNKNOWN_CLOCK):
-            self._jump = jump
+    def _forward(self, arrival: Arrival, segment: Segment, ahead: int, advance: int) -> None:
         if ahead == 1:
             self._vote(advance)
         segment.spans.append(Span(segment.max + 1, segment.max + ahead - 1, arrival.second))
@@ -195,11 +192,11 @@ class Numbering:
         self.step = step
         self._votes = min(self._votes + 1, MOST_VOTES)
 
-    def _restart(self, arrival: Arrival, first: Arrival, clock_rate: int) -> Arrival:
+    def _restart(self, arrival: Arrival, first: Arrival) -> Arrival:
         """The sender began anew: at the pending packet, and the new one has its place by that one's number."""
         segment = segment_at(first, arrival.second)
         self.segments.append(segment)
-        self.step = self._votes = self._jump = 0
+        self.step = self._votes = 0
         first.place, first.begins = Place.HIGHEST, True
         for packet in (first, arrival, *self._copies):
             packet.segment = len(self.segments) - 1
@@ -208,7 +205,7 @@ class Numbering:
             copy.place = Place.DUPLICATE
         ahead = (arrival.sequence - first.sequence) % CYCLE
         if ahead <= PAIR_APART:
-            self._forward(arrival, segment, ahead, (arrival.timestamp - first.timestamp) % (1 << 32), clock_rate)
+            self._forward(arrival, segment, ahead, (arrival.timestamp - first.timestamp) % (1 << 32))
         else:
             self._late(arrival, segment, CYCLE - ahead)
         self.odd = None
