@@ -5,7 +5,6 @@ The truth comes from what was sent and in which order it arrived, never from a m
 
 import random
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from tests.media_captures import DST, SRC, START_NS, Rtp
 
@@ -160,6 +159,13 @@ def _kept(plan: Plan, sent: list[Sent], rng: random.Random) -> list[Sent]:
     return [s for i, s in enumerate(sent) if i in ends or i not in gone]
 
 
+def _room(kept: list[Sent], index: int) -> int:
+    """How many packets of the same life and era follow."""
+    own = (kept[index].life, kept[index].era)
+    end = next((i for i in range(index, len(kept)) if (kept[i].life, kept[i].era) != own), len(kept))
+    return end - 1 - index
+
+
 def arrivals_of(plan: Plan) -> list[Sent]:
     """What arrives, in order, each at its arrival time; first packets of a life are in order, and lives do not mix."""
     rng = random.Random(plan.seed + 1)
@@ -168,7 +174,7 @@ def arrivals_of(plan: Plan) -> list[Sent]:
     for index, s in enumerate(kept):
         at_ms = s.at_ms * (1 + plan.drift_ppm / 1e6) + rng.random() * plan.jitter_ms
         place: float = index
-        room = next((i for i in range(index, len(kept)) if (kept[i].life, kept[i].era) != (s.life, s.era)), len(kept)) - 1 - index
+        room = _room(kept, index)
         if rng.random() < plan.late and plan.late_packets and s.position > 2 and room > 1:
             place += rng.randrange(1, min(plan.late_packets, room) + 1) + 0.5
         flying.append((s.life, place, index, replace(s, at_ms=at_ms)))
@@ -209,19 +215,4 @@ def truth_of(arrivals: list[Sent]) -> Truth:
     return truth
 
 
-def jitter_of(packets: list[Rtp], clock: int) -> tuple[list[float], float]:
-    """RFC 3550 A.8 in double precision over these packets in this order: J after each but markers, and the last J."""
-    values, jitter = [], 0.0
-    for before, now in pairwise(packets):
-        units = (now.timestamp - before.timestamp + 2**31) % 2**32 - 2**31
-        jitter += (abs((now.at_ns - before.at_ns) / 1e9 - units / clock) - jitter) / 16
-        if not now.marker:
-            values.append(jitter)
-    return values, jitter
-
-
-def packets_of(plan: Plan) -> list[Rtp]:
-    return [s.packet for s in arrivals_of(plan)]
-
-
-__all__ = ["DST", "DYNAMIC", "EVENT", "SRC", "Plan", "Sent", "Truth", "arrivals_of", "jitter_of", "packets_of", "truth_of"]
+__all__ = ["DST", "DYNAMIC", "EVENT", "SRC", "Plan", "Sent", "Truth", "arrivals_of", "truth_of"]

@@ -9,6 +9,10 @@ from tests.media_captures import DST, SRC, START_NS, Rtp, rtp_pcap
 from tests.media_meters import CMeter, Reference, agree, agree_by_second, rows_of
 
 STEP = 160
+MOVES = (
+    1, 1, 1, 1, 2, 0, -1, -3, 15, 16, 17, 50, 63, 64, 65, 961, 1984, 1985, 2999, 3000, 3001, 20_000,
+    -63, -64, -65, -900, -1983, -1984, -1985,
+)  # fmt: skip
 
 _chaos = st.lists(
     st.builds(
@@ -31,10 +35,7 @@ _chaos = st.lists(
 )
 
 _walk = st.lists(
-    st.sampled_from(
-        [1, 1, 1, 1, 2, 0, -1, -3, 15, 16, 17, 50, 63, 64, 65, -63, -64, -65, -900]
-        + [-1983, -1984, -1985, 961, 1984, 1985, 2999, 3000, 3001, 20_000]
-    ),
+    st.sampled_from(MOVES),
     max_size=120,
 )
 
