@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from probes.media import reference
-from probes.media.meter import StreamMeter, feed_pcap
+from probes.media import reference, reference_capture
+from probes.media.capture import feed_capture
+from probes.media.meter import StreamMeter
 from probes.media.report import stream_fields
 from probes.media.rows import SecondRows, StreamRows
 from tests.media_captures import rtp_pcap
@@ -24,7 +25,7 @@ class CMeter:
         self.meter = StreamMeter(**options)
 
     def feed(self, data: bytes) -> bool:
-        return feed_pcap(self.meter, io.BytesIO(data), "test.pcap") is not None
+        return feed_capture(io.BytesIO(data), self.meter, "test.pcap").warning is not None
 
 
 class Reference:
@@ -32,7 +33,7 @@ class Reference:
         self.meter = reference.ReferenceMeter(**options)
 
     def feed(self, data: bytes) -> bool:
-        return reference.feed_pcap(self.meter, data)
+        return reference_capture.feed_pcap(self.meter, data)
 
 
 BOTH = (CMeter, Reference)

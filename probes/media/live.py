@@ -18,6 +18,7 @@ from probes.media import helper as capture_helper
 from probes.media.errors import CaptureError, CaptureUnavailable
 from probes.media.payload import Format
 from probes.media.rows import SecondRows, StreamRows
+from probes.media.sdp import Info, Infos, Names
 
 _HELPER_SECONDS = 10.0
 _SWEEP_SECONDS = 10  # what has not become a stream by then is forgotten
@@ -96,9 +97,9 @@ class LiveMeter:
             os.close(descriptor)
             raise CaptureUnavailable(f"capture on {self._interface}: {error.strerror or error}") from None
 
-    def announce(self, address: str, port: int, formats: Iterable[Format]) -> None:
+    def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
         """Tell what `address:port` calls its dynamic payload types; without it their clock is unknown."""
-        self._meter.announce(address, port, formats)
+        self._meter.announce(address, port, formats, info)
 
     def snapshot(self) -> StreamRows:
         """One row per stream, cumulative; what arrived in the last 50 ms may be missing."""
@@ -126,9 +127,14 @@ class LiveMeter:
         return self._meter.forget(rows)
 
     @property
-    def names(self) -> dict[tuple[int, int], str]:
+    def names(self) -> Names:
         """Codec names that were announced, for `stream_fields`."""
         return self._meter.names
+
+    @property
+    def infos(self) -> Infos:
+        """What the calls said, by `profile` of a row."""
+        return self._meter.infos
 
     @property
     def dropped(self) -> int:

@@ -13,6 +13,15 @@ class Kind(IntEnum):
     COMFORT_NOISE = 3  # RFC 3389
 
 
+class Law(IntEnum):
+    """How audio is coded that can be listened to (`enum audio_law` in csrc/audio.h)."""
+
+    NONE = 0
+    MU = 1
+    A = 2
+    SECURE = 3  # RFC 3711: nobody here has the key
+
+
 @dataclass(frozen=True)
 class Format:
     """One payload type: its number, the codec's name and the RTP clock (0: unknown)."""
@@ -21,6 +30,7 @@ class Format:
     codec: str
     clock_rate: int
     kind: Kind
+    law: Law = Law.NONE
 
 
 # RFC 3551 tables 4 and 5. G.722's RTP clock is 8000 (section 4.5.2); 19 was comfort noise before 13.
@@ -45,7 +55,12 @@ def kind_of(codec: str, clock_rate: int) -> Kind:
     return Kind.MEDIA if clock_rate else Kind.UNKNOWN
 
 
-STATIC = {number: Format(number, codec, clock, kind_of(codec, clock)) for number, (codec, clock) in _STATIC.items()}
+_LAWS = {"PCMU": Law.MU, "PCMA": Law.A}
+
+STATIC = {
+    number: Format(number, codec, clock, kind_of(codec, clock), _LAWS.get(codec, Law.NONE))
+    for number, (codec, clock) in _STATIC.items()
+}
 
 
 def announced(payload_type: int, codec: str, clock_rate: int) -> Format:
@@ -55,4 +70,4 @@ def announced(payload_type: int, codec: str, clock_rate: int) -> Format:
     """
     name = codec.upper()
     clock = {"OPUS": 48000, "G722": 8000}.get(name, clock_rate)
-    return Format(payload_type, codec, clock, kind_of(codec, clock))
+    return Format(payload_type, codec, clock, kind_of(codec, clock), _LAWS.get(name, Law.NONE))

@@ -1,28 +1,68 @@
-"""The little of SDP (RFC 8866) that a meter needs: where each side receives, and what it calls its payload types."""
+"""The little of SIP and SDP (RFC 3261, RFC 8866) that a meter needs.
+
+Where each side receives, what it calls its payload types, and which call that is.
+"""
 
 import ipaddress
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeAlias, get_args
 
-from probes.media.payload import STATIC, Format, announced
+from probes.media.payload import STATIC, Format, Law, announced
 
 Names: TypeAlias = dict[tuple[int, int], str]  # (announcement, payload type) → codec
+Infos: TypeAlias = "dict[int, Info]"  # announcement → what its call said
+Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
-_RTPMAP = re.compile(r"rtpmap:\s*(\d{1,3})\s+([A-Za-z0-9][A-Za-z0-9._+-]{0,63})/(\d{1,9})")
-_MEDIA = re.compile(r"(audio|video)\s+(\d{1,5})(?:/\d+)?\s+\S*RTP/\S+\s+(.*)")
+_RTPMAP = re.compile(r"rtpmap:\s*(\d{1,3})\s+([A-Za-z0-9][A-Za-z0-9._+-]{0,63})/(\d{1,9})", re.ASCII)
+_MEDIA = re.compile(r"(?:audio|video|text)\s+(\d{1,5})(?:/\d+)?\s+(\S*RTP/\S+)\s+(.*)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,3}", re.ASCII)
+_PTIME = re.compile(r"ptime:\s*(\d{1,4}(?:\.\d{1,6})?)\s*", re.ASCII)
+_MODE_SET = re.compile(r"fmtp:\s*(\d{1,3})\s(?:.*[\s;])?mode-set=([0-8])\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
+_DESCRIBED = re.compile(r"(application/sdp|multipart/)", re.IGNORECASE)
+_URI = re.compile(r"<([^<>]*)>|^([^;<>\"]*)")
 _MAX_PAYLOAD_TYPE = 127
 _MAX_PORT = 65535
+_MAX_TEXT = 256
+# RFC 4867 section 8.1: a set of one mode says at what rate AMR-WB is sent.
+_AMR_WB = ("6.60", "8.85", "12.65", "14.25", "15.85", "18.25", "19.85", "23.05", "23.85")
+_LONG = {"i": "call-id", "f": "from", "t": "to", "c": "content-type"}  # RFC 3261 section 7.3.3
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the call said of a stream: to the side that receives it."""
+
+    call_id: str | None = None
+    from_: str | None = None  # URIs of the dialogue, not of this message's sender
+    to: str | None = None
+    ptime_seconds: float | None = None
+    secure: bool = False  # SRTP
+    direction: Direction = "sendrecv"  # of the side that receives: sendonly is a caller on hold
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An address and port that receives RTP, and the formats announced for it."""
+    """An address and port that receives RTP, the formats announced for it, and the call it is in."""
 
     address: str
     port: int
     formats: tuple[Format, ...]
+    info: Info = Info()
+
+
+@dataclass
+class _Media:
+    """A media line (or what stands before the first), and what its attributes say."""
+
+    port: int = 0
+    numbers: list[int] = field(default_factory=list)
+    address: str = ""
+    maps: dict[int, Format] = field(default_factory=dict)
+    ptime: float | None = None
+    secure: bool = False
+    direction: Direction = "sendrecv"
 
 
 def endpoints(message: bytes) -> list[Endpoint]:
@@ -30,25 +70,82 @@ def endpoints(message: bytes) -> list[Endpoint]:
     head, found, body = message.partition(b"\r\n\r\n")
     if not found:
         head, found, body = message.partition(b"\n\n")
-    if not found or not re.search(rb"(?im)^(?:content-type|c)\s*:\s*(?:application/sdp|multipart/)", head):
+    if not found:
         return []
-    result: list[Endpoint] = []
-    session = address = ""
-    media: re.Match[str] | None = None
-    maps: dict[int, Format] = {}
-    for line in [*body.decode("utf-8", "replace").splitlines(), "m="]:
+    headers = _headers(head.decode("utf-8", "replace"))
+    kind = _DESCRIBED.match(headers.get("content-type", ""))
+    if not kind:
+        return []
+    lines = body.decode("utf-8", "replace").splitlines()
+    if kind[1].lower() == "multipart/":
+        lines = _part(lines)
+    call = Info(headers.get("call-id"), _uri(headers.get("from")), _uri(headers.get("to")))
+    merged: dict[tuple[str, int], Endpoint] = {}
+    for media in _media(lines):
+        _merge(merged, media, call)
+    return list(merged.values())
+
+
+def _headers(head: str) -> dict[str, str]:
+    """The header fields by their long names in lower case; the first of each, unfolded."""
+    fields: dict[str, str] = {}
+    for line in re.sub(r"\r?\n[ \t]+", " ", head).splitlines()[1:]:
+        name, found, value = line.partition(":")
+        name = name.strip().lower()
+        if found and (text := value.strip()[:_MAX_TEXT]):
+            fields.setdefault(_LONG.get(name, name), text)
+    return fields
+
+
+def _uri(value: str | None) -> str | None:
+    """The URI of a From or To, without the name and the tag."""
+    match = _URI.search(value) if value else None
+    return ((match[1] or match[2] or "").strip() or None) if match else None
+
+
+def _part(lines: list[str]) -> list[str]:
+    """The SDP among the parts of a body (RFC 2046 section 5.1): from its version to the next boundary."""
+    start = next((at for at, line in enumerate(lines) if line.startswith("v=0")), len(lines))
+    end = next((at for at in range(start, len(lines)) if lines[at].startswith("--")), len(lines))
+    return lines[start:end]
+
+
+def _media(lines: list[str]) -> Iterator[_Media]:
+    """The media lines that carry RTP; what the session says holds for each that says nothing else."""
+    session = current = _Media()
+    for line in lines:
         kind, _, value = line.partition("=")
+        value = value.strip()
         if kind == "m":
-            if media:
-                result.extend(_endpoint(media, address, maps))
-            media, address, maps = _MEDIA.match(value.strip()), session, {}
+            if current.port:
+                yield current
+            current = _Media(address=session.address, secure=session.secure, direction=session.direction)
+            if match := _MEDIA.fullmatch(value):
+                current.port = int(match[1])
+                current.secure |= "SAVP" in match[2]
+                current.numbers = [int(word) for word in match[3].split() if _NUMBER.fullmatch(word)]
         elif kind == "c":
-            address = _literal(value)
-            if media is None and not result:
-                session = address
-        elif kind == "a" and (named := _RTPMAP.match(value)) and int(named[1]) <= _MAX_PAYLOAD_TYPE:
-            maps[int(named[1])] = announced(int(named[1]), named[2], int(named[3]))
-    return result
+            current.address = _literal(value)
+        elif kind == "a":
+            _attribute(current, value)
+    if current.port:
+        yield current
+
+
+def _attribute(media: _Media, value: str) -> None:
+    if named := _RTPMAP.match(value):
+        if int(named[1]) <= _MAX_PAYLOAD_TYPE:
+            media.maps[int(named[1])] = announced(int(named[1]), named[2], int(named[3]))
+    elif ptime := _PTIME.fullmatch(value):
+        media.ptime = float(ptime[1]) / 1000 or None
+    elif value in get_args(Direction):
+        media.direction = value  # type: ignore[assignment] # it is one of them
+    elif value.startswith(("crypto:", "fingerprint:")):  # RFC 4568, RFC 5763
+        media.secure = True
+    elif mode := _MODE_SET.fullmatch(value):
+        entry = media.maps.get(int(mode[1]))
+        if entry and entry.codec.upper() == "AMR-WB":
+            media.maps[entry.payload_type] = replace(entry, codec=f"AMR-WB-{_AMR_WB[int(mode[2])]}")
 
 
 def _literal(value: str) -> str:
@@ -60,20 +157,49 @@ def _literal(value: str) -> str:
         return ""
 
 
-def _endpoint(media: re.Match[str], address: str, maps: dict[int, Format]) -> list[Endpoint]:
-    port = int(media[2])
-    if not address or not 0 < port <= _MAX_PORT:
-        return []
-    numbers = [int(word) for word in media[3].split() if word.isdecimal() and len(word) <= 3]  # noqa: PLR2004
-    formats = [maps.get(number) or STATIC.get(number) for number in dict.fromkeys(numbers)]
-    return [Endpoint(address, port, tuple(entry for entry in formats if entry is not None))]
+def _merge(merged: dict[tuple[str, int], Endpoint], media: _Media, call: Info) -> None:
+    """Take a media line; several may share one port (RFC 9143)."""
+    if not media.address or not 0 < media.port <= _MAX_PORT:
+        return
+    known = [media.maps.get(number) or STATIC.get(number) for number in dict.fromkeys(media.numbers)]
+    formats = [entry for entry in known if entry is not None]
+    if media.secure:
+        formats = [replace(entry, law=Law.SECURE) for entry in formats]
+    key = (media.address, media.port)
+    if before := merged.get(key):
+        taken = {entry.payload_type for entry in before.formats}
+        added = tuple(entry for entry in formats if entry.payload_type not in taken)
+        merged[key] = replace(before, formats=before.formats + added)
+    else:
+        info = replace(call, ptime_seconds=media.ptime, secure=media.secure, direction=media.direction)
+        merged[key] = Endpoint(media.address, media.port, tuple(formats), info)
 
 
 class Announcing(Protocol):
     """A meter that can be told what an endpoint calls its payload types."""
 
-    def announce(self, address: str, port: int, formats: Iterable[Format]) -> None:
-        """Take the formats that `address:port` receives."""
+    def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
+        """Take the formats that `address:port` receives, and the call it is in."""
+
+
+class Announced:
+    """What a meter was told, under the numbers (profiles) that it gave."""
+
+    def __init__(self) -> None:
+        self.names: Names = {}
+        self.infos: Infos = {}
+        self._last: dict[tuple[str, int], tuple[tuple[Format, ...], Info | None]] = {}
+
+    def is_news(self, address: str, port: int, formats: tuple[Format, ...], info: Info | None) -> bool:
+        """False where this is what the endpoint said last: messages come again, and on both sides of a proxy."""
+        return self._last.get((address, port)) != (formats, info)
+
+    def take(self, profile: int, address: str, port: int, formats: tuple[Format, ...], info: Info | None) -> None:
+        """Keep what was said under its number."""
+        self._last[address, port] = (formats, info)
+        self.names.update({(profile, entry.payload_type): entry.codec for entry in formats})
+        if info:
+            self.infos[profile] = info
 
 
 def packed(address: str) -> bytes:
@@ -85,4 +211,4 @@ def packed(address: str) -> bytes:
 def announce_sdp(meter: Announcing, message: bytes) -> None:
     """Tell the meter every endpoint in a SIP message."""
     for endpoint in endpoints(message):
-        meter.announce(endpoint.address, endpoint.port, endpoint.formats)
+        meter.announce(endpoint.address, endpoint.port, endpoint.formats, endpoint.info)

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from sereno.cli.rtp_watch import watch
+
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 _WORTH_A_BAR = 64 << 20  # octets: smaller files are read before a bar could be seen
 
 
-@app.callback(help="Measure RTP streams in captures.")
+@app.callback(help="Measure RTP streams, in captures or live.")
 def _group() -> None:
     pass
 
@@ -40,12 +42,13 @@ def analyze(
 
 
 def _analyze(path: Path, *, plc: bool) -> tuple[list[dict[str, Any]], str | None]:
-    from probes.media.meter import StreamMeter, meter_file
+    from probes.media.capture import meter_file
+    from probes.media.meter import StreamMeter
     from probes.media.report import streams_fields
 
     meter = StreamMeter()
     with _progress(path) as progress:
-        warning = meter_file(path, meter, progress)
+        warning = meter_file(path, meter, progress).warning
     overflow = meter.counters()["overflow"]
     if overflow:
         warning = f"{path}: {overflow} packets of streams beyond the first 1048576 are not counted"
@@ -102,3 +105,6 @@ def _cell(fields: dict[str, Any], key: str) -> str:
     if key.startswith("jitter"):
         return f"{1000 * value:.3f}"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+app.command(help="Every RTP stream on an interface, live, worst first.")(watch)

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from probes.media.meter import StreamMeter, feed_pcap
+from probes.media.capture import feed_capture
+from probes.media.meter import StreamMeter
 from probes.media.rtcp import rtcp_rows
 from tests.media_captures import START_NS, ethernet, pcap, udp4
 from tests.rtcp_packets import block, dlrr, reference_time, rr, sdes, sr, statistics, voip, xr
@@ -60,7 +61,7 @@ def both(tmp_path_factory):
     path = tmp_path_factory.mktemp("rtcp") / "call.pcap"
     path.write_bytes(data)
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(data), "call")
+    feed_capture(io.BytesIO(data), meter, "call")
     return path, {row.ssrc: row.fields for row in rtcp_rows(meter.core)}, meter
 
 
@@ -140,6 +141,6 @@ def test_cut_short_is_no_report_to_either(tmp_path):
     path.write_bytes(pcap([(START_NS, ethernet(udp4(B, A, cut)))]))
     assert tshark(path, "rtcp.length_check == 1", "rtcp.length_check") == []
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(path.read_bytes()), "cut")
+    feed_capture(io.BytesIO(path.read_bytes()), meter, "cut")
     assert meter.core.rtcp_counters()["damaged"] == 1
     assert rtcp_rows(meter.core) == []

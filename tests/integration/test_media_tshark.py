@@ -16,7 +16,8 @@ from itertools import pairwise
 
 import pytest
 
-from probes.media.meter import StreamMeter, meter_file
+from probes.media.capture import meter_file
+from probes.media.meter import StreamMeter
 from probes.media.report import stream_fields
 from tests.media_captures import START_NS, Rtp, rtp_pcap, shared_captures, stream
 
@@ -49,7 +50,7 @@ def read_tshark(text):
 
 def measure(path):
     meter = StreamMeter()
-    assert meter_file(path, meter) is None
+    assert meter_file(path, meter).warning is None
     found = [stream_fields(row, meter.names) for row in meter.snapshot()]
     return {(fields["src"], fields["dst"], fields["ssrc"]): fields for fields in found}
 

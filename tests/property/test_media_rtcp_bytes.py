@@ -6,7 +6,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.media.meter import StreamMeter, feed_pcap
+from probes.media.capture import feed_capture
+from probes.media.meter import StreamMeter
 from probes.media.reference_rtcp import ReferenceRtcp
 from probes.media.rtcp import rtcp_rows
 from probes.media.sdp import packed
@@ -102,7 +103,7 @@ class Both:
             if len(data) >= 2 and data[0] >> 6 == 2 and 192 <= data[1] <= 223:  # RFC 5761 section 4
                 self.reference.take(at_ns, packed(src[0]), src[1], packed(dst[0]), dst[1], data)
         self.meter = StreamMeter()
-        feed_pcap(self.meter, io.BytesIO(pcap(frames)), "made")
+        feed_capture(io.BytesIO(pcap(frames)), self.meter, "made")
 
     def agree(self):
         counters = self.meter.core.rtcp_counters()
@@ -137,8 +138,8 @@ def test_snapped_compounds(datagrams):
     for (here, there), data, at_hand in datagrams:
         whole, cut = StreamMeter(), StreamMeter()
         frame = (START_NS, ethernet(udp4(ENDS[here], ENDS[there], data)))
-        feed_pcap(whole, io.BytesIO(pcap([frame])), "whole")
-        feed_pcap(cut, io.BytesIO(pcap([frame], snaplen=42 + at_hand)), "cut")
+        feed_capture(io.BytesIO(pcap([frame])), whole, "whole")
+        feed_capture(io.BytesIO(pcap([frame], snaplen=42 + at_hand)), cut, "cut")
         if at_hand < len(data):
             assert cut.core.rtcp_counters()["whole"] == 0
         if whole.core.rtcp_counters()["whole"]:

@@ -83,12 +83,12 @@ def test_truncated_is_read_with_one_warning(capture):
     ("content", "message"),
     [
         (None, "No such file or directory"),
-        (b"", "empty, or shorter than a pcap header"),
-        (b"not a capture at all, is it", "not a pcap file"),
-        (b"\x0a\x0d\x0d\x0a" + bytes(40), "pcapng: convert it with"),
-        (b"\x1f\x8b\x08" + bytes(40), "compressed: gunzip it first"),
-        (rtp_pcap(stream(3)) + b"\xff" * 40, "damaged at octet"),
-        (pcap([], link_type=147), "link type 147 is not read"),
+        (b"", "empty: is the capture complete?"),
+        (b"not a capture at all, is it", "neither pcap nor pcapng"),
+        (b"\x0a\x0d\x0d\x0a" + bytes(40), "damaged at octet 0: a section header there has no byte order"),
+        (b"\x1f\x8b\x08" + bytes(40), "its gzip data are"),
+        (rtp_pcap([]) + b"\xff" * 40, "damaged at octet 24"),
+        (pcap([], link_type=147), "link type 147 (USER0) is not read"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_status_2(tmp_path, content, message):
@@ -105,4 +105,4 @@ def test_what_cannot_be_read_is_one_line_and_status_2(tmp_path, content, message
 def test_a_directory_is_refused(tmp_path):
     done = rtp(tmp_path)
     assert done.returncode == 2
-    assert b"not a regular file" in done.stderr
+    assert b"a directory: give a capture file" in done.stderr

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probes.media import reference
+from probes.media import reference, reference_capture
+from probes.media.capture import feed_capture, meter_file
 from probes.media.errors import CaptureError
-from probes.media.meter import StreamMeter, feed_pcap, meter_file
+from probes.media.meter import StreamMeter
 from probes.media.payload import announced
 from probes.media.report import stream_fields, streams_fields
 from tests.media_captures import DST, SRC, START_NS, Rtp, ethernet, frame, pcap, rtp_pcap, stream, udp4
@@ -22,7 +23,7 @@ class CMeter:
         self.meter = StreamMeter()
 
     def feed(self, data):
-        return feed_pcap(self.meter, io.BytesIO(data), "test.pcap") is not None
+        return feed_capture(io.BytesIO(data), self.meter, "test.pcap").warning is not None
 
 
 class Reference:
@@ -30,7 +31,7 @@ class Reference:
         self.meter = reference.ReferenceMeter()
 
     def feed(self, data):
-        return reference.feed_pcap(self.meter, data)
+        return reference_capture.feed_pcap(self.meter, data)
 
 
 @pytest.fixture(params=[CMeter, Reference])
@@ -386,10 +387,10 @@ def test_what_is_no_pcap_is_refused(meter, data):
         meter.feed(data)
 
 
-def test_impossible_record_is_refused(meter):
+def test_impossible_record_ends_the_reading_with_a_warning(meter):
     data = rtp_pcap(stream(5)) + struct.pack("<IIII", 1, 1, 0x7FFFFFFF, 0x7FFFFFFF) + bytes(100)
-    with pytest.raises(CaptureError, match="damaged at octet"):
-        meter.feed(data)
+    assert meter.feed(data) is True
+    assert meter.meter.snapshot()["packets"].tolist() == [5]
 
 
 def test_unknown_link_type_is_named():
@@ -402,7 +403,7 @@ def test_file_is_read_in_pieces(tmp_path):
     path.write_bytes(rtp_pcap(stream(3000)))
     seen = []
     meter = StreamMeter()
-    assert meter_file(path, meter, seen.append) is None
+    assert meter_file(path, meter, seen.append).warning is None
     assert meter.snapshot()["packets"].tolist() == [3000]
     assert len(seen) > 2
     assert seen[-1] == path.stat().st_size
@@ -425,7 +426,7 @@ class _Pipe(io.RawIOBase):
 @pytest.mark.parametrize("most", [1, 23, 1000])
 def test_a_pipe_that_drips(most):
     meter = StreamMeter()
-    assert feed_pcap(meter, _Pipe(rtp_pcap(stream(100)), most), "x") is None
+    assert feed_capture(_Pipe(rtp_pcap(stream(100)), most), meter, "x").warning is None
     assert meter.snapshot()["packets"].tolist() == [100]
 
 
@@ -433,20 +434,20 @@ def test_records_larger_than_a_piece():
     meter = StreamMeter()
     large = (START_NS, ethernet(bytes(900_000), ethertype=0x88B5))
     frames = [item for p in stream(10) for item in (large, frame(p))]
-    assert feed_pcap(meter, io.BytesIO(pcap(frames, snaplen=1 << 20)), "x") is None
+    assert feed_capture(io.BytesIO(pcap(frames, snaplen=1 << 20)), meter, "x").warning is None
     assert meter.snapshot()["packets"].tolist() == [10]
 
 
 def test_forget_and_reuse():
     meter = StreamMeter()
     many = [p for ssrc in range(500) for p in stream(3, ssrc=ssrc)]
-    feed_pcap(meter, io.BytesIO(rtp_pcap(many)), "x")
+    feed_capture(io.BytesIO(rtp_pcap(many)), meter, "x")
     rows = meter.snapshot()
     odd = rows[rows["ssrc"] % 2 == 1]
     assert meter.forget(odd) == 250
     assert meter.forget(odd) == 0
     assert sorted(meter.snapshot()["ssrc"].tolist()) == list(range(0, 500, 2))
-    feed_pcap(meter, io.BytesIO(rtp_pcap([p for ssrc in range(500) for p in stream(3, ssrc=ssrc)])), "x")
+    feed_capture(io.BytesIO(rtp_pcap([p for ssrc in range(500) for p in stream(3, ssrc=ssrc)])), meter, "x")
     counts = {int(r["ssrc"]): int(r["packets"]) for r in meter.snapshot()}
     assert counts == {ssrc: 3 if ssrc % 2 else 6 for ssrc in range(500)}
     assert len(set(meter.snapshot()["id"].tolist())) == 500
@@ -454,21 +455,21 @@ def test_forget_and_reuse():
 
 def test_limit_of_streams_is_counted():
     meter = StreamMeter(max_streams=10)
-    feed_pcap(meter, io.BytesIO(rtp_pcap([p for ssrc in range(12) for p in stream(3, ssrc=ssrc)])), "x")
+    feed_capture(io.BytesIO(rtp_pcap([p for ssrc in range(12) for p in stream(3, ssrc=ssrc)])), meter, "x")
     assert len(meter.snapshot()) == 10
     assert meter.counters()["overflow"] == 6
 
 
 def test_sweep_drops_only_what_never_became_a_stream():
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(rtp_pcap(stream(3) + stream(1, ssrc=5))), "x")
+    feed_capture(io.BytesIO(rtp_pcap(stream(3) + stream(1, ssrc=5))), meter, "x")
     assert meter.core.sweep(START_NS + 10**12) == 1
     assert len(meter.snapshot()) == 1
 
 
 def test_snapshot_is_a_copy_that_can_be_written():
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(rtp_pcap(stream(3))), "x")
+    feed_capture(io.BytesIO(rtp_pcap(stream(3))), meter, "x")
     rows = meter.snapshot()
     rows["packets"] = 99
     assert meter.snapshot()["packets"].tolist() == [3]
@@ -484,7 +485,7 @@ def test_many_rows_together_say_the_same_as_one_by_one():
         for i, p in enumerate(stream(60, ssrc=100 * ssrc + len(gone), payload_type=payload_type))
         if i not in gone
     ]
-    feed_pcap(meter, io.BytesIO(rtp_pcap(packets)), "x")
+    feed_capture(io.BytesIO(rtp_pcap(packets)), meter, "x")
     for plc in (True, False):
         together = streams_fields(meter.snapshot(), meter.names, plc=plc)
         alone = {f["ssrc"]: f for f in (stream_fields(row, meter.names, plc=plc) for row in meter.snapshot())}
@@ -501,7 +502,7 @@ def test_many_rows_together_say_the_same_as_one_by_one():
 
 def test_every_field_is_documented():
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(rtp_pcap(stream(5))), "x")
+    feed_capture(io.BytesIO(rtp_pcap(stream(5))), meter, "x")
     (fields,) = streams_fields(meter.snapshot())
     words = (Path(__file__).parents[2] / "docs" / "media.md").read_text(encoding="utf-8")
     assert [name for name in fields if f"`{name}`" not in words] == []

@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from probes.media.meter import StreamMeter, feed_pcap
+from probes.media.capture import feed_capture
+from probes.media.meter import StreamMeter
 from probes.media.reference_rtcp import ReferenceRtcp, Way
 from probes.media.rtcp import rtcp_fields, rtcp_rows
 from probes.media.sdp import packed
@@ -32,7 +33,9 @@ def units(seconds):
 def same(told, expected):
     """Equal, and numbers to a nanosecond."""
     if isinstance(expected, dict):
-        return isinstance(told, dict) and told.keys() == expected.keys() and all(same(told[k], expected[k]) for k in told)
+        return (
+            isinstance(told, dict) and told.keys() == expected.keys() and all(same(told[k], expected[k]) for k in told)
+        )
     if isinstance(expected, float) and told is not None:
         return abs(told - expected) <= 2e-9 + 1e-9 * abs(expected)
     return told == expected
@@ -50,7 +53,7 @@ class Seen:
             self.reference.take(START_NS + at_ns, packed(source[0]), source[1], packed(target[0]), target[1], data)
         frames.sort(key=lambda one: one[0])
         self.meter = StreamMeter()
-        feed_pcap(self.meter, io.BytesIO(pcap(frames, snaplen=snaplen)), "made")
+        feed_capture(io.BytesIO(pcap(frames, snaplen=snaplen)), self.meter, "made")
         self.counters = self.meter.core.rtcp_counters()
 
     def fields(self):
@@ -103,7 +106,7 @@ def test_jitter_of_an_unknown_clock_is_unknown():
     meter = StreamMeter()
     frames = [frame(p) for p in stream(9, src=A, dst=B, ssrc=SSRC, payload_type=96)]
     frames.append((START_NS + 10**9, ethernet(udp4(B_RTCP, A_RTCP, rr(THEIRS, block(SSRC, jitter=80, lost=1))))))
-    feed_pcap(meter, io.BytesIO(pcap(frames)), "made")
+    feed_capture(io.BytesIO(pcap(frames)), meter, "made")
     told = rtcp_fields(meter.core, meter.snapshot()[0].tobytes())
     assert told is not None
     assert told["lost"] == 1
@@ -163,7 +166,7 @@ def test_streams_of_one_ssrc_between_two_hosts_keep_apart():
         (START_NS + 10**9, ethernet(udp4(src, dst, rr(THEIRS, block(SSRC, lost=lost))))) for src, dst, lost in said
     ]
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(pcap(sorted(frames, key=lambda one: one[0]))), "made")
+    feed_capture(io.BytesIO(pcap(sorted(frames, key=lambda one: one[0]))), meter, "made")
     told = {int(row["src_port"]): rtcp_fields(meter.core, row.tobytes()) for row in meter.snapshot()}
     assert {port: fields and fields["lost"] for port, fields in told.items()} == {20000: 1, 22000: 2}
 
@@ -350,7 +353,7 @@ def test_the_table_is_bounded_and_swept():
     frames = [
         (START_NS + i * MS, ethernet(udp4(B_RTCP, A_RTCP, rr(THEIRS, block(1000 + i, lost=i))))) for i in range(50)
     ]
-    feed_pcap(meter, io.BytesIO(pcap(frames)), "made")
+    feed_capture(io.BytesIO(pcap(frames)), meter, "made")
     counters = meter.core.rtcp_counters()
     assert (counters["whole"], counters["overflow"], len(rtcp_rows(meter.core))) == (50, 42, 8)
     assert meter.core.rtcp_sweep(START_NS + 3 * MS) == 3
@@ -366,7 +369,7 @@ def test_many_ports_of_one_ssrc_do_not_slow_it_down():
         for i in range(20000)
     ]
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(pcap(frames)), "made")
+    feed_capture(io.BytesIO(pcap(frames)), meter, "made")
     assert len(rtcp_rows(meter.core)) == 8
     assert sum(row.fields["reports"] for row in rtcp_rows(meter.core)) == 20000
 
@@ -382,7 +385,7 @@ def test_ipv6():
         (START_NS + 50 * MS, ethernet(udp6(b, a, rr(THEIRS, block(SSRC, lsr=middle(NTP)))), ethertype=0x86DD)),
     ]
     meter = StreamMeter()
-    feed_pcap(meter, io.BytesIO(pcap(frames)), "made")
+    feed_capture(io.BytesIO(pcap(frames)), meter, "made")
     (row,) = rtcp_rows(meter.core)
     assert (row.src, row.dst) == ("[2001:db8::1]:5004", "[2001:db8::2]:6004")
     assert row.fields["round_trip_last_seconds"] == pytest.approx(0.05)

@@ -24,7 +24,7 @@ typedef struct {
     PyTypeObject *meter_type;
 } module_state;
 
-extern PyType_Spec bind_meter_spec, bind_pcap_spec, bind_ring_spec, bind_report_spec;
+extern PyType_Spec bind_meter_spec, bind_capture_spec, bind_ring_spec, bind_report_spec;
 
 /* Frees an instance of a heap type. */
 void bind_destroy(PyObject *self);
@@ -40,5 +40,7 @@ PyObject *bind_rtcp_rows(PyObject *meter, PyObject *ignored);
 PyObject *bind_rtcp_sweep(PyObject *meter, PyObject *before_ns);
 PyObject *bind_rtcp_counters(PyObject *meter, PyObject *ignored);
 PyObject *bind_frame_counters(const frame_counters *c);
+/* Functions of the module. */
+PyObject *bind_link_known(PyObject *module, PyObject *number);
 
 #endif

@@ -28,8 +28,8 @@ MeterObject *bind_owner(PyTypeObject *type, PyObject *argument) {
 }
 
 PyObject *bind_frame_counters(const frame_counters *c) {
-    return Py_BuildValue("{sK,sK,sK,sK}", "frames", c->frames, "not_udp", c->not_udp, "fragments", c->fragments, "damaged",
-                         c->damaged);
+    return Py_BuildValue("{sK,sK,sK,sK,sK}", "frames", c->frames, "not_udp", c->not_udp, "fragments", c->fragments, "damaged",
+                         c->damaged, "unread", c->unread);
 }
 
 #define ROW(name, format) {#name, format, offsetof(stream_row, name)}
@@ -91,7 +91,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
 }
 
 static int module_exec(PyObject *module) {
-    static PyType_Spec *const others[] = {&bind_pcap_spec, &bind_ring_spec, &bind_report_spec};
+    static PyType_Spec *const others[] = {&bind_capture_spec, &bind_ring_spec, &bind_report_spec};
     module_state *state = PyModule_GetState(module);
     state->meter_type = add_type(module, &bind_meter_spec);
     if (!state->meter_type) return -1;
@@ -123,11 +123,17 @@ static int module_clear(PyObject *module) {
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}};
 
+static PyMethodDef module_methods[] = {
+    {"link_known", bind_link_known, METH_O, "link_known($module, link_type, /)\n--\n\nAre captures of this link type read?"},
+    {NULL, NULL, 0, NULL},
+};
+
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "probes.media._meter",
     .m_doc = "The RTP meter in C.",
     .m_size = sizeof(module_state),
+    .m_methods = module_methods,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

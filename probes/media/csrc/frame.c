@@ -4,8 +4,10 @@
 enum {
     LINK_NULL = 0,
     LINK_ETHERNET = 1,
+    LINK_PPP = 9,
     LINK_RAW_BSD = 12,
     LINK_RAW_OPENBSD = 14,
+    LINK_PPP_HDLC = 50,
     LINK_RAW = 101,
     LINK_LOOP = 108,
     LINK_LINUX_SLL = 113,
@@ -14,132 +16,257 @@ enum {
     LINK_LINUX_SLL2 = 276,
 };
 
-enum { ETHER_IPV4 = 0x0800, ETHER_IPV6 = 0x86DD, ETHER_VLAN = 0x8100, ETHER_QINQ = 0x88A8, ETHER_QINQ_OLD = 0x9100 };
-enum { PROTOCOL_UDP = 17 };
+enum {
+    ETHER_IPV4 = 0x0800,
+    ETHER_IPV6 = 0x86DD,
+    ETHER_VLAN = 0x8100,
+    ETHER_QINQ = 0x88A8,
+    ETHER_QINQ_OLD = 0x9100,
+    ETHER_MPLS = 0x8847,
+    ETHER_MPLS_UPSTREAM = 0x8848,
+    ETHER_PPPOE = 0x8864,
+    ETHER_LEAST = 0x0600, /* below this it is a length (IEEE 802.3) */
+};
 
-static uint16_t be16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
+enum { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057 };
+
+enum {
+    PROTOCOL_HOP_BY_HOP = 0,
+    PROTOCOL_TCP = 6,
+    PROTOCOL_UDP = 17,
+    PROTOCOL_ROUTING = 43,
+    PROTOCOL_FRAGMENT = 44,
+    PROTOCOL_AH = 51,
+    PROTOCOL_DESTINATION = 60,
+    PROTOCOL_MOBILITY = 135,
+    PROTOCOL_HIP = 139,
+    PROTOCOL_SHIM6 = 140,
+};
+
+enum { MOST_EXTENSIONS = 16 };
 
 bool frame_link_known(uint32_t link_type) {
     switch (link_type) {
-    case LINK_NULL: case LINK_ETHERNET: case LINK_RAW_BSD: case LINK_RAW_OPENBSD: case LINK_RAW: case LINK_LOOP:
-    case LINK_LINUX_SLL: case LINK_IPV4: case LINK_IPV6: case LINK_LINUX_SLL2: return true;
+    case LINK_NULL: case LINK_ETHERNET: case LINK_PPP: case LINK_RAW_BSD: case LINK_RAW_OPENBSD: case LINK_PPP_HDLC:
+    case LINK_RAW: case LINK_LOOP: case LINK_LINUX_SLL: case LINK_IPV4: case LINK_IPV6: case LINK_LINUX_SLL2: return true;
     default: return false;
     }
 }
 
-/* Octets before the IP header; 0 with *ip false: not IP. */
-static uint32_t link_header(uint32_t link_type, const uint8_t *frame, uint32_t captured, bool *ip) {
+/* ---- link layer: octets before the IP header; NOT_IP: something else ------------------------------------------------ */
+
+#define NOT_IP UINT32_MAX
+
+static uint32_t behind_ppp(const uint8_t *frame, uint32_t captured, uint32_t at) {
+    if (captured < at + 2) return NOT_IP;
+    uint16_t protocol = frame_be16(frame + at);
+    return protocol == PPP_IPV4 || protocol == PPP_IPV6 ? at + 2 : NOT_IP;
+}
+
+/* RFC 3032: four octets a label, the last one marked; behind it the packet tells itself by its version. */
+static uint32_t behind_labels(const uint8_t *frame, uint32_t captured, uint32_t at) {
+    while (captured > at + 4) {
+        at += 4;
+        if (frame[at - 2] & 1) return frame[at] >> 4 == 4 || frame[at] >> 4 == 6 ? at : NOT_IP;
+    }
+    return NOT_IP;
+}
+
+/* `next`: what follows an EtherType of this value; tags, labels and PPPoE (RFC 2516) may come before IP does. */
+static uint32_t behind_ethertype(const uint8_t *frame, uint32_t captured, uint16_t type, uint32_t next) {
+    while (type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD) {
+        next += 4; /* priority and VLAN, and the next EtherType */
+        if (captured < next) return NOT_IP;
+        type = frame_be16(frame + next - 2);
+    }
+    if (type == ETHER_IPV4 || type == ETHER_IPV6) return next;
+    if (type == ETHER_PPPOE) return behind_ppp(frame, captured, next + 6);
+    if (type == ETHER_MPLS || type == ETHER_MPLS_UPSTREAM) return behind_labels(frame, captured, next);
+    /* IEEE 802.2 SNAP: DSAP, SSAP, control, three octets of zero, EtherType */
+    if (type < ETHER_LEAST && captured >= next + 8 && frame_be32(frame + next) == 0xaaaa0300 && !frame_be16(frame + next + 4)) {
+        type = frame_be16(frame + next + 6);
+        return type == ETHER_IPV4 || type == ETHER_IPV6 ? next + 8 : NOT_IP;
+    }
+    return NOT_IP;
+}
+
+static uint32_t link_header(uint32_t link_type, const uint8_t *frame, uint32_t captured) {
     uint32_t at;
-    uint16_t type;
-    *ip = false;
     switch (link_type) {
-    case LINK_NULL:
-    case LINK_LOOP:
-        /* A family in the capturing host's order or the network's; the IP header's own version decides. */
-        *ip = captured > 4;
-        return 4;
+    /* A family in the capturing host's order or the network's; the IP header's own version decides. */
+    case LINK_NULL: case LINK_LOOP: return captured > 4 ? 4 : NOT_IP;
     case LINK_ETHERNET: at = 12; break;
     case LINK_LINUX_SLL: at = 14; break;
-    case LINK_LINUX_SLL2:
-        if (captured < 20) return 0;
-        type = be16(frame);
-        *ip = type == ETHER_IPV4 || type == ETHER_IPV6;
-        return 20;
-    default: /* raw */ *ip = captured > 0; return 0;
+    case LINK_LINUX_SLL2: return captured < 20 ? NOT_IP : behind_ethertype(frame, captured, frame_be16(frame), 20);
+    case LINK_PPP: case LINK_PPP_HDLC: /* RFC 1662: address and control may be left out */
+        at = captured >= 2 && frame_be16(frame) == 0xff03 ? 2 : 0;
+        return behind_ppp(frame, captured, at);
+    default: /* raw */ return captured > 0 ? 0 : NOT_IP;
     }
-    if (captured < at + 2) return 0;
-    type = be16(frame + at);
-    while (type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD) {
-        at += 4;
-        if (captured < at + 2) return 0;
-        type = be16(frame + at);
-    }
-    *ip = type == ETHER_IPV4 || type == ETHER_IPV6;
-    return at + 2;
+    if (captured < at + 2) return NOT_IP;
+    return behind_ethertype(frame, captured, frame_be16(frame + at), at + 2);
 }
 
-static bool udp(const uint8_t *at, uint32_t captured, uint32_t room, datagram *d, frame_counters *c) {
-    uint32_t length;
-    if (captured < 8 || (length = be16(at + 4)) < 8) {
-        c->damaged++;
-        return false;
-    }
-    d->src_port = be16(at);
-    d->dst_port = be16(at + 2);
-    d->payload = at + 8;
+/* ---- transport ------------------------------------------------------------------------------------------------------ */
+
+/* What an IP header says of what follows it. */
+typedef struct {
+    const uint8_t *at;
+    uint32_t captured; /* octets at hand, without the link's padding */
+    uint32_t room;     /* octets that the IP packet has */
+    bool sized;        /* is room known? Segmentation offload leaves the length empty */
+    uint8_t protocol;
+} ip_payload;
+
+static frame_kind damaged(frame_counters *c) {
+    c->damaged++;
+    return FRAME_NONE;
+}
+
+static frame_kind udp(const ip_payload *p, datagram *d, const frame_part *part, frame_counters *c) {
+    uint32_t length, captured = p->captured;
+    if (captured < 8 || (length = frame_be16(p->at + 4)) < 8) return damaged(c);
+    /* Longer than its IP packet is a lie, unless the packet is the first of several fragments. */
+    if (p->sized && !part->fragment && length > p->room) length = p->room;
+    d->src_port = frame_be16(p->at);
+    d->dst_port = frame_be16(p->at + 2);
+    d->payload = p->at + 8;
     d->length = length - 8;
-    if (captured > length) captured = length; /* Ethernet pads short frames */
-    d->captured = captured - 8;
-    if (length > room) d->length = d->captured; /* a first fragment: what is here */
-    return true;
+    d->captured = (captured < length ? captured : length) - 8;
+    return FRAME_UDP;
 }
 
-static bool ipv4(const uint8_t *ip, uint32_t captured, datagram *d, frame_counters *c) {
-    uint32_t header = (uint32_t)(ip[0] & 0x0f) * 4;
-    if (captured < 20 || header < 20 || captured < header) {
-        c->damaged++;
-        return false;
-    }
-    if (ip[9] != PROTOCOL_UDP) {
-        c->not_udp++;
-        return false;
-    }
-    if (be16(ip + 6) & 0x1fff) {
+static frame_kind tcp(const ip_payload *p, datagram *d, frame_part *part, frame_counters *c) {
+    c->not_udp++;
+    uint32_t header;
+    if (part->fragment || p->captured < 20 || (header = (uint32_t)(p->at[12] >> 4) * 4) < 20 || p->captured < header ||
+        p->room < header)
+        return FRAME_NONE;
+    d->src_port = frame_be16(p->at);
+    d->dst_port = frame_be16(p->at + 2);
+    part->number = frame_be32(p->at + 4);
+    part->begins = p->at[13] & 2;
+    d->payload = p->at + header;
+    d->captured = p->captured - header;
+    d->length = p->room - header;
+    return FRAME_TCP;
+}
+
+static frame_kind transport(const ip_payload *p, datagram *d, frame_part *part, frame_counters *c) {
+    if (part->fragment) {
         c->fragments++;
-        return false;
+        if (part->offset && p->protocol == PROTOCOL_UDP && part->offset >= 8) {
+            part->offset -= 8;
+            d->payload = p->at;
+            d->captured = p->captured;
+            d->length = p->room;
+            return FRAME_FRAGMENT;
+        }
+        if (part->offset) return FRAME_NONE;
     }
-    uint32_t total = be16(ip + 2);
-    if (total == 0) total = captured; /* segmentation offload leaves it empty */
-    if (total < header) {
-        c->damaged++;
-        return false;
-    }
+    if (p->protocol == PROTOCOL_UDP) return udp(p, d, part, c);
+    if (p->protocol == PROTOCOL_TCP) return tcp(p, d, part, c);
+    c->not_udp++;
+    return FRAME_NONE;
+}
+
+static frame_kind ipv4(const uint8_t *ip, uint32_t captured, datagram *d, frame_part *part, frame_counters *c) {
+    uint32_t header = (uint32_t)(ip[0] & 0x0f) * 4;
+    if (captured < 20 || header < 20 || captured < header) return damaged(c);
+    uint32_t total = frame_be16(ip + 2), bits = frame_be16(ip + 6);
+    ip_payload p = {.at = ip + header, .sized = total != 0, .protocol = ip[9]};
+    if (!total) total = captured;
+    if (total < header) return damaged(c);
     d->family = 4;
     d->dscp = ip[1] >> 2;
     d->src = ip + 12;
     d->dst = ip + 16;
-    if (captured > total) captured = total;
-    return udp(ip + header, captured - header, total - header, d, c);
+    p.captured = (captured < total ? captured : total) - header;
+    p.room = total - header;
+    part->fragment = bits & 0x3fff; /* more fragments, or an offset */
+    if (part->fragment) {
+        part->number = frame_be16(ip + 4);
+        part->offset = (bits & 0x1fff) * 8;
+        part->last = !(bits & 0x2000);
+    }
+    return transport(&p, d, part, c);
 }
 
-static bool ipv6(const uint8_t *ip, uint32_t captured, datagram *d, frame_counters *c) {
-    if (captured < 40) {
-        c->damaged++;
-        return false;
+/* RFC 8200 section 4: passes over the extension headers; false: they are cut off, or have no end. */
+static bool skip_extensions(ip_payload *p, frame_part *part) {
+    for (int i = 0; i < MOST_EXTENSIONS; i++) {
+        uint32_t size;
+        switch (p->protocol) {
+        case PROTOCOL_HOP_BY_HOP: case PROTOCOL_ROUTING: case PROTOCOL_DESTINATION: case PROTOCOL_MOBILITY:
+        case PROTOCOL_HIP: case PROTOCOL_SHIM6: case PROTOCOL_FRAGMENT: case PROTOCOL_AH: break;
+        default: return true;
+        }
+        if (p->captured < 8) return false;
+        size = ((uint32_t)p->at[1] + 1) * 8;
+        if (p->protocol == PROTOCOL_AH) size = ((uint32_t)p->at[1] + 2) * 4; /* RFC 4302 section 2.2 */
+        if (p->protocol == PROTOCOL_FRAGMENT) {
+            uint32_t bits = frame_be16(p->at + 2);
+            size = 8;
+            part->fragment = bits & 0xfff9; /* all zero: an "atomic fragment" (RFC 6946) is whole */
+            part->offset = bits & 0xfff8;
+            part->last = !(bits & 1);
+            part->number = frame_be32(p->at + 4);
+        }
+        if (p->captured < size || p->room < size) return false;
+        p->protocol = p->at[0];
+        p->at += size;
+        p->captured -= size;
+        p->room -= size;
+        if (part->fragment && part->offset) return true; /* what follows is a piece of something */
     }
-    if (ip[6] != PROTOCOL_UDP) { /* extension headers are not followed */
-        c->not_udp++;
-        return false;
-    }
-    uint32_t length = be16(ip + 4);
+    return false;
+}
+
+static frame_kind ipv6(const uint8_t *ip, uint32_t captured, datagram *d, frame_part *part, frame_counters *c) {
+    if (captured < 40) return damaged(c);
+    uint32_t length = frame_be16(ip + 4);
+    ip_payload p = {.at = ip + 40, .captured = captured - 40, .room = length, .sized = length != 0, .protocol = ip[6]};
+    if (!length) p.room = p.captured; /* offload, or a jumbogram (RFC 2675) */
+    if (p.captured > p.room) p.captured = p.room;
     d->family = 6;
     d->dscp = (uint8_t)((ip[0] << 4 | ip[1] >> 4) & 0xff) >> 2;
     d->src = ip + 8;
     d->dst = ip + 24;
-    captured -= 40;
-    if (captured > length) captured = length;
-    return udp(ip + 40, captured, length, d, c);
+    part->fragment = false;
+    if (!skip_extensions(&p, part)) return damaged(c);
+    return transport(&p, d, part, c);
 }
 
-bool frame_ip_datagram(const uint8_t *ip, uint32_t captured, datagram *d, frame_counters *c) {
-    if (captured < 1) {
-        c->damaged++;
-        return false;
-    }
+static frame_kind ip_read(const uint8_t *ip, uint32_t captured, datagram *d, frame_part *part, frame_counters *c) {
+    if (captured < 1) return damaged(c);
     switch (ip[0] >> 4) {
-    case 4: return ipv4(ip, captured, d, c);
-    case 6: return ipv6(ip, captured, d, c);
-    default: c->not_udp++; return false;
+    case 4: return ipv4(ip, captured, d, part, c);
+    case 6: return ipv6(ip, captured, d, part, c);
+    default: c->not_udp++; return FRAME_NONE;
     }
+}
+
+frame_kind frame_read(uint32_t link_type, const uint8_t *frame, uint32_t captured, datagram *d, frame_part *part,
+                      frame_counters *c) {
+    c->frames++;
+    if (!frame_link_known(link_type)) {
+        c->unread++;
+        return FRAME_NONE;
+    }
+    uint32_t at = link_header(link_type, frame, captured);
+    if (at == NOT_IP) {
+        c->not_udp++;
+        return FRAME_NONE;
+    }
+    return ip_read(frame + at, captured - at, d, part, c);
 }
 
 bool frame_datagram(uint32_t link_type, const uint8_t *frame, uint32_t captured, datagram *d, frame_counters *c) {
-    bool ip;
-    c->frames++;
-    uint32_t at = link_header(link_type, frame, captured, &ip);
-    if (!ip) {
-        c->not_udp++;
-        return false;
-    }
-    return frame_ip_datagram(frame + at, captured - at, d, c);
+    frame_part part;
+    return frame_read(link_type, frame, captured, d, &part, c) == FRAME_UDP;
+}
+
+bool frame_ip_datagram(const uint8_t *ip, uint32_t captured, datagram *d, frame_counters *c) {
+    frame_part part;
+    return ip_read(ip, captured, d, &part, c) == FRAME_UDP;
 }

@@ -1,33 +1,35 @@
-/* Classic pcap in memory, read record by record into a meter. */
+/* Classic pcap: a header, then records (pcap-savefile(5)). */
 #ifndef SERENO_PCAP_H
 #define SERENO_PCAP_H
 
-#include "frame.h"
+#include "capture.h"
 
-typedef enum {
-    PCAP_BUDGET,    /* the budget is used up: call again */
-    PCAP_END,       /* the buffer ends with a whole record */
-    PCAP_PARTIAL,   /* the buffer ends inside a record */
-    PCAP_DAMAGED,   /* a record claims an impossible length */
-    PCAP_SIP,       /* a SIP message is at `message`: look at it, then call again */
-    PCAP_MEMORY,
-} pcap_stop;
+enum { PCAP_HEADER = 24, PCAP_RECORD = 16 };
 
-typedef enum { PCAP_OK, PCAP_SHORT, PCAP_NOT, PCAP_NG, PCAP_COMPRESSED, PCAP_LINK } pcap_opening;
+/* Is this classic pcap? `length` is 4 or more; the rest of the header may be missing. */
+bool pcap_recognise(capture_reader *r, const uint8_t *buffer);
+/* Takes the header, which is at hand. */
+void pcap_open(capture_reader *r, const uint8_t *buffer);
 
-typedef struct {
-    bool swapped, nanoseconds;
-    uint32_t link_type;
-    frame_counters counters;
-    const uint8_t *message; /* after PCAP_SIP */
-    uint32_t message_length;
-} pcap_reader;
-
-enum { PCAP_FILE_HEADER = 24, PCAP_RECORD_HEADER = 16, PCAP_MAX_RECORD = 1 << 20 };
-
-pcap_opening pcap_open(pcap_reader *r, const uint8_t *buffer, size_t length);
-
-/* Reads records from *offset on until `budget` octets, the end, or a SIP message; *offset is then the next record. */
-pcap_stop pcap_feed(pcap_reader *r, meter *m, const uint8_t *buffer, size_t length, size_t *offset, size_t budget);
+static inline record_kind pcap_next(capture_reader *r, const uint8_t *buffer, size_t length, size_t *at,
+                                    capture_record *out) {
+    const uint8_t *record = buffer + *at;
+    size_t rest = length - *at;
+    if (rest < r->record_header) return RECORD_PARTIAL;
+    uint32_t captured = capture_load32(r, record + 8);
+    if (captured > CAPTURE_MAX_RECORD) {
+        r->damage = "a record there claims an impossible length";
+        return RECORD_DAMAGED;
+    }
+    if (captured > rest - r->record_header) return RECORD_PARTIAL;
+    *at += r->record_header + captured;
+    out->frame = record + r->record_header;
+    out->captured = captured;
+    out->link_type = r->link_type;
+    out->time_ns = capture_clamp((int64_t)capture_load32(r, record) * 1000000000 +
+                                 (int64_t)capture_load32(r, record + 4) * r->unit_ns);
+    r->snapped += captured < capture_load32(r, record + 12);
+    return RECORD_FRAME;
+}
 
 #endif
