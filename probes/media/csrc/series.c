@@ -97,10 +97,11 @@ void series_mend(stream_tables *t, stream *s, uint64_t position, uint64_t old_ba
 
 void series_mark_burst(stream_tables *t, stream *s, uint64_t first, uint64_t last) {
     if (!t->options.series) return;
-    if ((int32_t)((uint32_t)last - s->second_first) >= 0) s->state |= STATE_SECOND_BURST;
-    for (second_record *r = second_of(t, s, last); r; r = record_at(t, r->before)) {
-        r->row.flags |= 1;
-        if (!begins_after(r, first)) return;
+    uint32_t ends = s->second_first; /* of the second before: positions are its own up to there */
+    if ((int32_t)((uint32_t)last - ends) >= 0) s->state |= STATE_SECOND_BURST;
+    for (second_record *r = record_at(t, s->record); r && (int32_t)(ends - (uint32_t)first) > 0; r = record_at(t, r->before)) {
+        if (!begins_after(r, last)) r->row.flags |= 1;
+        ends = r->first;
     }
 }
 

@@ -354,9 +354,10 @@ static __attribute__((noinline)) void any_packet(stream_tables *t, stream *s, co
 void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
     int64_t gap = d->time_ns - s->end_ns;
     uint64_t position = s->max + 1;
-    bool fast = (p->word == s->expected) & (s->generation == t->formats.generation) & (gap >= 0) &
-                (d->time_ns < s->second_end_ns) & (p->timestamp - s->max_timestamp == s->step) & ((position & 63) != 0);
-    if (!fast || s->packets == 0) {
+    uint32_t differs = (p->word ^ s->expected) | (s->generation ^ t->formats.generation) |
+                       ((p->timestamp - s->max_timestamp) ^ s->step);
+    bool in_second = (uint64_t)gap < (uint64_t)(s->second_end_ns - s->end_ns); /* nor before the packet before it */
+    if (differs || !in_second || !(position & 63)) {
         any_packet(t, s, d, p);
         return;
     }
