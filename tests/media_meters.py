@@ -33,7 +33,7 @@ class Reference:
         self.meter = reference.ReferenceMeter(**options)
 
     def feed(self, data: bytes) -> bool:
-        return reference_capture.feed_pcap(self.meter, data)
+        return reference_capture.feed_capture(self.meter, data).warning is not None
 
 
 BOTH = (CMeter, Reference)

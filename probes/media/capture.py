@@ -126,12 +126,17 @@ def feed_capture(source: BinaryIO, meter: Metering, name: str, progress: Progres
             f"{packed.fault} behind octet {pieces.offset} of the capture: read as far as its records are whole"
         ]
     found = reader.facts()
-    refusal = _unread(found["link_types"]) if found["unread"] or not found["packets"] else None
-    if refusal and found["unread"] == found["packets"]:
+    strange = [number for number in found["link_types"] if not _meter.link_known(number)]
+    refusal = _unread(strange)
+    if (
+        found["unread"] == found["packets"]
+        and strange
+        and (found["packets"] or len(strange) == len(found["link_types"]))
+    ):
         raise CaptureError(f"{name}: {refusal}")
     if reasons and found["damage"] and not found["packets"]:
         raise CaptureError(f"{name}: {reasons[0]}")
-    if refusal:
+    if found["unread"]:
         reasons.append(f"{found['unread']} of {found['packets']} packets not counted: {refusal}")
     return CaptureFacts(
         format=_FORMATS[found["format"]],
@@ -187,12 +192,8 @@ def _read(
             return [f"cut off at octet {offset}: read as far as its records are whole"] if cut else []
 
 
-def _unread(link_types: tuple[int, ...]) -> str | None:
-    """What to do about the link types of a capture that are not read."""
-    strange = [number for number in link_types if not _meter.link_known(number)]
-    if not strange:
-        return None
-    listed = ", ".join(link_words(number) for number in strange)
-    plural = "s" if len(strange) > 1 else ""
-    are = "are" if len(strange) > 1 else "is"
-    return f"link type{plural} {listed} {are} not read: capture on Ethernet, `-i any`, raw IP or loopback"
+def _unread(strange: list[int]) -> str:
+    """What to do about link types that are not read."""
+    listed = ", ".join(map(link_words, strange))
+    verb = "types {} are" if len(strange) > 1 else "type {} is"
+    return f"link {verb.format(listed)} not read: capture on Ethernet, `-i any`, raw IP or loopback"

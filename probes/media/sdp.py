@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 _PTIME = re.compile(r"ptime:\s*(\d{1,4}(?:\.\d{1,6})?)\s*", re.ASCII)
 _MODE_SET = re.compile(r"fmtp:\s*(\d{1,3})\s(?:.*[\s;])?mode-set=([0-8])\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
 _DESCRIBED = re.compile(r"(application/sdp|multipart/)", re.IGNORECASE)
-_URI = re.compile(r"<([^<>]*)>|^([^;<>\"]*)")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_URI = re.compile(r"[^<;]*<([^<>]*)>|([^;<>]*)")
 _MAX_PAYLOAD_TYPE = 127
 _MAX_PORT = 65535
 _MAX_TEXT = 256
@@ -99,7 +100,7 @@ def _headers(head: str) -> dict[str, str]:
 
 def _uri(value: str | None) -> str | None:
     """The URI of a From or To, without the name and the tag."""
-    match = _URI.search(value) if value else None
+    match = _URI.match(_QUOTED.sub("", value)) if value else None
     return ((match[1] or match[2] or "").strip() or None) if match else None
 
 

@@ -31,7 +31,7 @@ class Reference:
         self.meter = reference.ReferenceMeter()
 
     def feed(self, data):
-        return reference_capture.feed_pcap(self.meter, data)
+        return reference_capture.feed_capture(self.meter, data).warning is not None
 
 
 @pytest.fixture(params=[CMeter, Reference])

@@ -8,7 +8,9 @@ enum {
     LINK_RAW_BSD = 12,
     LINK_RAW_OPENBSD = 14,
     LINK_PPP_HDLC = 50,
+    LINK_PPP_ETHER = 51,
     LINK_RAW = 101,
+    LINK_C_HDLC = 104,
     LINK_LOOP = 108,
     LINK_LINUX_SLL = 113,
     LINK_IPV4 = 228,
@@ -48,7 +50,8 @@ enum { MOST_EXTENSIONS = 16 };
 bool frame_link_known(uint32_t link_type) {
     switch (link_type) {
     case LINK_NULL: case LINK_ETHERNET: case LINK_PPP: case LINK_RAW_BSD: case LINK_RAW_OPENBSD: case LINK_PPP_HDLC:
-    case LINK_RAW: case LINK_LOOP: case LINK_LINUX_SLL: case LINK_IPV4: case LINK_IPV6: case LINK_LINUX_SLL2: return true;
+    case LINK_PPP_ETHER: case LINK_RAW: case LINK_C_HDLC: case LINK_LOOP: case LINK_LINUX_SLL: case LINK_IPV4:
+    case LINK_IPV6: case LINK_LINUX_SLL2: return true;
     default: return false;
     }
 }
@@ -96,11 +99,13 @@ static uint32_t link_header(uint32_t link_type, const uint8_t *frame, uint32_t c
     /* A family in the capturing host's order or the network's; the IP header's own version decides. */
     case LINK_NULL: case LINK_LOOP: return captured > 4 ? 4 : NOT_IP;
     case LINK_ETHERNET: at = 12; break;
+    case LINK_C_HDLC: at = 2; break; /* address, control; then as Ethernet */
     case LINK_LINUX_SLL: at = 14; break;
     case LINK_LINUX_SLL2: return captured < 20 ? NOT_IP : behind_ethertype(frame, captured, frame_be16(frame), 20);
     case LINK_PPP: case LINK_PPP_HDLC: /* RFC 1662: address and control may be left out */
         at = captured >= 2 && frame_be16(frame) == 0xff03 ? 2 : 0;
         return behind_ppp(frame, captured, at);
+    case LINK_PPP_ETHER: return behind_ppp(frame, captured, 6); /* RFC 2516 section 4 */
     default: /* raw */ return captured > 0 ? 0 : NOT_IP;
     }
     if (captured < at + 2) return NOT_IP;
