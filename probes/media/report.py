@@ -7,7 +7,7 @@ Standard library alone: a capture is reported without NumPy.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from probes.media import emodel, wideband
 from probes.media.built import native
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from probes.media.rows import StreamRows
+    from probes.media.sdp import Info
 
 Names: TypeAlias = Mapping[tuple[int, int], str]  # (profile, payload type) → codec
 Label: TypeAlias = tuple[bytes, bytes, float, float, float, int, bool]
@@ -27,44 +28,37 @@ _PIECE = 1 << 16  # octets of JSON made at once
 _BASES = {"narrowband": (emodel.BASE_R, 1), "wideband": (wideband.RO, 2)}  # enum rating_scale
 
 
-class Dialogue(Protocol):
-    """What SIP says of a call."""
-
-    @property
-    def call_id(self) -> str | None: ...
-    @property
-    def from_(self) -> str | None: ...
-    @property
-    def to(self) -> str | None: ...
-
-
-Calls: TypeAlias = Mapping[int, Dialogue]  # profile → call
-
-
 class Labels:
     """Names a stream's (profile, payload type) for the C report: codec, call, and the row that rates it."""
 
     def __init__(
-        self, names: Names, calls: Calls | None = None, *, plc: bool = True, provisional: bool = False
+        self, names: Names, infos: "Mapping[int, Info] | None" = None, *, plc: bool = True, provisional: bool = False
     ) -> None:
-        """`names` and `calls` are the meter's; `plc`: G.711 is rated with packet-loss concealment."""
-        self._names, self._calls = names, calls or {}
+        """`names` and `infos` are the meter's; `plc`: G.711 is rated with packet-loss concealment."""
+        self._names, self._infos = names, infos or {}
         self._plc, self._provisional = plc, provisional
 
     def __call__(self, profile: int, payload_type: int) -> Label:
         codec = codec_of(profile, payload_type, self._names)
         row = row_for(codec, plc=self._plc, provisional=self._provisional) if codec else None
-        said = json.dumps(codec).encode(), self._call(profile)
+        said = json.dumps(codec).encode(), self._signalled(profile, payload_type)
         if row is None:
             return (*said, math.nan, math.nan, math.nan, 0, False)
         base, scale = _BASES[row.scale]
         return (*said, base, row.ie, math.nan if row.bpl is None else row.bpl, scale, row.provisional)
 
-    def _call(self, profile: int) -> bytes:
-        call = self._calls.get(profile)
-        said = (call.call_id, call.from_, call.to) if call else (None, None, None)
-        members = zip(("call_id", "from", "to"), said, strict=True)
-        return ",".join(f'"{name}":{json.dumps(value)}' for name, value in members).encode()
+    def _signalled(self, profile: int, payload_type: int) -> bytes:
+        info = self._infos.get(profile)
+        members = {
+            "codec_source": codec_source(profile, payload_type, self._names),
+            "call_id": info and info.call_id,
+            "from": info and info.from_,
+            "to": info and info.to,
+            "sdp_ptime_seconds": info and info.ptime_seconds,
+            "sdp_direction": info and info.direction,
+            "srtp": info and info.secure,
+        }
+        return json.dumps(members, separators=(",", ":"))[1:-1].encode()
 
 
 def stream_fields(
@@ -107,6 +101,13 @@ def codec_of(profile: int, payload_type: int, names: Names = _NONE) -> str | Non
     if name := names.get((profile, payload_type)):
         return name
     return STATIC[payload_type].codec if payload_type in STATIC and not profile else None
+
+
+def codec_source(profile: int, payload_type: int, names: Names = _NONE) -> str | None:
+    """On whose word a payload type is that codec: `sdp`, `option` (the user's), `rfc3551`; None: it is unknown."""
+    if (profile, payload_type) in names:
+        return "sdp" if profile else "option"
+    return "rfc3551" if payload_type in STATIC and not profile else None
 
 
 def codec_name(row: "np.void", names: Names = _NONE) -> str | None:

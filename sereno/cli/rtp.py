@@ -1,19 +1,13 @@
-"""`sereno rtp`: RTP streams in captures."""
+"""`sereno rtp`: RTP streams, in captures or live. What each command needs is loaded when it runs."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from sereno.cli.rtp_watch import watch
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-
-_WORTH_A_BAR = 64 << 20  # octets: smaller files are read before a bar could be seen
 
 
 @app.callback(help="Measure RTP streams, in captures or live.")
@@ -21,90 +15,66 @@ def _group() -> None:
     pass
 
 
-@app.command(help="Loss, jitter, bursts and MOS of every RTP stream in pcap files.")
+@app.command(
+    help="Loss, jitter, bursts and MOS of every RTP stream in captures: pcap or pcapng, gzipped or not. The table has "
+    "the worst streams first; JSON has the order of their starts. Exit status 2 when a capture could not be read; the "
+    "others are analysed all the same."
+)
 def analyze(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Classic pcap files; - is standard input.")],
-    plc: Annotated[bool, typer.Option("--plc/--no-plc", help="Rate G.711 with packet-loss concealment.")] = True,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Captures; - is standard input.")],
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="OUT.svg|OUT.png", help="Draw jitter, loss and MOS of each stream over time.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write a report: one file, no network.")] = None,
+    lang: Annotated[str, typer.Option(metavar="es|en", help="Language of pictures and report.")] = "es",
+    audio: Annotated[bool, typer.Option("--audio", help="Listen to G.711: level, silence, clipping.")] = False,
+    window: Annotated[int, typer.Option(metavar="N", help="Seconds to an entry of the series.")] = 1,
+    seconds: Annotated[bool, typer.Option("--seconds/--no-seconds", help="JSON has the series of each stream.")] = True,
+    probation: Annotated[
+        int, typer.Option(metavar="N", help="Packets in sequence that make a stream (RFC 3550 A.1).")
+    ] = 2,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="PT=CODEC/CLOCK", help="What a payload type is where no SDP says; repeatable."),
+    ] = None,
+    buffer: Annotated[
+        str, typer.Option(metavar="adaptive|fixed|none", help="The simulated de-jitter buffer whose discards count.")
+    ] = "adaptive",
+    buffer_delay: Annotated[float, typer.Option(metavar="MS", help="Delay of the fixed buffer.")] = 60,
+    buffer_size: Annotated[float, typer.Option(metavar="MS", help="What the fixed buffer holds.")] = 200,
+    plc: Annotated[bool, typer.Option("--plc/--no-plc", help="Rate G.711 with packet-loss concealment.")] = True,
+    provisional: Annotated[
+        bool, typer.Option("--provisional", help="Rate by figures that are not G.113's, too; marked as such.")
+    ] = False,
+    delay: Annotated[
+        float | None, typer.Option(metavar="MS", help="One-way delay from mouth to ear, for MOS-CQ.")
+    ] = None,
 ) -> None:
-    streams: list[dict[str, Any]] = []
-    for path in files:
-        found, warning = _analyze(path, plc=plc)
-        if len(files) > 1:
-            found = [{"file": str(path), **fields} for fields in found]
-        streams += found
-        if warning:
-            sys.stderr.write(f"sereno: {warning}\n")
-    if as_json:
-        sys.stdout.write(msgspec.json.encode({"streams": streams}).decode() + "\n")
-    else:
-        _table(streams)
+    from sereno.cli.rtp_analyze import run
+    from sereno.cli.rtp_options import Asked
 
-
-def _analyze(path: Path, *, plc: bool) -> tuple[list[dict[str, Any]], str | None]:
-    from probes.media.capture import meter_file
-    from probes.media.meter import StreamMeter
-    from probes.media.report import streams_fields
-
-    meter = StreamMeter()
-    with _progress(path) as progress:
-        warning = meter_file(path, meter, progress).warning
-    overflow = meter.counters()["overflow"]
-    if overflow:
-        warning = f"{path}: {overflow} packets of streams beyond the first 1048576 are not counted"
-    return streams_fields(meter.snapshot(), meter.names, plc=plc), warning
-
-
-@contextmanager
-def _progress(path: Path) -> Iterator[Any]:
-    """A bar on a terminal for what takes a while; None otherwise."""
-    size = path.stat().st_size if path.is_file() else 0
-    if not sys.stderr.isatty() or size < _WORTH_A_BAR:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(path.name, total=size)
-        yield lambda offset: bar.update(task, completed=offset)
-
-
-_COLUMNS = (
-    ("From", "src"), ("To", "dst"), ("SSRC", "ssrc"), ("Codec", "codec"), ("Packets", "packets"), ("Lost", "lost"),
-    ("Dup", "duplicates"), ("Late", "reordered"), ("Jitter ms", "jitter_mean_seconds"), ("Max", "jitter_max_seconds"),
-    ("BurstR", "burst_ratio"), ("MOS-LQ", "mos_lq"),
-)  # fmt: skip
-
-
-def _table(streams: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not streams:
-        sys.stdout.write("no RTP streams\n")
-        return
-    table = Table(box=None, pad_edge=False)
-    for title, key in _COLUMNS:
-        right = key not in {"src", "dst", "ssrc", "codec"}
-        table.add_column(title, justify="right" if right else "left", no_wrap=True)
-    for fields in streams:
-        table.add_row(*(_cell(fields, key) for _, key in _COLUMNS))
-    # A pipe has no width to respect: whole lines there.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(table)
-
-
-def _cell(fields: dict[str, Any], key: str) -> str:
-    value = fields[key]
-    if value is None:
-        return "—"
-    if key == "lost":
-        return f"{value} ({100 * fields['loss_ratio']:.2f} %)"
-    if key.startswith("jitter"):
-        return f"{1000 * value:.3f}"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    run(
+        Asked(
+            files=files,
+            as_json=as_json,
+            plot=plot,
+            html=html,
+            lang=lang,
+            audio=audio,
+            window=window,
+            seconds=seconds,
+            probation=probation,
+            maps=maps or [],
+            buffer=buffer,
+            buffer_delay=buffer_delay,
+            buffer_size=buffer_size,
+            plc=plc,
+            provisional=provisional,
+            delay=delay,
+        )
+    )
 
 
 app.command(help="Every RTP stream on an interface, live, worst first.")(watch)

@@ -78,14 +78,14 @@ static void report_destroy(PyObject *o) {
 
 /* ---- labels ---------------------------------------------------------------------------------------------------------- */
 
-/* The resolver's answer: (codec as JSON, members of the call, base R, Ie, Bpl, scale, provisional). */
+/* The resolver's answer: (codec as JSON, members of signalling, base R, Ie, Bpl, scale, provisional). */
 static bool read_label(PyObject *said, report_label *out) {
     int scale, provisional;
     if (!PyTuple_Check(said)) {
         PyErr_SetString(PyExc_TypeError, "the resolver gives a tuple");
         return false;
     }
-    if (!PyArg_ParseTuple(said, "yydddip:label", &out->codec, &out->call, &out->rating.base, &out->rating.ie,
+    if (!PyArg_ParseTuple(said, "yydddip:label", &out->codec, &out->said, &out->rating.base, &out->rating.ie,
                           &out->rating.bpl, &scale, &provisional))
         return false;
     if (scale < SCALE_NONE || scale > SCALE_WIDEBAND) {

@@ -85,7 +85,7 @@ static void who(json_text *j, const report_label *label, const stream_row *r) {
     json_string(j, label->codec);
     KNOWN(j, "clock_rate", r->clock_rate, r->clock_rate);
     TEXT(j, ",");
-    json_string(j, label->call);
+    json_string(j, label->said);
 }
 
 static void counts(json_text *j, const stream_row *r, const derived *d) {

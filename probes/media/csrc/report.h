@@ -12,7 +12,7 @@
 /* What signalling and the codec table say of a payload type. */
 typedef struct {
     const char *codec;    /* a JSON string, or null */
-    const char *call;     /* members call_id, from and to, without braces */
+    const char *said;     /* members that signalling knows: call_id, from, to…; no braces */
     codec_rating rating;
 } report_label;
 
