@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import numpy as np
+
 from probes.checks.base import Runtime, Target, result
-from probes.checks.call_media import Media, counted, metered, over, second_by_second
+from probes.checks.call_media import FarEnd, Media, counted, metered, over, second_by_second, streams_of
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
-from probes.checks.judge_call import JudgedCall, judge_call
-from probes.media.live import missed
+from probes.checks.judge_call import Hearing, JudgedCall, judge_call
+from probes.media.live import LiveMeter, missed
 from probes.media.sdp import announce_sdp
 from probes.sip.errors import NetworkError
 from probes.sip.ipc import Answered, Call, Called
@@ -39,8 +41,10 @@ async def call(target: Target, runtime: Runtime) -> Result:
         return unable(target, runtime, str(fault))
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
-    media, seconds = await _media(pool, target, runtime, seen)
-    said = judge_call(seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs)
+    media, seconds, hearing = await _media(pool, target, runtime, seen)
+    said = judge_call(
+        seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs, hearing=hearing
+    )
     return result(
         target,
         instant_us(runtime, said.started_ns),
@@ -69,22 +73,32 @@ def _announce(pool: CallPool, target: Target, event: Answered) -> None:
             announce_sdp(meter, message.text.encode())
 
 
-async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> tuple[Media, Any]:
-    """Both directions, and their seconds as evidence; by the meter if it saw the whole call."""
+async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> tuple[Media, Any, Hearing | None]:
+    """Both directions, their seconds as evidence, whether we are heard; by the meter if it saw the whole call."""
     meter = pool.meter(target)
     if meter is None or meter.error is not None:
-        return counted(seen), None
+        return counted(seen), None, None
     await asyncio.sleep(_METER_LAG_SECONDS)
     rows = meter.snapshot()
     started_us = instant_us(runtime, seen.started_ns)
     gone = missed(meter.blind, started_us * 1000, runtime.clock.now_us() * 1000)
     if gone != 0:
         meter.forget(over(rows, runtime.clock.now_us()))
-        return counted(seen, sensor_dropped=gone), None
-    media = metered(rows, meter.names, seen, started_us, meter.round_trip_seconds)
+        return counted(seen, sensor_dropped=gone), None, None
+    to_us, from_us = streams_of(rows, seen, started_us)
+    far = _far_end(meter, to_us, from_us)
+    media = metered(rows, meter.names, seen, started_us, far)
     seconds = second_by_second(rows, meter.names, seen, started_us, meter.seconds)
     meter.forget(over(rows, runtime.clock.now_us()))
-    return media, seconds or None
+    return media, seconds or None, far.hearing(seen.counters)
+
+
+def _far_end(meter: LiveMeter, to_us: np.void | None, from_us: np.void | None) -> FarEnd:
+    return FarEnd(
+        of_ours=None if from_us is None else meter.rtcp(from_us),
+        of_others=() if from_us is None else meter.rtcp_of_others(from_us),
+        of_its_own=None if to_us is None else meter.rtcp(to_us),
+    )
 
 
 def _evidence(

@@ -5,11 +5,13 @@ Never from both: the meter's counts and pjsua2's are not mixed within a call. Pu
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.checks.judge_call import Hearing
 from probes.media.codecs import row_for
 from probes.media.quality import assess
 from probes.media.report import Names, codec_name, stream_fields
@@ -20,7 +22,7 @@ from probes.sip.ipc import Called, Counters
 _MAPPED = bytes(10) + b"\xff\xff"  # IPv4 as the meter's rows hold it (RFC 4291 section 2.5.5.2)
 _FORGET_US = 60_000_000
 Media = dict[str, dict[str, Any]]
-RoundTrip = Callable[[np.void], float | None]
+Fields = dict[str, Any]
 
 # How far a codec looks ahead beyond its packet (G.114 appendix I; RFC 6716 section 2; G.722 clause 1.4.4: its filters).
 _LOOKAHEAD_MS = {"G729": 5.0, "G729A": 5.0, "G723": 7.5, "G722": 1.5, "SPEEX": 10.0, "OPUS": 6.5}
@@ -33,6 +35,36 @@ _NOT_SENT = frozenset(
     }
 )  # fmt: skip
 _LAST_SECONDS = 60  # of a stream, as evidence
+_SURE_REPORTS = 2  # the first may have left before our stream was there
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """What the far end's RTCP said (objects `rtcp`): of our stream, of others on the same way, of its own to us."""
+
+    of_ours: Fields | None = None
+    of_others: tuple[Fields, ...] = ()
+    of_its_own: Fields | None = None
+
+    def hearing(self, counters: Counters | None) -> Hearing | None:
+        """Whether it ever received our stream (RFC 3550 section 6.4.1: a receiver names each source that it heard).
+
+        One that heard nobody may still write blocks, about nobody. A block about a stream that is not ours, yet
+        arrives, may be ours under another name: a relay in between.
+        """
+        ours = self.of_ours
+        if ours is not None and ours["reports"] and ours["highest_sequence"]:
+            return "heard"
+        if counters is None or any(block["highest_sequence"] for block in self.of_others):
+            return None
+        empty = sum(block["reports"] for block in (*self.of_others, *([ours] if ours else [])))
+        if min(empty, counters.far_reports) >= _SURE_REPORTS:  # pjsua2 counts those of this call alone
+            return "nothing"
+        own = self.of_its_own
+        return "unnamed" if own and not counters.far_reports and own["sender_reports"] >= _SURE_REPORTS else None
+
+
+NOBODY = FarEnd()
 
 
 def delay_ms(counters: Counters | None, codec: str | None = None) -> float | None:
@@ -74,15 +106,15 @@ def metered(
     names: Names,
     seen: Called,
     started_us: int,
-    round_trip: RoundTrip = lambda _: None,
+    far: FarEnd = NOBODY,
 ) -> Media:
     """The media of a call by the meter; a direction without packets is absent.
 
-    `round_trip` tells how long the far end is away by its RTCP about a stream from us; else pjsua2 tells it.
+    How long the far end is away its RTCP about our stream tells, else pjsua2.
     """
     to_us, from_us = streams_of(rows, seen, started_us)
     counters, media = seen.counters, {}
-    trip = round_trip(from_us) if from_us is not None else None
+    trip = far.of_ours["round_trip_mean_seconds"] if far.of_ours is not None else None
     if trip is None and counters is not None and counters.rtt_samples:
         trip = counters.rtt_mean_seconds
     if to_us is not None:
@@ -91,7 +123,9 @@ def metered(
         media["rx"] = _sent({**stream_fields(to_us, names, delay_ms=delay), **told, "source": "meter"})
     if from_us is not None:
         fields = stream_fields(from_us, names)
-        media["tx"] = _sent({**fields, **_far_quality(fields["codec"], counters), "source": "meter"})
+        media["tx"] = _sent(
+            {**fields, **_far_quality(fields["codec"], counters, far.hearing(counters)), "source": "meter"}
+        )
     return media
 
 
@@ -159,13 +193,14 @@ def counted(seen: Called, *, sensor_dropped: int | None = None) -> Media:
     )
 
 
-def _far_quality(codec: str | None, counters: Counters | None) -> dict[str, Any]:
-    """Quality of what we send, as the far end's RTCP tells (RFC 3550 section 6.4); unknown without its reports.
+def _far_quality(codec: str | None, counters: Counters | None, hearing: Hearing | None = None) -> dict[str, Any]:
+    """Quality of what we send, as the far end's RTCP tells (RFC 3550 section 6.4).
 
-    At our own interface it is always perfect, whatever happens further on.
+    Unknown without its reports, and when nothing is all that they report. At our own interface it is always perfect,
+    whatever happens further on.
     """
     unknown = {"r_lq": None, "mos_lq": None, "r_cq": None, "mos_cq": None}
-    if counters is None or counters.far_reports == 0 or counters.tx_packets == 0:
+    if counters is None or counters.far_reports == 0 or counters.tx_packets == 0 or hearing == "nothing":
         return unknown
     loss = min(1.0, counters.tx_lost / counters.tx_packets)
     quality = assess(codec, loss_percent=100 * loss)

@@ -5,6 +5,7 @@ BYE answered. pjsip by itself reports none of the last four.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,10 @@ _RINGING = range(180, 200)
 _UNHEARD_RATIO = 0.9  # of what we send, lost by the far end's own report: that direction is dead
 _SETTLING_SECONDS = 2.0  # an echo's way there and back, buffers and all
 _NEEDED_LOOKS = 3
+
+# What the far end's RTCP says of our stream: it received it; its reports are about nothing received; its reports have
+# no word about anything received.
+Hearing = Literal["heard", "nothing", "unnamed"]
 
 
 class JudgedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,14 +46,16 @@ class JudgedCall(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
-def judge_call(seen: Called, topology: Topology, *, sbc: str, core: str, codecs: Sequence[str]) -> JudgedCall:
-    """The outcome of one call through this SBC to this core."""
+def judge_call(
+    seen: Called, topology: Topology, *, sbc: str, core: str, codecs: Sequence[str], hearing: Hearing | None = None
+) -> JudgedCall:
+    """The outcome of one call through this SBC to this core; `hearing`: as the meter read the far end's RTCP."""
     ladder = read(seen.messages)
     sent = ladder.sent("INVITE")
     started_ns = sent[0].at_ns if sent else seen.started_ns
     final = ladder.final("INVITE")
     who = speaker(final.reply, topology, sbc=sbc, core=core, plane="options") if final else None
-    outcome, reason = _meaning(seen, ladder, final, who, core, codecs)
+    outcome, reason = _meaning(seen, ladder, final, who, core, codecs, hearing)
     detail = seen.detail
     if seen.ending == "hung_up":
         detail = "the probe was told to stop during the call"
@@ -72,7 +79,13 @@ def judge_call(seen: Called, topology: Topology, *, sbc: str, core: str, codecs:
 
 
 def _meaning(
-    seen: Called, ladder: Ladder, final: Answer | None, who: Speaker | None, core: str, codecs: Sequence[str]
+    seen: Called,
+    ladder: Ladder,
+    final: Answer | None,
+    who: Speaker | None,
+    core: str,
+    codecs: Sequence[str],
+    hearing: Hearing | None,
 ) -> tuple[Outcome, Reason | None]:
     if seen.ending in {"error", "hung_up"} or not ladder.sent("INVITE"):
         return "invalid", "probe_fault"
@@ -85,7 +98,7 @@ def _meaning(
         return "failed", "wrong_core"
     if code >= 300:  # noqa: PLR2004
         return _refused(code, who)
-    bad = _media_fault(seen, codecs) or _end_fault(seen, ladder)
+    bad = _media_fault(seen, codecs, hearing) or _end_fault(seen, ladder)
     return ("failed", bad) if bad else ("ok", None)
 
 
@@ -108,25 +121,28 @@ def _refused(code: int, who: Speaker) -> tuple[Outcome, Reason | None]:
     return "failed", sip_class(code)
 
 
-def _media_fault(seen: Called, codecs: Sequence[str]) -> Reason | None:
+def _media_fault(seen: Called, codecs: Sequence[str], hearing: Hearing | None) -> Reason | None:
     """What is wrong with the media, worst first."""
     if not seen.media_active or seen.counters is None:
         return "codec" if seen.ending == "refused" else "no_media"
     if codecs and (seen.codec or "").upper() not in {codec.upper() for codec in codecs}:
         return "codec"
-    if direction := _dead_direction(seen.counters):
+    if direction := _dead_direction(seen.counters, hearing):
         return direction
     if seen.ending == "stalled":
         return "cut_off"
-    return "dead_air" if silent(seen.seconds) else None
+    if not silent(seen.seconds):
+        return None
+    # Some endpoints never name anybody: that alone proves nothing, that and an echo of silence do.
+    return "one_way" if hearing == "unnamed" else "dead_air"
 
 
-def _dead_direction(counters: Counters) -> Reason | None:
+def _dead_direction(counters: Counters, hearing: Hearing | None) -> Reason | None:
     """The far end's RTCP is what tells a dead direction from no media at all."""
     if counters.rx_packets == 0:
         return "one_way" if counters.far_reports else "no_media"
     unheard = counters.far_reports > 0 and counters.tx_lost > _UNHEARD_RATIO * counters.tx_packets
-    return "one_way" if unheard or counters.tx_packets == 0 else None
+    return "one_way" if unheard or hearing == "nothing" or counters.tx_packets == 0 else None
 
 
 def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:

@@ -7,6 +7,7 @@ SECOND_LAYOUT: tuple[tuple[str, str, int], ...]
 SECOND_SIZE: int
 
 def link_known(link_type: int, /) -> bool: ...
+def one_way(rows: bytes | memoryview, /) -> bytes: ...
 
 class CaptureFacts(TypedDict):
     format: int

@@ -1,7 +1,6 @@
 """RTP measured live: a packet socket from the capture helper, drained by the C meter's own thread."""
 
 import fcntl
-import json
 import os
 import socket
 import struct
@@ -18,6 +17,7 @@ from probes.media import helper as capture_helper
 from probes.media.errors import CaptureError, CaptureUnavailable
 from probes.media.payload import Format
 from probes.media.rows import SecondRows, StreamRows
+from probes.media.rtcp import endpoint, rtcp_fields, rtcp_rows
 from probes.media.sdp import Info, Infos, Names
 
 _HELPER_SECONDS = 10.0
@@ -114,12 +114,20 @@ class LiveMeter:
         self._check_owner()
         return self._meter.seconds(stream_id)
 
-    def round_trip_seconds(self, row: np.void) -> float | None:
-        """From here to who receives this stream and back, by RTCP (RFC 3550 section 6.4.1); None: nobody said."""
+    def rtcp(self, row: np.void) -> dict[str, Any] | None:
+        """What RTCP says of this stream (docs/media.md, object `rtcp`); None: nothing was said."""
         self._check_owner()
-        said = self._meter.core.rtcp(row.tobytes())
-        value: float | None = json.loads(said).get("round_trip_mean_seconds") if said else None
-        return value
+        return rtcp_fields(self._meter.core, row.tobytes())
+
+    def rtcp_of_others(self, row: np.void) -> tuple[dict[str, Any], ...]:
+        """What the receiver of this stream reported of other streams, or of none (SSRC 0), on the same way."""
+        self._check_owner()
+        ends = tuple(endpoint(row[side].tobytes(), int(row[f"{side}_port"])) for side in ("src", "dst"))
+        return tuple(
+            said.fields
+            for said in rtcp_rows(self._meter.core)
+            if (said.src, said.dst) == ends and said.ssrc != row["ssrc"] and said.fields["reports"]
+        )
 
     def forget(self, rows: StreamRows) -> int:
         """Drop these streams (a call ended); how many were still there."""
@@ -212,6 +220,12 @@ def _descriptor(helper: str, interface: str, ports: tuple[int, int]) -> int:
             process = subprocess.Popen(
                 words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
+        except FileNotFoundError:
+            mend = "install sereno again, or in its checkout: make setup"
+            raise CaptureUnavailable(f"the capture helper {helper} is missing: {mend}") from None
+        except PermissionError:
+            mend = f"sudo chmod 755 {helper}"
+            raise CaptureUnavailable(f"the capture helper may not be run by this user: {mend}") from None
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise CaptureUnavailable(f"capture helper {helper}: {why}") from None

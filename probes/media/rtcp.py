@@ -41,12 +41,13 @@ def rtcp_fields(core: Told, row: bytes | memoryview) -> dict[str, Any] | None:
 def rtcp_rows(core: Told) -> list[RtcpRow]:
     """All that RTCP said, of streams in the capture or not, in the order of appearance."""
     return [
-        RtcpRow(_endpoint(src, src_port), _endpoint(dst, dst_port), ssrc, json.loads(told))
+        RtcpRow(endpoint(src, src_port), endpoint(dst, dst_port), ssrc, json.loads(told))
         for src, src_port, dst, dst_port, ssrc, told in core.rtcp_rows()
     ]
 
 
-def _endpoint(octets: bytes, port: int) -> str:
+def endpoint(octets: bytes, port: int) -> str:
+    """`ip:port` of 16 octets as rows hold them, IPv6 in brackets."""
     address = ipaddress.IPv6Address(octets)
     mapped = address.ipv4_mapped
     return f"{mapped}:{port}" if mapped else f"[{address}]:{port}"

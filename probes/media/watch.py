@@ -4,13 +4,14 @@ Pure: rows and times go in, what is to be said comes out. What the sensor missed
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.media.built import native
 from probes.media.live import Blind, missed
 from probes.media.quality import listen
 from probes.media.report import Names, codec_name, stream_fields
@@ -27,7 +28,14 @@ _OF_LOSS = (
     "effective_loss_ratio", "effective_burst_ratio", "largest_gap_seconds", "r_lq", "mos_lq", "r_cq", "mos_cq",
 )  # fmt: skip
 
+_ONE_WAY = (None, False, True)  # enum one_way (csrc/partners.h)
+
 Floats = NDArray[np.float64]
+Reports = Callable[[np.void], dict[str, Any] | None]  # what RTCP says of a stream
+
+
+def _silent(_: np.void) -> None:
+    """Nobody reports."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,19 @@ class Look:
     recent_mos: Floats
     rate: Floats  # packets a second
     ended: NDArray[np.bool_]
+    one_way: NDArray[np.uint8]
     blind: tuple[Blind, ...] = ()
 
-    def fields(self, index: int, names: Names, *, plc: bool = True) -> dict[str, Any]:
+    def fields(self, index: int, names: Names, *, plc: bool = True, reports: Reports = _silent) -> dict[str, Any]:
         """The fields of one stream, as `rtp analyze` names them, and what is live about it."""
         row = self.rows[index]
         gone = missed(self.blind, int(row["start_ns"]), int(row["end_ns"]))
+        told = reports(row)
         return {
             **trusted(stream_fields(row, names, plc=plc), gone),
+            "one_way": _ONE_WAY[int(self.one_way[index])],
+            "rtcp": told,
+            "round_trip_seconds": told and told["round_trip_mean_seconds"],
             "silent_seconds": max(0.0, round((self.at_ns - int(row["end_ns"])) / _NS, 3)),
             "packets_per_second": _value(self.rate[index]),
             "recent_loss_ratio": _value(self.recent_loss[index]),
@@ -100,9 +113,11 @@ class Watch:
         ages = np.minimum(span_ns, np.maximum(at_ns - rows["start_ns"], _NS)) / _NS
         order = np.lexsort((rows["id"], -np.nan_to_num(rows["jitter_mean"]), -_worst(rows, effective), _poor(mos)))
         silent = at_ns - rows["end_ns"] > SILENT_SECONDS * _NS
+        one_way = np.frombuffer(native.one_way(rows.tobytes()), np.uint8)
         return Look(
-            at_ns, rows[order], loss[order], mos[order], (packets / ages)[order], silent[order].astype(np.bool_), spans
-        )
+            at_ns, rows[order], loss[order], mos[order], (packets / ages)[order], silent[order].astype(np.bool_),
+            one_way[order], spans,
+        )  # fmt: skip
 
     def _rated(self, rows: StreamRows, names: Names, effective: Floats) -> Floats:
         mos = np.full(len(rows), np.nan)

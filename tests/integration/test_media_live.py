@@ -215,7 +215,7 @@ def test_unknown_interface_is_named():
 
 
 def test_a_helper_that_cannot_run_is_named():
-    with pytest.raises(CaptureUnavailable, match="capture helper /nonexistent: No such file"):
+    with pytest.raises(CaptureUnavailable, match="the capture helper /nonexistent is missing: install sereno again"):
         LiveMeter(ports=(9, 9), helper="/nonexistent").start()
     with pytest.raises(CaptureUnavailable, match="ended with status 1"):
         LiveMeter(ports=(9, 9), helper="/bin/false").start()

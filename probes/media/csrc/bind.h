@@ -42,5 +42,6 @@ PyObject *bind_rtcp_counters(PyObject *meter, PyObject *ignored);
 PyObject *bind_frame_counters(const frame_counters *c);
 /* Functions of the module. */
 PyObject *bind_link_known(PyObject *module, PyObject *number);
+PyObject *bind_one_way(PyObject *module, PyObject *rows);
 
 #endif

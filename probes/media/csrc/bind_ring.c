@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "report.h"
 #include "ring.h"
 
 typedef struct {
@@ -75,6 +76,30 @@ static PyObject *ring_status(PyObject *o, PyObject *Py_UNUSED(ignored)) {
     }
     return Py_BuildValue("{sK,sK,si,sN,sN}", "dropped", (unsigned long long)r.dropped, "freezes",
                          (unsigned long long)r.freezes, "error", (int)r.error, "blind", blind, "frames", frames);
+}
+
+/* Rows that may come of any meter, and of any moment: of a live one, the rows that were just handed out. */
+static bool one_way_of(const stream_row *rows, size_t count, uint8_t *found) {
+    talk *talks = malloc((count ? count : 1) * sizeof *talks);
+    for (size_t i = 0; talks && i < count; i++) talks[i] = report_talk(&rows[i]);
+    bool done = talks && partners_find(talks, count, found);
+    free(talks);
+    return done;
+}
+
+PyObject *bind_one_way(PyObject *Py_UNUSED(module), PyObject *argument) {
+    Py_buffer rows;
+    if (PyObject_GetBuffer(argument, &rows, PyBUF_SIMPLE)) return NULL;
+    size_t count = (size_t)rows.len / sizeof(stream_row);
+    PyObject *result = NULL;
+    if (rows.len % (Py_ssize_t)sizeof(stream_row)) PyErr_Format(PyExc_ValueError, "a row is %zu octets", sizeof(stream_row));
+    else result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
+    if (result && !one_way_of(rows.buf, count, (uint8_t *)PyBytes_AS_STRING(result))) {
+        Py_CLEAR(result);
+        PyErr_NoMemory();
+    }
+    PyBuffer_Release(&rows);
+    return result;
 }
 
 static PyMethodDef ring_methods[] = {

@@ -125,6 +125,8 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}}
 
 static PyMethodDef module_methods[] = {
     {"link_known", bind_link_known, METH_O, "link_known($module, link_type, /)\n--\n\nAre captures of this link type read?"},
+    {"one_way", bind_one_way, METH_O,
+     "one_way($module, rows, /)\n--\n\nAn octet per row: 0 nobody can tell, 1 somebody answers, 2 nobody does."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -166,6 +166,14 @@ static int find_layout(ring *r) {
     return 0;
 }
 
+/* What the socket had no room for before there was a ring belongs to no measurement: nothing of that time was counted. */
+static void forget_drops(ring *r) {
+    struct tpacket_stats_v3 stats;
+    socklen_t length = sizeof stats;
+    getsockopt(r->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length);
+    r->read_ns = now_ns();
+}
+
 int ring_start(ring *r, int fd, uint32_t block_size, uint32_t block_count, meter *m, pthread_mutex_t *lock) {
     memset(r, 0, sizeof *r);
     r->fd = fd;
@@ -174,10 +182,10 @@ int ring_start(ring *r, int fd, uint32_t block_size, uint32_t block_count, meter
     r->block_size = block_size;
     r->block_count = block_count;
     r->owner = getpid();
-    r->read_ns = now_ns();
     int error = find_layout(r);
     if (!error) error = map_ring(r);
     if (error) return error;
+    forget_drops(r);
     r->wake = eventfd(0, EFD_CLOEXEC);
     if (r->wake < 0) {
         error = errno;
