@@ -3,6 +3,8 @@
 import io
 from typing import Protocol
 
+import numpy as np
+
 from probes.media.capture import CaptureFacts, feed_capture
 from probes.media.meter import StreamMeter
 from probes.media.reference import ReferenceMeter
@@ -34,3 +36,14 @@ class Plain:
 
 
 BOTH = (C, Plain)
+
+
+def row(reader: Reader) -> np.void:
+    (only,) = reader.meter.snapshot()
+    return only
+
+
+def counted(facts: CaptureFacts) -> dict[str, int]:
+    """What of the facts is not zero."""
+    names = ("packets", "fragments", "not_udp", "damaged", "snapped", "unread", "untimed")
+    return {name: getattr(facts, name) for name in names if getattr(facts, name)}

@@ -64,9 +64,18 @@ def feed_capture(meter: ReferenceMeter, data: bytes, name: str = "capture") -> C
     if ends or counts["unread"]:
         warning = f"{name}: ends at octet {ends.offset}" if ends else f"{name}: not all link types are read"
     names = tuple(dict.fromkeys(link_name(number) for number in list(capture.link_types)[:16]))
-    keys = ("packets", "fragments", "not_udp", "damaged", "snapped", "unread", "untimed")
     return CaptureFacts(
-        "pcapng" if data.startswith(_SECTION) else "pcap", None, names, *(counts[key] for key in keys), warning=warning
+        format="pcapng" if data.startswith(_SECTION) else "pcap",
+        compression=None,
+        link_types=names,
+        packets=counts["packets"],
+        fragments=counts["fragments"],
+        not_udp=counts["not_udp"],
+        damaged=counts["damaged"],
+        snapped=counts["snapped"],
+        unread=counts["unread"],
+        untimed=counts["untimed"],
+        warning=warning,
     )
 
 

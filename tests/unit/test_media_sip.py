@@ -7,17 +7,12 @@ import pytest
 
 from tests.media_captures import DST, START_NS, ethernet, frame, pcap, stream, udp4
 from tests.media_files import fragments4, fragments6, invite, tcp4
-from tests.media_readers import BOTH
+from tests.media_readers import BOTH, row
 
 
 @pytest.fixture(params=BOTH)
 def meter(request):
     return request.param()
-
-
-def row(meter):
-    (only,) = meter.meter.snapshot()
-    return only
 
 
 OPUS = stream(20, payload_type=96, step=960)
