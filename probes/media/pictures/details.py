@@ -11,7 +11,7 @@ Group: TypeAlias = tuple[str, list[tuple[str, str]]]
 _SOURCES = {"sdp": "by SDP", "rfc3551": "by RFC 3551", "option": "by --map"}
 _BUFFERS = {"adaptive": "adaptive", "fixed": "fixed"}
 _DSCP = {
-    0: "default",
+    0: "CS0",
     8: "CS1",
     10: "AF11",
     18: "AF21",
@@ -83,12 +83,16 @@ def _quality(f: Fields, w: Words) -> list[tuple[str, str]]:
     scale = {None: UNKNOWN, "narrowband": w.text("narrowband (G.107)"), "wideband": w.text("wideband (G.107.1)")}
     marked = " · " + w.text("provisional: not G.113's") if f["mos_provisional"] else ""
     return [
-        ("MOS-LQ", f"{w.number(f['mos_lq'], 2)} (R {w.number(f['r_lq'], 1)})"),
-        ("MOS-CQ", f"{w.number(f['mos_cq'], 2)} (R {w.number(f['r_cq'], 1)})"),
+        ("MOS-LQ", _rated(f["mos_lq"], f["r_lq"], w)),
+        ("MOS-CQ", _rated(f["mos_cq"], f["r_cq"], w)),
         (w.text("Scale"), scale[f["mos_scale"]] + marked),
         (w.text("One-way delay, given"), w.milliseconds(f["delay_seconds"], 0)),
         (w.text("Round trip (RTCP)"), w.milliseconds(f["round_trip_seconds"])),
     ]
+
+
+def _rated(mos: float | None, r: float | None, w: Words) -> str:
+    return UNKNOWN if mos is None else f"{w.number(mos, 2)} (R {w.number(r, 1)})"
 
 
 def _loss(f: Fields, w: Words) -> list[tuple[str, str]]:

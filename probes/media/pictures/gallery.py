@@ -92,16 +92,14 @@ def titled(fields: Fields, words: Words, *, number: int | None = None, named: bo
     place = f"{number}. " if number is not None else ""
     file = f"{fields['file']}: " if named else ""
     mos = words.number(fields["mos_lq"], 2)
-    about = [
+    about = (
         f"{codec} · {fields['ssrc']}",
         words.text("{count} packets", count=words.number(fields["packets"])),
         words.text("loss {ratio}", ratio=words.percent(fields["loss_ratio"])),
-        f"MOS-LQ {mos}{_marks(fields, words)}",
+        f"MOS-LQ {mos}{_marks(fields, words) if fields['mos_lq'] is not None else ''}",
         words.text("from {time}", time=words.moment(fields["start"])),
-    ]
-    return Stream(
-        f"{place}{file}{fields['src']} → {fields['dst']}", " · ".join(about), series_of(fields, fields["window"])
     )
+    return Stream(f"{place}{file}{fields['src']} → {fields['dst']}", about, series_of(fields, fields["window"]))
 
 
 def _marks(fields: Fields, words: Words) -> str:

@@ -61,7 +61,7 @@ def render(
         fair=FAIR,
         grade=_grade,
         style=Markup(style(page=True)),  # noqa: S704 - ours
-        legend=Markup(sheet.legend(words)),  # noqa: S704 - ours
+        legend=[(Markup(mark), text) for mark, text in sheet.legend_entries(words)],  # noqa: S704 - ours
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 from xml.sax.saxutils import escape
 
 from probes.media.pictures.scale import Scale, clock, round_up, time_ticks
@@ -9,11 +10,13 @@ from probes.media.pictures.series import Series
 from probes.media.pictures.words import Words
 
 _LEFT, _RIGHT, _GAP, _FOOT = 50, 14, 20, 24
-_HEAD = 48
+_TITLED = 48  # a head of this height has room for two lines
+_ABOUT = 11  # font size
 _LEAST_JITTER_MS, _LEAST_LOSS_PERCENT = 1.0, 2.0
 _POOR, _FAIR = 3.6, 4.0  # G.107 annex B
 _MOS = (1.0, 4.5)
 _LEAST_MARK = 2.0  # points: a burst of a second in an hour is still seen
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # Unicode general categories
 _GLYPH = 0.58  # of the font size: how wide a letter is, on average
 
 
@@ -23,11 +26,12 @@ class Shape:
 
     width: int
     lanes: tuple[int, int, int]  # heights of jitter, loss and MOS
+    head: int = 60  # room for the title and the first lane's name
 
     @property
     def height(self) -> int:
         """Of the whole panel."""
-        return _HEAD + sum(self.lanes) + 2 * _GAP + _FOOT
+        return self.head + sum(self.lanes) + 2 * _GAP + _FOOT
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Stream:
     """What is written above a panel, and what is drawn in it."""
 
     title: str
-    about: str
+    about: tuple[str, ...]  # the last ones go where there is no room
     series: Series
 
 
@@ -43,23 +47,38 @@ def draw(stream: Stream, shape: Shape, words: Words) -> Iterator[str]:
     """The elements of a panel whose upper left corner is the origin."""
     series = stream.series
     x = Scale(0, series.end, _LEFT, shape.width - _RIGHT)
-    yield _label(stream.title, _LEFT, 17, 13, shape.width - _LEFT - _RIGHT, weight="600")
-    yield _label(stream.about, _LEFT, 34, 11, shape.width - _LEFT - _RIGHT, colour="quiet")
-    top = _HEAD
+    if shape.head >= _TITLED:
+        yield from _titles(stream, shape.width - _LEFT - _RIGHT)
+    top = shape.head
     for height, lane in zip(shape.lanes, (_jitter, _loss, _mos), strict=True):
         yield from lane(series, x, top, height, words)
         top += height + _GAP
     bottom = top - _GAP
     for begin, end in series.bursts:
-        left, right = x(begin), max(x(end), x(begin) + _LEAST_MARK)
-        yield f'<rect class="p-burst" x="{left:.1f}" y="{_HEAD}" width="{right - left:.1f}" height="{bottom - _HEAD}"/>'
-        yield f'<path class="p-lost" d="M{left:.1f} {_HEAD}h{right - left:.1f}v-3h{left - right:.1f}z"/>'
+        left, width = x(begin), max(x(end) - x(begin), _LEAST_MARK)
+        yield (
+            f'<rect class="p-burst" x="{left:.1f}" y="{shape.head}" width="{width:.1f}" height="{bottom - shape.head}"/>'
+            f'<path class="p-lost" d="M{left:.1f} {shape.head}h{width:.1f}v-3h{-width:.1f}z"/>'
+        )
     yield from _times(series, x, bottom, shape.width)
 
 
+def _titles(stream: Stream, room: float) -> Iterator[str]:
+    yield _label(stream.title, _LEFT, 17, 13, room, weight="600")
+    yield _label(_fitting(stream.about, room), _LEFT, 34, _ABOUT, room, colour="quiet")
+
+
+def _fitting(parts: tuple[str, ...], room: float) -> str:
+    for most in range(len(parts), 1, -1):
+        text = " · ".join(parts[:most])
+        if len(text) * _ABOUT * _GLYPH <= room:
+            return text
+    return parts[0]
+
+
 def printable(text: str) -> str:
-    """Text that XML can carry: no control characters, no halves of characters."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """Text that XML can carry and that stays where it stands: no controls, no halves of characters."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if category(letter) in _UNSEEN else letter for letter in text)
 
 
 def _label(text: str, x: float, y: float, size: float, room: float, *, colour: str = "ink", **more: str) -> str:
@@ -153,7 +172,7 @@ def _loss(series: Series, x: Scale, top: float, height: float, words: Words) -> 
     highest = min(100.0, round_up(max([_LEAST_LOSS_PERCENT, *together])))
     y = Scale(0, highest, top + height, top)
     ticks = [(y(value), words.brief(value)) for value in (0, highest / 2, highest)]
-    yield from _lane(x, top, height, words.text("Loss (%)"), ticks)
+    yield from _lane(x, top, height, _per(words, "Loss (%)", series.window), ticks)
     if not any(together):
         yield _nothing(x, top, height, words.text("nothing lost or discarded"))
     yield from _bars(series, x, y, lambda index: (0.0, series.lost_percent[index]), "lost")
@@ -186,7 +205,7 @@ def _mos(series: Series, x: Scale, top: float, height: float, words: Words) -> I
                 f'height="{y(low) - y(high):.1f}"/>'
             )
     ticks = [(y(value), words.brief(value)) for value in (1, 2, 3, 4)] if known else []
-    yield from _lane(x, top, height, words.text("MOS-LQ (1 to 4.5)"), ticks)
+    yield from _lane(x, top, height, _per(words, "MOS-LQ (1 to 4.5)", series.window), ticks)
     if not known:
         yield _nothing(x, top, height, words.text("unknown"))
         return

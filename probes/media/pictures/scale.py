@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-_STEPS = (1, 2, 5, 10)
+_STEPS = (1, 2, 3, 4, 5, 6, 8, 10)
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400)
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -24,7 +24,7 @@ class Scale:
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 5 times a power of ten."""
+    """The next number with one digit, times a power of ten, that is easily halved or read."""
     if not value > 0 or not math.isfinite(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

@@ -9,8 +9,11 @@ from probes.media.pictures.words import Words
 
 MOST = 60  # panels: beyond that nobody finds the one he looks for
 ALONE = Shape(960, (110, 70, 80))
+INSIDE = Shape(960, (110, 70, 80), head=18)  # a page, which has the titles
 
 _EDGE, _HEAD, _LEGEND = 24, 34, 26
+_LETTER = 6.4  # width of one, on average
+_BURST = "burst (RFC 3611)"
 _SAID = f'font-family="{FONT}" role="img"'
 _SHAPES = ((2, 1, ALONE), (8, 2, Shape(660, (72, 48, 60))), (MOST, 3, Shape(500, (56, 40, 52))))
 
@@ -50,8 +53,8 @@ def _line(text: str, y: int) -> str:
 def picture(stream: Stream, words: Words) -> str:
     """One stream inside an HTML page, which has the style."""
     return (
-        f'<svg viewBox="0 0 {ALONE.width} {ALONE.height}" role="img" aria-label="{_attribute(stream.title)}">'
-        f"{''.join(draw(stream, ALONE, words))}</svg>"
+        f'<svg viewBox="0 0 {INSIDE.width} {INSIDE.height}" role="img" aria-label="{_attribute(stream.title)}">'
+        f"{''.join(draw(stream, INSIDE, words))}</svg>"
     )
 
 
@@ -59,22 +62,33 @@ def _attribute(text: str) -> str:
     return escape(printable(text), {'"': "&quot;"})
 
 
+_MARKS = (
+    (16, '<path class="p-line-jitter" d="M0 6h16"/>', "mean jitter"),
+    (16, '<rect class="p-peak" y="1" width="16" height="10"/>', "highest jitter"),
+    (10, '<rect class="p-lost" y="1" width="10" height="10"/>', "lost"),
+    (10, '<rect class="p-discarded" y="1" width="10" height="10"/>', "discarded by the de-jitter buffer"),
+    (14, '<rect class="p-burst" y="1" width="14" height="10"/><path class="p-lost" d="M0 1h14v-3h-14z"/>', _BURST),
+    (16, '<path class="p-line-mos" d="M0 6h16"/>', "MOS-LQ"),
+)
+
+
 def legend(words: Words) -> str:
-    """What the colours mean, in one line."""
+    """What the colours mean, in one line of a picture."""
     parts, x = [], 0.0
-    for mark, text in (
-        ('<path class="p-line-jitter" d="M{x} 6h16"/>', "mean jitter"),
-        ('<rect class="p-peak" x="{x}" y="1" width="16" height="10"/>', "highest jitter"),
-        ('<rect class="p-lost" x="{x}" y="1" width="10" height="10"/>', "lost"),
-        ('<rect class="p-discarded" x="{x}" y="1" width="10" height="10"/>', "discarded by the de-jitter buffer"),
-        (
-            '<rect class="p-burst" x="{x}" y="1" width="14" height="10"/><path class="p-lost" d="M{x} 1h14v-3h-14z"/>',
-            "burst (RFC 3611)",
-        ),
-        ('<path class="p-line-mos" d="M{x} 6h16"/>', "MOS-LQ"),
-    ):
+    for width, mark, text in _MARKS:
         said = words.text(text)
-        parts.append(mark.format(x=f"{x:.0f}"))
-        parts.append(f'<text class="p-quiet" x="{x + 22:.0f}" y="10" font-size="11">{escape(said)}</text>')
-        x += 22 + len(said) * 6.2 + 18
+        parts.append(f'<g transform="translate({x:.0f} 0)">{mark}')
+        parts.append(f'<text class="p-quiet" x="{width + 6}" y="10" font-size="11">{escape(said)}</text></g>')
+        x += width + 6 + len(said) * _LETTER + 18
     return "".join(parts)
+
+
+def legend_entries(words: Words) -> list[tuple[str, str]]:
+    """The same for a page: a small picture each, and its text."""
+    return [
+        (
+            f'<svg width="{width}" height="14" viewBox="0 -3 {width} 14" aria-hidden="true">{mark}</svg>',
+            words.text(text),
+        )
+        for width, mark, text in _MARKS
+    ]

@@ -37,10 +37,10 @@ class Words:
         return format_decimal(value, format="#,##0.####", locale=self._locale)
 
     def milliseconds(self, seconds: float | None, digits: int = 1) -> str:
-        return UNKNOWN if seconds is None else f"{self.number(seconds * 1000, digits)} ms"
+        return UNKNOWN if seconds is None else f"{self.number(seconds * 1000, digits)}\N{NO-BREAK SPACE}ms"
 
     def percent(self, ratio: float | None, digits: int = 2) -> str:
-        return UNKNOWN if ratio is None else f"{self.number(ratio * 100, digits)} %"
+        return UNKNOWN if ratio is None else f"{self.number(ratio * 100, digits)}\N{NO-BREAK SPACE}%"
 
     def moment(self, iso: str) -> str:
         """An ISO 8601 time of a stream, with its date, in the reader's zone."""
