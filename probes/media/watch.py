@@ -19,6 +19,7 @@ from probes.media.rows import StreamRows
 
 SILENT_SECONDS = 30  # then a stream has ended
 RECENT_SECONDS = 10
+_ALIKE_SECONDS = 0.005  # jitters nearer than this do not change places every second
 _NS = 1_000_000_000
 # Figures that a packet which the sensor missed would spoil.
 _OF_LOSS = (
@@ -32,10 +33,6 @@ _ONE_WAY = (None, False, True)  # enum one_way (csrc/partners.h)
 
 Floats = NDArray[np.float64]
 Reports = Callable[[np.void], dict[str, Any] | None]  # what RTCP says of a stream
-
-
-def _silent(_: np.void) -> None:
-    """Nobody reports."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,11 @@ class Look:
     one_way: NDArray[np.uint8]
     blind: tuple[Blind, ...] = ()
 
-    def fields(self, index: int, names: Names, *, plc: bool = True, reports: Reports = _silent) -> dict[str, Any]:
+    def fields(self, index: int, names: Names, *, plc: bool = True, reports: Reports | None = None) -> dict[str, Any]:
         """The fields of one stream, as `rtp analyze` names them, and what is live about it."""
         row = self.rows[index]
         gone = missed(self.blind, int(row["start_ns"]), int(row["end_ns"]))
-        told = reports(row)
+        told = reports(row) if reports else None
         return {
             **trusted(stream_fields(row, names, plc=plc), gone),
             "one_way": _ONE_WAY[int(self.one_way[index])],
@@ -111,7 +108,14 @@ class Watch:
         effective[np.isnan(loss)] = np.nan
         mos = self._rated(rows, names, effective)
         ages = np.minimum(span_ns, np.maximum(at_ns - rows["start_ns"], _NS)) / _NS
-        order = np.lexsort((rows["id"], -np.nan_to_num(rows["jitter_mean"]), -_worst(rows, effective), _poor(mos)))
+        order = np.lexsort(
+            (
+                rows["id"],
+                -np.round(np.nan_to_num(rows["jitter_mean"]) / _ALIKE_SECONDS),
+                -_worst(rows, effective),
+                _poor(mos),
+            )
+        )
         silent = at_ns - rows["end_ns"] > SILENT_SECONDS * _NS
         one_way = np.frombuffer(native.one_way(rows.tobytes()), np.uint8)
         return Look(

@@ -8,6 +8,8 @@ from rich.console import ConsoleDimensions, Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from sereno.cli.rtp_watch import several
+
 if TYPE_CHECKING:
     from sereno.cli.rtp_watch import Moment
 
@@ -19,11 +21,12 @@ _COLUMNS = (
     ("From", "src", 9), ("To", "dst", 9), ("SSRC", "ssrc", 3), ("Codec", "codec", 6), ("Packets", "packets", 5),
     ("pkt/s", "packets_per_second", 2), ("Lost", "lost", 9), ("10 s", "recent_loss_ratio", 7),
     ("Disc", "discarded", 4), ("Jitter ms", "jitter_mean_seconds", 8), ("PDV95", "pdv_p95_seconds", 3),
-    ("DSCP", "dscp", 1), ("MOS 10 s", "recent_mos_lq", 7), ("MOS-LQ", "mos_lq", 9), ("Age", "duration_seconds", 2),
-    ("Silent", "silent_seconds", 5),
+    ("DSCP", "dscp", 1), ("RTT ms", "round_trip_seconds", 1), ("MOS 10 s", "recent_mos_lq", 7), ("MOS-LQ", "mos_lq", 9),
+    ("Age", "duration_seconds", 2), ("State", "state", 6),
 )  # fmt: skip
 _ENDS = {"src", "dst"}
-_LEFT = {"src", "dst", "ssrc", "codec"}
+_LEFT = {"src", "dst", "ssrc", "codec", "state"}
+_ALONE_SECONDS = 3  # before nobody answers: early media and the first packets of a call come alone
 _POOR, _FAIR = 3.6, 4.0  # G.107 Annex B: many users dissatisfied; some users dissatisfied
 
 
@@ -31,7 +34,7 @@ def screen(interface: str, moment: "Moment", size: ConsoleDimensions, *, plc: bo
     """The whole picture, within the terminal."""
     look = moment.look
     room = max(1, size.height - _LINES_AROUND)
-    shown = [look.fields(index, moment.names, plc=plc) for index in range(min(room, len(look.rows)))]
+    shown = [moment.fields(index, plc=plc) for index in range(min(room, len(look.rows)))]
     parts: list[Text | Table] = [_title(interface, moment)]
     if trouble := _trouble(moment):
         parts.append(trouble)
@@ -45,9 +48,8 @@ def _title(interface: str, moment: "Moment") -> Text:
     look = moment.look
     rate = look.rate.sum()
     at = time.strftime("%H:%M:%S", time.localtime(look.at_ns / _NS))
-    words = (
-        f"{interface} · {len(look.rows):,} streams · {rate:,.0f} packets/s · {at} · sensor missed {moment.dropped:,}"
-    )
+    streams = several(len(look.rows), "stream")
+    words = f"{interface} · {streams} · {rate:,.0f} packets/s · {at} · sensor missed {moment.dropped:,}"
     return Text(words, style="bold", no_wrap=True, overflow="ellipsis")
 
 
@@ -104,6 +106,8 @@ def _cell(fields: Mapping[str, Any], key: str) -> str:
     value = fields.get(key)
     if key == "lost":
         return _lost(fields)
+    if key == "state":
+        return _state(fields)
     if value is None:
         return "—"
     if key in _FORMATS:
@@ -117,19 +121,30 @@ def _lost(fields: Mapping[str, Any]) -> str:
     return f"{fields['lost']} ({100 * fields['loss_ratio']:.1f} %)" if fields["lost"] else "0"
 
 
+def _state(fields: Mapping[str, Any]) -> str:
+    """What is odd about it. Every stream is silent between two packets: that is not worth a word."""
+    said = ["one-way"] if fields["one_way"] and fields["duration_seconds"] >= _ALONE_SECONDS else []
+    if fields["captured_twice"]:
+        said.append("captured twice")
+    if fields["ended"]:
+        said.append("ended")
+    elif fields["silent_seconds"] >= 1.5:  # noqa: PLR2004
+        said.append(f"silent {fields['silent_seconds']:.0f} s")
+    return ", ".join(said)
+
+
 def _age(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-# Every stream is silent between two packets: that is not worth a word.
 _FORMATS: Mapping[str, Callable[[float], str]] = {
     "jitter_mean_seconds": lambda value: f"{1000 * value:.2f}",
     "pdv_p95_seconds": lambda value: f"{1000 * value:.2f}",
     "recent_loss_ratio": lambda value: f"{100 * value:.1f} %",
     "duration_seconds": _age,
-    "silent_seconds": lambda value: "" if value < 1.5 else f"{value:.0f} s",  # noqa: PLR2004
+    "round_trip_seconds": lambda value: f"{1000 * value:.1f}",
     "packets_per_second": lambda value: f"{value:.0f}",
 }
 

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from probes.media.live import LiveMeter
-    from probes.media.watch import Look
+    from probes.media.watch import Look, Reports
 
 _RING_MIB = 32  # a tenth of a second at a million packets a second: this runs on machines that are busy
 _NS = 1_000_000_000
@@ -27,6 +27,16 @@ class Moment:
     names: dict[tuple[int, int], str]
     dropped: int
     error: str | None
+    reports: "Reports | None" = None
+
+    def fields(self, index: int, *, plc: bool = True) -> dict[str, Any]:
+        """The fields of one stream."""
+        return self.look.fields(index, self.names, plc=plc, reports=self.reports)
+
+
+def several(count: int, what: str) -> str:
+    """So many of it."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 @dataclass
@@ -49,7 +59,8 @@ class Totals:
         every._add(moment, ~moment.look.ended)
         lost = f"{'at most ' if every.missed else ''}{every.lost:,} lost"
         return (
-            f"{every.streams:,} streams, {every.packets:,} packets, {lost}, {moment.dropped:,} missed by the sensor, "
+            f"{several(every.streams, 'stream')}, {several(every.packets, 'packet')}, {lost}, "
+            f"{moment.dropped:,} missed by the sensor, "
             f"in {time.monotonic() - self.started:.0f} s"
         )
 
@@ -116,7 +127,7 @@ def _moments(meter: "LiveMeter", told: threading.Event, seconds: float | None, *
         last = told.wait(max(0.0, until - time.monotonic())) or until == end
         rows = meter.snapshot()
         look = watching.look(time.time_ns(), rows, meter.names, meter.blind)
-        yield Moment(look, meter.names, meter.dropped, meter.error)
+        yield Moment(look, dict(meter.names), meter.dropped, meter.error, meter.rtcp)
         meter.forget(look.rows[look.ended])
 
 
@@ -130,7 +141,7 @@ def _print_json(interface: str, moments: Iterator[Moment], *, plc: bool) -> None
         line = {
             "at": iso(look.at_ns // 1000),
             "interface": interface,
-            "streams": [look.fields(index, moment.names, plc=plc) for index in range(len(look.rows))],
+            "streams": [moment.fields(index, plc=plc) for index in range(len(look.rows))],
             "sensor_dropped": moment.dropped,
             "error": moment.error,
         }
@@ -152,7 +163,8 @@ def _show(interface: str, moments: Iterator[Moment], *, plc: bool) -> None:
             "sereno: not a terminal: one table at the end (Ctrl-C or --seconds); --json gives a line a second\n"
         )
     totals = Totals(time.monotonic())
-    with Live(console=console, auto_refresh=False, transient=True) as shown:
+    # A screen of its own: a terminal that is made smaller folds what was drawn, and nothing can be drawn over that.
+    with Live(console=console, auto_refresh=False, transient=True, screen=live) as shown:
         for moment in moments:
             picture = screen(interface, moment, console.size, plc=plc)
             if live:

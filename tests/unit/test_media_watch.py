@@ -120,11 +120,11 @@ def test_only_what_the_sensor_missed_just_now_spoils_the_recent_figures():
     assert look.fields(0, {})["lost"] is None
 
 
-def drawn(look, width, height, *, dropped=0, error=None):
+def drawn(look, width, height, *, dropped=0, error=None, reports=None):
     """The screen's lines, as a terminal of this size shows them."""
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=False)
-    console.print(screen("eth0", Moment(look, {}, dropped, error), ConsoleDimensions(width, height)))
+    console.print(screen("eth0", Moment(look, {}, dropped, error, reports), ConsoleDimensions(width, height)))
     return out.getvalue().splitlines()
 
 
@@ -166,3 +166,47 @@ def test_last_words_count_everything_once():
     blind = Watch(T0).look(T0 + 61 * S, rows(row(2, end_ns=T0 + 60 * S, lost=1)), {}, [Blind(T0, T0 + S, 3)])
     totals.ended(last)
     assert "at most 3 lost" in totals.line(Moment(blind, {}, 3, None))
+
+
+def both_ways(number, **given):
+    """A stream of its own two ports, and the one that answers it."""
+    there = row(number, src_port=10_000 + number, dst_port=20_000 + number, **given)
+    back = row(number + 100, src_port=20_000 + number, dst_port=10_000 + number)
+    return there, back
+
+
+def test_who_is_not_answered_is_one_way_and_the_table_says_so_after_a_while():
+    far = np.void(bytes(10) + b"\xff\xff\x0a\x00\x00\x09")
+    alone = row(3, dst=far)
+    look = Watch(T0).look(T0 + 10 * S, rows(*both_ways(1), *both_ways(2), alone), {})
+    told = {int(each["id"]): look.fields(index, {})["one_way"] for index, each in enumerate(look.rows)}
+    assert told == {1: False, 2: False, 101: False, 102: False, 3: True}
+    assert [line.rstrip().endswith("one-way") for line in drawn(look, 200, 50)[2:]] == [number == 3 for number in told]
+    young = rows(*both_ways(1), row(3, dst=far, start_ns=T0 + 9 * S))
+    assert not any("one-way" in line for line in drawn(Watch(T0).look(T0 + 10 * S, young, {}), 200, 50))
+    only = Watch(T0).look(T0 + 10 * S, rows(alone), {})
+    assert only.fields(0, {})["one_way"] is None  # the interface may show one direction only
+
+
+def test_what_rtcp_says_stands_beside_the_row():
+    said = {1: {"round_trip_mean_seconds": 0.0421}, 2: None}
+    look = Watch(T0).look(T0 + 10 * S, rows(row(1), row(2)), {})
+    fields = [look.fields(index, {}, reports=lambda each: said[int(each["id"])]) for index in (0, 1)]
+    assert [each["round_trip_seconds"] for each in fields] == [0.0421, None]
+    assert [each["rtcp"] for each in fields] == [said[1], None]
+    head, first, second = drawn(look, 200, 50, reports=lambda each: said[int(each["id"])])[1:]
+    at = head.index("RTT ms")
+    assert (first[at : at + 6].strip(), second[at : at + 6].strip()) == ("42.1", "—")
+
+
+def test_jitters_that_are_alike_keep_their_places():
+    several = [row(n, jitter_mean=0.001 * (1 + n % 2)) for n in range(1, 6)]
+    assert numbers(Watch(T0).look(T0 + 10 * S, rows(*several), {})) == [1, 2, 3, 4, 5]
+
+
+def test_silence_and_the_end_are_said():
+    ends = [row(1, end_ns=T0 + 40 * S), row(2, end_ns=T0 + 10 * S), row(3, end_ns=T0 + 44 * S)]
+    lines = drawn(Watch(T0).look(T0 + 45 * S, rows(*ends), {}), 200, 50)
+    assert [line.partition("0:")[2].split(maxsplit=1)[1:] for line in map(str.rstrip, lines[2:])] == [
+        ["silent 5 s"], ["ended"], [],
+    ]  # fmt: skip
