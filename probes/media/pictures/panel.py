@@ -56,8 +56,9 @@ def draw(stream: Stream, shape: Shape, words: Words) -> Iterator[str]:
     bottom = top - _GAP
     for begin, end in series.bursts:
         left, width = x(begin), max(x(end) - x(begin), _LEAST_MARK)
+        place = f'x="{left:.1f}" y="{shape.head}" width="{width:.1f}" height="{bottom - shape.head}"'
         yield (
-            f'<rect class="p-burst" x="{left:.1f}" y="{shape.head}" width="{width:.1f}" height="{bottom - shape.head}"/>'
+            f'<rect class="p-burst" {place}/>'
             f'<path class="p-lost" d="M{left:.1f} {shape.head}h{width:.1f}v-3h{-width:.1f}z"/>'
         )
     yield from _times(series, x, bottom, shape.width)
