@@ -93,6 +93,15 @@ def test_time_units_of_pcapng(meter, resolution, offset, units, time_ns):
     assert abs(int(row(meter)["start_ns"]) - time_ns) <= 2
 
 
+@pytest.mark.parametrize(
+    ("seconds", "time_ns"), [(2**31 - 1, (2**31 - 1) * 10**9), (2**31, 2**31 * 10**9), (2**32 - 1, 1 << 61)]
+)
+def test_seconds_of_pcap_have_no_sign(meter, seconds, time_ns):
+    records = [struct.pack("<IIII", seconds, 0, len(octets), len(octets)) + octets for _, octets in FRAMES[:3]]
+    meter.feed(pcap([]) + b"".join(records))
+    assert (row(meter)["packets"], row(meter)["start_ns"]) == (3, time_ns)
+
+
 def test_sections_interfaces_and_blocks_of_every_kind(meter):
     little, big = Pcapng("<"), Pcapng(">")
     comment = little.option(1, b"hello")

@@ -5,6 +5,8 @@
 #include "pcap.h"
 #include "pcapng.h"
 
+enum { LINK_ETHERNET = 1 };
+
 void capture_note_link(capture_reader *r, uint32_t link_type) {
     for (uint32_t i = 0; i < r->link_type_count; i++)
         if (r->link_types[i] == link_type) return;
@@ -79,27 +81,40 @@ static capture_stop resume(capture_reader *r, const uint8_t *buffer, size_t leng
     }
 }
 
+/* One record of whatever kind; *fed: there is a datagram in *d. */
+static __attribute__((noinline)) capture_stop any_record(capture_reader *r, const uint8_t *buffer, size_t length, size_t *at,
+                                                         datagram *d, bool *fed) {
+    capture_record record;
+    *fed = false;
+    switch (next_record(r, buffer, length, at, &record)) {
+    case RECORD_FRAME: break;
+    case RECORD_OTHER: return CAPTURE_BUDGET;
+    case RECORD_PARTIAL: return CAPTURE_PARTIAL;
+    case RECORD_DAMAGED: return CAPTURE_DAMAGED;
+    default: return CAPTURE_MEMORY;
+    }
+    d->time_ns = record.time_ns;
+    if (record.link_type == LINK_ETHERNET && frame_plain(record.frame, record.captured, d)) {
+        r->counters.frames++;
+        *fed = true;
+        return CAPTURE_BUDGET;
+    }
+    return read_frame(r, &record, d, fed);
+}
+
 capture_stop capture_feed(capture_reader *r, meter *m, const uint8_t *buffer, size_t length, size_t *offset, size_t budget) {
     datagram batch[METER_BATCH];
     size_t count = 0, at = *offset, end = budget < length - at ? at + budget : length;
+    bool plain = r->format == CAPTURE_PCAP && r->link_type == LINK_ETHERNET && r->record_header == PCAP_RECORD;
     capture_stop stop = resume(r, buffer, length, &at);
     while (stop == CAPTURE_BUDGET && at < end) {
-        capture_record record;
-        record_kind kind = next_record(r, buffer, length, &at, &record);
-        if (kind != RECORD_FRAME) {
-            if (kind == RECORD_OTHER) continue;
-            stop = kind == RECORD_PARTIAL ? CAPTURE_PARTIAL : kind == RECORD_DAMAGED ? CAPTURE_DAMAGED : CAPTURE_MEMORY;
-            break;
+        if (plain) count += pcap_plain(r, buffer, length, &at, end, batch + count, METER_BATCH - count);
+        if (count < METER_BATCH && at < end) {
+            bool fed;
+            stop = any_record(r, buffer, length, &at, &batch[count], &fed);
+            count += fed;
         }
-        if (at + 256 < length) __builtin_prefetch(buffer + at + 256);
-        datagram *d = &batch[count];
-        bool fed = true;
-        if (record.link_type == 1 && frame_plain(record.frame, record.captured, d) && !sip_may_begin(d->payload, d->captured))
-            r->counters.frames++;
-        else stop = read_frame(r, &record, d, &fed);
-        if (!fed) continue;
-        d->time_ns = record.time_ns;
-        if (++count == METER_BATCH) {
+        if (count == METER_BATCH) {
             if (!meter_feed(m, batch, count)) return CAPTURE_MEMORY;
             count = 0;
         }

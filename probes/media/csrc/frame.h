@@ -46,15 +46,15 @@ static inline uint32_t frame_be32(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* What nearly all of a capture of RTP is: a whole UDP header in an IPv4 packet without options or fragments, in an
- * untagged Ethernet frame. False: anything else, to be given to frame_read. */
+/* What nearly all of a capture of RTP is: version 2 (RFC 3550, RTCP too) in a whole UDP header, in an IPv4 packet without
+ * options or fragments, in an untagged Ethernet frame. False: anything else, to be given to frame_read. */
 static inline bool frame_plain(const uint8_t *frame, uint32_t captured, datagram *d) {
     enum { IP = 14, UDP = IP + 20, PAYLOAD = UDP + 8 };
-    if (captured < PAYLOAD) return false;
+    if (captured <= PAYLOAD) return false;
+    uint32_t total = frame_be16(frame + IP + 2), length = frame_be16(frame + UDP + 4);
     if ((frame_be32(frame + IP - 2) & 0xffffff00u) != 0x08004500u) return false; /* IPv4, five words of header */
     if ((frame_be32(frame + IP + 6) & 0x3fff00ffu) != 17) return false;          /* no fragment, UDP */
-    uint32_t total = frame_be16(frame + IP + 2), length = frame_be16(frame + UDP + 4);
-    if (length < 8 || length + 20 > total) return false;
+    if (length < 8 || length + 20 > total || frame[PAYLOAD] >> 6 != 2) return false;
     uint32_t here = captured - PAYLOAD;
     length -= 8;
     d->payload = frame + PAYLOAD;

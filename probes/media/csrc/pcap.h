@@ -32,4 +32,8 @@ static inline record_kind pcap_next(capture_reader *r, const uint8_t *buffer, si
     return RECORD_FRAME;
 }
 
+/* Plain frames of one Ethernet file, one behind the other from *at on, `room` at most; stops at the first record that is
+ * anything else, or that begins at `end` or later. How many there are of them in `out`. */
+size_t pcap_plain(capture_reader *r, const uint8_t *buffer, size_t length, size_t *at, size_t end, datagram *out, size_t room);
+
 #endif
