@@ -21,6 +21,7 @@ static inline void check_seconds(const meter *m, const stream_row *r) {
         MUST(i == 0 || rows[i].second > rows[i - 1].second);
         packets += rows[i].packets;
         lost += rows[i].lost;
+        MUST(!(rows[i].pdv_max < 0) && !(rows[i].jitter_max < 0));
     }
     MUST(count == 0 || (packets == r->packets && lost == r->lost));
     free(rows);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio.h"
 #include "kernel.h"
 
 enum { STREAMS = 3000, ROUNDS = 400 };
@@ -51,7 +52,7 @@ int main(void) {
     if (!m) abort();
     uint8_t address[16] = {0};
     for (uint16_t port = 1; port < 500; port++) {
-        payload_format format = {(uint8_t)(port & 0x7f), KIND_MEDIA, 8000};
+        payload_format format = {(uint8_t)(port & 0x7f), KIND_MEDIA, AUDIO_NONE, 8000};
         if (meter_endpoint(m, address, port, &format, 1) != port) abort();
     }
     for (int round = 0; round < ROUNDS; round++) {

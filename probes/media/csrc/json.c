@@ -6,7 +6,7 @@
 #include <string.h>
 
 char *json_reserve(json_text *j, size_t octets) {
-    if (j->room - j->length >= octets) return j->text + j->length;
+    if (j->text && j->room - j->length >= octets) return j->text + j->length;
     size_t room = j->room ? j->room : 4096;
     while (room - j->length < octets) room *= 2;
     char *moved = j->failed ? NULL : realloc(j->text, room);

@@ -23,7 +23,7 @@ static void current_row(const stream *s, second_row *r) {
         .discarded = s->second_discarded,
         .jitter_mean = samples ? (float)((s->jitter_sum - s->second_jitter_begin) / samples) : NAN,
         .jitter_max = samples ? s->second_jitter_max : NAN,
-        .pdv_max = s->state & STATE_SECOND_DELAYS ? (float)(s->second_max_x - s->minute_min) : NAN,
+        .pdv_max = s->state & STATE_SECOND_DELAYS ? (float)fmax(s->second_max_x - s->minute_min, 0) : NAN, /* rounded */
         .flags = s->state & STATE_SECOND_BURST ? 1 : 0,
     };
 }
@@ -59,10 +59,6 @@ static bool begins_after(const second_record *record, uint64_t position) {
     return (int32_t)(record->first - (uint32_t)position) > 0;
 }
 
-static bool begins_before(const second_record *record, uint64_t position) {
-    return (int32_t)(record->first - (uint32_t)position) < 0;
-}
-
 /* The kept second in which this position was new; NULL: it is not kept (or the running one). */
 static second_record *second_of(const stream_tables *t, const stream *s, uint64_t position) {
     second_record *record = record_at(t, s->record), *mile;
@@ -72,16 +68,17 @@ static second_record *second_of(const stream_tables *t, const stream *s, uint64_
     return record;
 }
 
-/* Older than all: what lies between came before the first packet and is lost, so far. */
+/* Older than all of its numbering: what lies between came before the first packet and is lost, so far, in the second in
+ * which the numbering began. */
 static void mend_oldest(stream_tables *t, stream *s, uint32_t lower, uint64_t old_base) {
-    second_record *oldest = NULL;
-    for (second_record *r = record_at(t, s->record); r && !begins_before(r, old_base); r = record_at(t, r->before)) oldest = r;
-    if (!oldest) {
+    bool running = (int32_t)(s->second_first - (uint32_t)old_base) <= 0;
+    second_record *record = running ? NULL : second_of(t, s, old_base);
+    if (!record) {
         s->second_first -= lower;
         return;
     }
-    oldest->first -= lower;
-    oldest->row.lost += lower - 1;
+    record->first -= lower;
+    record->row.lost += lower - 1;
     s->second_unplaced++;
 }
 
