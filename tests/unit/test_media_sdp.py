@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.media.payload import Kind
+from probes.media.payload import Kind, Law
 from probes.media.sdp import endpoints
 
 HEAD = b"SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n"
@@ -61,3 +61,109 @@ def test_an_unmapped_dynamic_type_is_left_out():
 )  # fmt: skip
 def test_what_says_nothing_gives_nothing(message):
     assert endpoints(message) == []
+
+
+CALL = (
+    b'INVITE sip:b@example.net SIP/2.0\r\nFrom: "A <x>" <sip:a@example.net;user=phone>;tag=1\r\n'
+    b"t: sip:b@example.net;tag=2\r\ni: 77@example.net\r\nc: application/sdp\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\n"
+)
+
+
+def info_of(*lines, head=CALL):
+    (one,) = endpoints(head + "\r\n".join(lines).encode())
+    return one.info
+
+
+def test_the_call_by_short_names_of_headers():
+    info = info_of("m=audio 4000 RTP/AVP 8")
+    assert (info.call_id, info.from_, info.to) == (
+        "77@example.net",
+        "sip:a@example.net;user=phone",
+        "sip:b@example.net",
+    )
+    assert (info.ptime_seconds, info.secure, info.direction) == (None, False, "sendrecv")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ("Call-ID: a\r\n b", ("a b", None, None)),
+        ("CALL-ID:x\r\nFROM:<sip:y>", ("x", "sip:y", None)),
+        ("Call-ID:\r\nFrom: Anonymous <sip:c>\r\nTo: tel:+50622223333;tag=1", (None, "sip:c", "tel:+50622223333")),
+        ("From: <>", (None, None, None)),
+        ('From: "unclosed <sip:d>\r\nTo: <sip:e', (None, "sip:d", None)),
+        ("Call-ID: " + "x" * 999, ("x" * 256, None, None)),
+    ],
+)
+def test_headers_as_people_write_them(headers, expected):
+    head = f"SIP/2.0 200 OK\r\n{headers}\r\nContent-Type: application/sdp\r\n\r\nc=IN IP4 192.0.2.1\r\n".encode()
+    info = info_of("m=audio 4000 RTP/AVP 8", head=head)
+    assert (info.call_id, info.from_, info.to) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "ptime"),
+    [
+        (["a=ptime:20"], 0.02),
+        (["a=ptime: 30 "], 0.03),
+        (["a=ptime:2.5"], 0.0025),
+        (["a=ptime:0"], None),
+        (["a=ptime:x"], None),
+    ],
+)
+def test_ptime(lines, ptime):
+    assert info_of("m=audio 4000 RTP/AVP 8", *lines).ptime_seconds == ptime
+
+
+@pytest.mark.parametrize("direction", ["sendrecv", "sendonly", "recvonly", "inactive"])
+def test_direction_of_the_session_and_of_the_media(direction):
+    assert info_of(f"a={direction}", "m=audio 4000 RTP/AVP 8").direction == direction
+    assert info_of("a=recvonly", "m=audio 4000 RTP/AVP 8", f"a={direction}").direction == direction
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["m=audio 4000 RTP/SAVP 8"], ["m=audio 4000 UDP/TLS/RTP/SAVPF 8"],
+        ["m=audio 4000 RTP/AVP 8", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x"],
+        ["a=fingerprint:sha-256 AA", "m=audio 4000 RTP/AVP 8"],
+    ],
+)  # fmt: skip
+def test_encrypted_media(lines):
+    (one,) = endpoints(CALL + "\r\n".join(lines).encode())
+    assert one.info.secure
+    assert [entry.law for entry in one.formats] == [Law.SECURE]
+
+
+def test_laws():
+    (one,) = endpoints(sdp("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0 8 96 9", "a=rtpmap:96 pcma/8000"))
+    assert [entry.law for entry in one.formats] == [Law.MU, Law.A, Law.A, Law.NONE]
+
+
+@pytest.mark.parametrize(
+    ("fmtp", "codec"),
+    [
+        ("a=fmtp:97 mode-set=2", "AMR-WB-12.65"), ("a=fmtp:97 octet-align=1; mode-set=8", "AMR-WB-23.85"),
+        ("a=fmtp:97 mode-set=0;octet-align=1", "AMR-WB-6.60"), ("a=fmtp:97 mode-set=0,1,2", "AMR-WB"),
+        ("a=fmtp:98 mode-set=2", "AMR-WB"), ("a=fmtp:97 mode-set=9", "AMR-WB"),
+    ],
+)  # fmt: skip
+def test_one_mode_of_amr_wb_is_a_rate(fmtp, codec):
+    (one,) = endpoints(sdp("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 97", "a=rtpmap:97 AMR-WB/16000", fmtp))
+    assert one.formats[0].codec == codec
+
+
+def test_bundled_media_share_a_port():
+    lines = ["m=audio 4000 RTP/AVP 8", "m=video 4000 RTP/AVP 34 8"]
+    (one,) = endpoints(sdp("c=IN IP4 192.0.2.1", *lines))
+    assert [entry.codec for entry in one.formats] == ["PCMA", "H263"]
+
+
+def test_sdp_among_the_parts_of_a_body():
+    body = (
+        b"SIP/2.0 200 OK\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\nContent-Type: application/pidf\r\n"
+        b"\r\n<a/>\r\n"
+        b"--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 8\r\n--x\r\n"
+        b"m=audio 5000 RTP/AVP 8\r\n--x--\r\n"
+    )
+    assert [(one.address, one.port) for one in endpoints(body)] == [("192.0.2.1", 4000)]
