@@ -149,7 +149,7 @@ def fixed_buffer(stretches: list[list[Sample]], delay: float, size: float) -> Bu
     """The first packet of a stretch or talkspurt is played `delay` after it came; all others at its distance."""
     result = Buffer()
     for stretch in stretches:
-        anchor = stretch[0].transit if stretch else 0.0
+        anchor = 0.0  # transit where the stretch begins, which may be at a duplicate
         for sample in stretch:
             if sample.arrival.marker and sample.arrival.idle_ns >= TALKSPURT_NS:
                 anchor = sample.transit
