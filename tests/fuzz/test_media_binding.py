@@ -14,7 +14,7 @@ FLAGS = [
     "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1", "-std=c11",
     "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-shared", "-fPIC", "-pthread",
 ]  # fmt: skip
-SUITES = [f"tests/unit/test_media_{name}.py" for name in ("meter", "rtcp", "audio")]
+SUITES = [f"tests/unit/test_media_{name}.py" for name in ("numbering", "jitter", "reading", "meter", "rtcp", "audio")]
 
 _PLUGIN = """
 import importlib.machinery, importlib.util, sys
