@@ -16,13 +16,15 @@ Infos: TypeAlias = "dict[int, Info]"  # announcement → what its call said
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
 _RTPMAP = re.compile(r"rtpmap:\s*(\d{1,3})\s+([A-Za-z0-9][A-Za-z0-9._+-]{0,63})/(\d{1,9})", re.ASCII)
-_MEDIA = re.compile(r"(?:audio|video|text)\s+(\d{1,5})(?:/\d+)?\s+(\S*RTP/\S+)\s+(.*)", re.ASCII)
+_PORT = re.compile(r"(\d{1,5})(?:/\d{1,5})?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 _PTIME = re.compile(r"ptime:\s*(\d{1,4}(?:\.\d{1,6})?)\s*", re.ASCII)
 _MODE_SET = re.compile(r"fmtp:\s*(\d{1,3})\s(?:.*[\s;])?mode-set=([0-8])\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
 _DESCRIBED = re.compile(r"(application/sdp|multipart/)", re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _URI = re.compile(r"[^<;]*<([^<>]*)>|([^;<>]*)")
+_KINDS = {"audio", "video", "text"}
+_LEAST_WORDS = 4
 _MAX_PAYLOAD_TYPE = 127
 _MAX_PORT = 65535
 _MAX_TEXT = 256
@@ -68,6 +70,8 @@ class _Media:
 
 def endpoints(message: bytes) -> list[Endpoint]:
     """The endpoints in a SIP message's SDP; an empty list where there is none. Never raises."""
+    if b"m=" not in message:  # most messages
+        return []
     head, found, body = message.partition(b"\r\n\r\n")
     if not found:
         head, found, body = message.partition(b"\n\n")
@@ -121,16 +125,23 @@ def _media(lines: list[str]) -> Iterator[_Media]:
             if current.port:
                 yield current
             current = _Media(address=session.address, secure=session.secure, direction=session.direction)
-            if match := _MEDIA.fullmatch(value):
-                current.port = int(match[1])
-                current.secure |= "SAVP" in match[2]
-                current.numbers = [int(word) for word in match[3].split() if _NUMBER.fullmatch(word)]
+            _begin(current, value.split())
         elif kind == "c":
             current.address = _literal(value)
         elif kind == "a":
             _attribute(current, value)
     if current.port:
         yield current
+
+
+def _begin(media: _Media, words: list[str]) -> None:
+    """The words of an `m=` line: media, port, protocol, formats (RFC 8866 section 5.14)."""
+    if len(words) < _LEAST_WORDS or words[0] not in _KINDS or "RTP/" not in words[2]:
+        return
+    if port := _PORT.fullmatch(words[1]):
+        media.port = int(port[1])
+        media.secure |= "SAVP" in words[2]
+        media.numbers = [int(word) for word in words[3:] if _NUMBER.fullmatch(word)]
 
 
 def _attribute(media: _Media, value: str) -> None:
