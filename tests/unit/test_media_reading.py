@@ -11,7 +11,7 @@ from probes.media.capture import feed_capture, meter_file
 from probes.media.errors import CaptureError
 from probes.media.meter import StreamMeter
 from tests.media_captures import START_NS, ethernet, frame, pcap, rtp_pcap, stream, udp4
-from tests.media_meters import BOTH, fields_of
+from tests.media_meters import BOTH, CMeter, fields_of
 
 
 @pytest.fixture(params=BOTH)
