@@ -89,13 +89,25 @@ static void write_rows(session *s) {
     json_free(&out);
 }
 
-static void find_partners(session *s) {
-    static talk talks[STREAMS + 64];
-    static uint8_t one_way[STREAMS + 64];
+typedef struct {
+    const meter *m;
+    uint32_t cursor;
+} walk;
+
+static void walk_rewind(void *context) { ((walk *)context)->cursor = 0; }
+
+static bool walk_next(void *context, talk *out) {
+    walk *w = context;
     stream_row row;
-    size_t count = 0;
-    for (uint32_t cursor = 0; count < STREAMS && meter_rows(s->m, &cursor, &row, 1);) talks[count++] = report_talk(&row);
-    s->whole &= partners_find(talks, count, one_way);
+    bool there = meter_rows(w->m, &w->cursor, &row, 1);
+    if (there) *out = report_talk(&row);
+    return there;
+}
+
+static void find_partners(session *s) {
+    static uint8_t one_way[STREAMS + 64];
+    walk w = {s->m, 0};
+    s->whole &= partners_find(&(talk_source){walk_rewind, walk_next, &w}, meter_count(s->m), one_way);
 }
 
 static void everything(session *s) {

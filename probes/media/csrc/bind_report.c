@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "report.h"
+#include "sort.h"
 
 enum { LABELS = 512 };
 
@@ -15,11 +16,12 @@ typedef struct {
     report_label label;
 } known_label;
 
+/* 16 octets a stream: the one thing that is kept of all of them while they are written. */
 typedef struct {
     int64_t start_ns;
     uint32_t ssrc;
-    uint32_t place; /* a cursor of meter_rows that gives this stream */
-    uint8_t one_way;
+    uint32_t place : 30;  /* a cursor of meter_rows that gives this stream */
+    uint32_t one_way : 2; /* enum one_way */
 } listed;
 
 typedef struct {
@@ -122,34 +124,41 @@ static int by_start(const void *a, const void *b) {
     return (x->place > y->place) - (x->place < y->place);
 }
 
+/* The streams of a meter, one after the other. */
+typedef struct {
+    const meter *m;
+    uint32_t cursor;
+    stream_row row;
+} walk;
+
+static void walk_rewind(void *context) { ((walk *)context)->cursor = 0; }
+
+static bool walk_next(void *context, talk *out) {
+    walk *w = context;
+    if (!meter_rows(w->m, &w->cursor, &w->row, 1)) return false;
+    if (out) *out = report_talk(&w->row);
+    return true;
+}
+
 /* Lists every stream, and who of them is answered. The meter's lock is held; false: out of memory. */
 static bool list_streams(ReportObject *self) {
-    const meter *m = self->owner->m;
-    size_t count = meter_count(m), found = 0;
-    listed *order = malloc((count ? count : 1) * sizeof *order);
-    talk *talks = malloc((count ? count : 1) * sizeof *talks);
-    uint8_t *one_way = malloc(count ? count : 1);
-    bool done = order && talks && one_way;
-    stream_row row;
-    uint32_t cursor = 0;
-    while (done && found < count && meter_rows(m, &cursor, &row, 1)) {
-        order[found] = (listed){row.start_ns, row.ssrc, cursor - 1, ONE_WAY_UNKNOWN};
-        talks[found++] = report_talk(&row);
-    }
-    done = done && partners_find(talks, found, one_way);
-    for (size_t i = 0; done && i < found; i++) order[i].one_way = one_way[i];
-    free(talks);
-    free(one_way);
-    if (!done) {
-        free(order);
-        return false;
-    }
-    qsort(order, found, sizeof *order, by_start);
+    walk w = {.m = self->owner->m};
+    size_t count = meter_count(w.m), found = 0;
+    talk_source source = {walk_rewind, walk_next, &w};
     free(self->order);
+    self->order = NULL;
+    self->count = self->next = 0;
+    self->begun = false;
+    uint8_t *one_way = malloc(count ? count : 1);
+    bool done = one_way && partners_find(&source, count, one_way);
+    listed *order = done ? malloc((count ? count : 1) * sizeof *order) : NULL;
+    for (walk_rewind(&w); order && walk_next(&w, NULL); found++)
+        order[found] = (listed){w.row.start_ns, w.row.ssrc, w.cursor - 1, one_way[found]};
+    free(one_way);
+    if (!order) return false;
+    sort_in_place(order, found, sizeof *order, by_start);
     self->order = order;
     self->count = found;
-    self->next = 0;
-    self->begun = false;
     return true;
 }
 
@@ -193,7 +202,7 @@ static bool write_listed(ReportObject *self, const listed *at, const char *befor
     stream_row row;
     uint32_t cursor = at->place;
     bind_lock(self->owner);
-    bool there = meter_rows(self->owner->m, &cursor, &row, 1) && cursor == at->place + 1 && row.ssrc == at->ssrc;
+    bool there = meter_rows(self->owner->m, &cursor, &row, 1) && cursor - 1 == (uint32_t)at->place && row.ssrc == at->ssrc;
     bool done = !there || gather(self, &row, window, &g);
     bind_unlock(self->owner);
     if (!done) {

@@ -79,12 +79,23 @@ static PyObject *ring_status(PyObject *o, PyObject *Py_UNUSED(ignored)) {
 }
 
 /* Rows that may come of any meter, and of any moment: of a live one, the rows that were just handed out. */
+typedef struct {
+    const stream_row *rows;
+    size_t count, next;
+} row_walk;
+
+static void rows_rewind(void *context) { ((row_walk *)context)->next = 0; }
+
+static bool rows_next(void *context, talk *out) {
+    row_walk *w = context;
+    if (w->next == w->count) return false;
+    *out = report_talk(&w->rows[w->next++]);
+    return true;
+}
+
 static bool one_way_of(const stream_row *rows, size_t count, uint8_t *found) {
-    talk *talks = malloc((count ? count : 1) * sizeof *talks);
-    for (size_t i = 0; talks && i < count; i++) talks[i] = report_talk(&rows[i]);
-    bool done = talks && partners_find(talks, count, found);
-    free(talks);
-    return done;
+    row_walk walk = {rows, count, 0};
+    return partners_find(&(talk_source){rows_rewind, rows_next, &walk}, count, found);
 }
 
 PyObject *bind_one_way(PyObject *Py_UNUSED(module), PyObject *argument) {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sort.h"
+
 /* A time in which something flowed one way; before: the sum of those of its way before it, from anywhere. */
 typedef struct {
     uint64_t way;
@@ -61,49 +63,88 @@ static bool marks_new(marks *m, size_t count) {
     return m->bits;
 }
 
+static void mark(const marks *m, uint64_t way) { m->bits[(way & m->mask) / 64] |= (uint64_t)1 << (way & 63); }
 static bool marked(const marks *m, uint64_t way) { return m->bits[(way & m->mask) / 64] >> (way & 63) & 1; }
 
-/* Time of each stream in which the other way flowed, where none is known yet. False: out of memory. */
-static bool answer(const talk *talks, size_t count, bool hosts, span *spans, uint64_t *answered) {
+/* What is known of a stream's answer, until the end. */
+enum answer { ANSWER_NONE = 0, ANSWER_SOME = 1, ANSWER_HALF = 2, ANSWER_NOBODY = 3 /* it goes to many */ };
+
+/* One search: between ports, or between hosts. */
+typedef struct {
+    bool hosts;
     marks ways;
-    if (!marks_new(&ways, count)) return false;
-    for (size_t i = 0; i < count; i++) {
-        spans[i] = (span){hosts ? talks[i].there_hosts : talks[i].there, talks[i].start_ns, talks[i].end_ns + 1, 0};
-        ways.bits[(spans[i].way & ways.mask) / 64] |= (uint64_t)1 << (spans[i].way & 63);
+    bool maybe; /* there is a way back for one of them */
+} search;
+
+static uint64_t there(const search *s, const talk *t) { return s->hosts ? t->there_hosts : t->there; }
+static uint64_t back(const search *s, const talk *t) { return s->hosts ? t->back_hosts : t->back; }
+
+/* Marks the ways, and looks whether anybody's way back is among them. */
+static void look(const talk_source *source, search *ports, search *hosts, uint8_t *answers) {
+    talk t;
+    source->rewind(source->context);
+    for (size_t i = 0; source->next(source->context, &t); i++) {
+        mark(&ports->ways, t.there);
+        mark(&hosts->ways, t.there_hosts);
+        answers[i] = t.many ? ANSWER_NOBODY : ANSWER_NONE;
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t way = hosts ? talks[i].back_hosts : talks[i].back;
-        if (answered[i] || !marked(&ways, way)) continue;
-        if (!kept) {
-            qsort(spans, count, sizeof *spans, by_way);
-            kept = merge(spans, count);
-        }
-        answered[i] = flowed(spans, kept, way, talks[i].end_ns + 1) - flowed(spans, kept, way, talks[i].start_ns);
+    source->rewind(source->context);
+    while (!(ports->maybe && hosts->maybe) && source->next(source->context, &t)) {
+        ports->maybe |= marked(&ports->ways, t.back);
+        hosts->maybe |= marked(&hosts->ways, t.back_hosts);
     }
-    free(ways.bits);
+}
+
+/* The spans of all ways, merged: how many there are. */
+static size_t fill(const talk_source *source, const search *s, span *spans) {
+    talk t;
+    size_t filled = 0;
+    source->rewind(source->context);
+    while (source->next(source->context, &t)) spans[filled++] = (span){there(s, &t), t.start_ns, t.end_ns + 1, 0};
+    sort_in_place(spans, filled, sizeof *spans, by_way);
+    return merge(spans, filled);
+}
+
+/* How far each stream is answered that was not yet. */
+static void judge(const talk_source *source, const search *s, const span *spans, size_t kept, uint8_t *answers) {
+    talk t;
+    source->rewind(source->context);
+    for (size_t i = 0; source->next(source->context, &t); i++) {
+        if (answers[i] != ANSWER_NONE || !marked(&s->ways, back(s, &t))) continue;
+        uint64_t answered = flowed(spans, kept, back(s, &t), t.end_ns + 1) - flowed(spans, kept, back(s, &t), t.start_ns);
+        uint64_t own = (uint64_t)(t.end_ns + 1 - t.start_ns);
+        if (answered) answers[i] = answered * 2 >= own ? ANSWER_HALF : ANSWER_SOME;
+    }
+}
+
+/* The two searches, one after the other; false: out of memory. */
+static bool answer(const talk_source *source, size_t count, const search *both, uint8_t *answers) {
+    span *spans = NULL;
+    for (const search *s = both; s < both + 2; s++) {
+        if (!s->maybe || !memchr(answers, ANSWER_NONE, count)) continue;
+        if (!spans) spans = malloc(count * sizeof *spans);
+        if (!spans) return false;
+        size_t kept = fill(source, s, spans);
+        judge(source, s, spans, kept, answers);
+    }
+    free(spans);
     return true;
 }
 
-static bool any(const uint64_t *values, size_t count, bool zero) {
-    for (size_t i = 0; i < count; i++)
-        if (!values[i] == zero) return true;
-    return false;
-}
-
-bool partners_find(const talk *talks, size_t count, uint8_t *one_way) {
-    memset(one_way, ONE_WAY_UNKNOWN, count);
+bool partners_find(const talk_source *source, size_t count, uint8_t *one_way) {
+    static const uint8_t verdicts[] = {
+        [ANSWER_NONE] = ONE_WAY_YES, [ANSWER_SOME] = ONE_WAY_YES, [ANSWER_HALF] = ONE_WAY_NO, [ANSWER_NOBODY] = ONE_WAY_UNKNOWN,
+    };
     if (!count) return true;
-    span *spans = malloc(count * sizeof *spans);
-    uint64_t *answered = calloc(count, sizeof *answered);
-    bool done = spans && answered && answer(talks, count, false, spans, answered);
-    if (done && any(answered, count, true)) done = answer(talks, count, true, spans, answered);
-    bool known = done && any(answered, count, false);
-    for (size_t i = 0; i < count && known; i++) {
-        uint64_t own = (uint64_t)(talks[i].end_ns + 1 - talks[i].start_ns);
-        if (!talks[i].many) one_way[i] = answered[i] * 2 >= own ? ONE_WAY_NO : ONE_WAY_YES;
+    search both[2] = {{.hosts = false}, {.hosts = true}};
+    bool done = marks_new(&both[0].ways, count) && marks_new(&both[1].ways, count);
+    if (done) {
+        look(source, &both[0], &both[1], one_way);
+        done = answer(source, count, both, one_way);
     }
-    free(spans);
-    free(answered);
+    bool known = done && (memchr(one_way, ANSWER_SOME, count) || memchr(one_way, ANSWER_HALF, count));
+    for (size_t i = 0; i < count && done; i++) one_way[i] = known ? verdicts[one_way[i]] : ONE_WAY_UNKNOWN;
+    free(both[0].ways.bits);
+    free(both[1].ways.bits);
     return done;
 }

@@ -16,9 +16,17 @@ typedef struct {
     bool many;                        /* to a multicast group: nobody answers */
 } talk;
 
-/* Fills one_way[i] for talks[i]. A stream is answered if, over half of its time at least, streams flow from its
- * destination's address and port to its source's; where there is none of those, between the two addresses. Unknown when
- * no stream of them all is answered, even for an instant: the capture saw one direction only. False: out of memory. */
-bool partners_find(const talk *talks, size_t count, uint8_t *one_way);
+/* Where talks come from, as often as they are asked for: an array of them would be the largest thing in memory. */
+typedef struct {
+    void (*rewind)(void *context);
+    bool (*next)(void *context, talk *out); /* false: that was the last */
+    void *context;
+} talk_source;
+
+/* Fills one_way[i] for the source's i-th talk; it has `count`. A stream is answered if, over half of its time at least, streams
+ * flow from its destination's address and port to its source's; where there is none of those, between the two addresses.
+ * Unknown when no stream of them all is answered, even for an instant: the capture saw one direction only. False: out of
+ * memory. */
+bool partners_find(const talk_source *source, size_t count, uint8_t *one_way);
 
 #endif
