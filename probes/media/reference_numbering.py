@@ -17,7 +17,7 @@ PAIR_APART = 16  # numbers: two odd packets this near each other are of one new 
 PAUSE_SECONDS = 60  # a late packet may have been sent before a pause of this length
 UNKNOWN_CLOCK = 90_000  # Hz: the fastest usual one, where none is known
 CYCLE = 1 << 16
-MOST_VOTES = 65_535
+MOST_VOTES = 255
 
 
 class Place(Enum):

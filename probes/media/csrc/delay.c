@@ -80,19 +80,45 @@ static uint32_t scale_for(double seconds) {
 
 /* ---- this minute's histogram ----------------------------------------------------------------------------------------- */
 
-static void widen(const stream *s, wide_hist *h) {
+static void widen(const stream_tables *t, const stream *s, wide_hist *h) {
+    const carry_record *carry = SIDE_RECORD(t, s, carry, carries);
     h->scale = s->hist_scale;
-    for (uint32_t bin = 0; bin < HIST_BINS; bin++) h->counts[bin] = s->hist.bins[bin];
+    for (uint32_t bin = 0; bin < HIST_BINS; bin++)
+        h->counts[bin] = s->hist.bins[bin] + (carry ? 256.0 * carry->bins[bin] : 0);
 }
 
-/* Whole counts again, carrying the fractions on so that the sum stays. */
-static void narrow(stream *s, const wide_hist *h) {
+static carry_record *carry_of(stream_tables *t, stream *s) {
+    side_record *side = side_of(t, s);
+    if (!side->carry) side->carry = pool_take(&t->carries);
+    return pool_at(&t->carries, side->carry);
+}
+
+void delay_carry(stream_tables *t, stream *s, uint32_t bin) { carry_of(t, s)->bins[bin]++; }
+
+static void empty(stream_tables *t, stream *s) {
+    carry_record *carry = SIDE_RECORD(t, s, carry, carries);
+    memset(s->hist.bins, 0, sizeof s->hist.bins);
+    if (carry) memset(carry, 0, sizeof *carry);
+}
+
+/* `into` gets the counts as whole numbers, carrying the fractions on so that the sum stays. */
+static void whole(const wide_hist *h, uint32_t into[HIST_BINS]) {
     double sum = 0, told = 0;
     for (uint32_t bin = 0; bin < HIST_BINS; bin++) {
         sum += h->counts[bin];
         double count = floor(sum + 0.5) - told;
         told += count;
-        s->hist.bins[bin] = count > UINT16_MAX ? UINT16_MAX : (uint16_t)count;
+        into[bin] = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+    }
+}
+
+static void narrow(stream_tables *t, stream *s, const wide_hist *h) {
+    uint32_t counts[HIST_BINS];
+    whole(h, counts);
+    empty(t, s);
+    for (uint32_t bin = 0; bin < HIST_BINS; bin++) {
+        s->hist.bins[bin] = (uint8_t)counts[bin];
+        if (counts[bin] > UINT8_MAX) carry_of(t, s)->bins[bin] = counts[bin] / 256;
     }
     s->hist_scale = (uint8_t)h->scale;
 }
@@ -109,13 +135,13 @@ static void begin_bins(stream *s) {
     s->hist_scale = (uint8_t)scale_for(2.0 * (high - low));
     s->hist_raw = HIST_RAW + 1;
     s->floor = low - (float)(8 * unit_of(s->hist_scale));
-    memset(s->hist.bins, 0, sizeof s->hist.bins);
+    memset(s->hist.bins, 0, sizeof s->hist.bins); /* there is nothing to carry: the minute is new */
     for (uint32_t i = 0; i < HIST_RAW; i++)
         s->hist.bins[bin_of((double)(raw[i] - s->floor) * HIST_PER_UNIT[s->hist_scale])]++;
 }
 
 /* Adds this minute, less its minimum, to a histogram that starts at 0. */
-static void add_minute(const stream *s, wide_hist *all) {
+static void add_minute(const stream_tables *t, const stream *s, wide_hist *all) {
     double high = (double)s->minute_max - s->minute_min;
     if (s->state & STATE_SECOND_DELAYS && s->second_max_x - s->minute_min > high) high = s->second_max_x - s->minute_min;
     uint32_t scale = scale_for(high);
@@ -126,7 +152,7 @@ static void add_minute(const stream *s, wide_hist *all) {
         return;
     }
     wide_hist h, fine = {{0}, s->hist_scale < all->scale ? all->scale : s->hist_scale};
-    widen(s, &h);
+    widen(t, s, &h);
     while (all->scale < fine.scale) coarser(all);
     shifted(&h, s->floor - s->minute_min, &fine);
     for (uint32_t bin = 0; bin < HIST_BINS; bin++) all->counts[bin] += fine.counts[bin];
@@ -143,29 +169,19 @@ static float minute_high(const stream *s) {
     return (float)(high - s->minute_min);
 }
 
-void delay_fold(stream_tables *t, stream *s) {
+/* This minute becomes one of the finished ones. */
+static void fold(stream_tables *t, stream *s) {
     side_record *side = side_of(t, s);
     if (!side->history) side->history = pool_take(&t->histories);
     history_record *r = pool_at(&t->histories, side->history);
     wide_hist all;
     history_wide(r, &all);
-    add_minute(s, &all);
-    double sum = 0, told = 0;
-    for (uint32_t bin = 0; bin < HIST_BINS; bin++) {
-        sum += all.counts[bin];
-        double count = floor(sum + 0.5) - told;
-        told += count;
-        r->bins[bin] = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
-    }
+    add_minute(t, s, &all);
+    whole(&all, r->bins);
     r->scale = all.scale;
-    if (s->hist_raw <= HIST_RAW) s->hist_raw = 0;
-    else memset(s->hist.bins, 0, sizeof s->hist.bins);
-}
-
-static double total(const wide_hist *h) {
-    double sum = 0;
-    for (uint32_t bin = 0; bin < HIST_BINS; bin++) sum += h->counts[bin];
-    return sum;
+    if (minute_high(s) > r->max) r->max = minute_high(s);
+    empty(t, s);
+    s->hist_raw = 0;
 }
 
 /* Moves the bins so that they begin below x. */
@@ -173,27 +189,19 @@ static void lower_floor(stream_tables *t, stream *s, double x) {
     wide_hist h, moved = {{0}, 0};
     float lower = (float)(x - 16 * unit_of(s->hist_scale));
     double by = (double)s->floor - lower;
-    widen(s, &h);
-    if (total(&h) > UINT16_MAX) {
-        delay_fold(t, s);
-        widen(s, &h);
-    }
+    widen(t, s, &h);
     moved.scale = scale_for(top(&h) + by);
     if (moved.scale < h.scale) moved.scale = h.scale;
     shifted(&h, by, &moved);
-    narrow(s, &moved);
+    narrow(t, s, &moved);
     s->floor = lower;
 }
 
 static void raise_scale(stream_tables *t, stream *s, uint32_t scale) {
     wide_hist h;
-    widen(s, &h);
-    if (total(&h) > UINT16_MAX) {
-        delay_fold(t, s);
-        widen(s, &h);
-    }
+    widen(t, s, &h);
     while (h.scale < scale) coarser(&h);
-    narrow(s, &h);
+    narrow(t, s, &h);
 }
 
 void delay_hist_slow(stream_tables *t, stream *s, double x) {
@@ -206,20 +214,18 @@ void delay_hist_slow(stream_tables *t, stream *s, double x) {
     double over = x - s->floor;
     if (over * HIST_PER_UNIT[s->hist_scale] >= HIST_UNITS && s->hist_scale < HIST_SCALES - 1)
         raise_scale(t, s, scale_for(over));
-    uint16_t *bin = &s->hist.bins[bin_of(over * HIST_PER_UNIT[s->hist_scale])];
-    if (++*bin == UINT16_MAX) delay_fold(t, s);
+    uint32_t bin = bin_of(over * HIST_PER_UNIT[s->hist_scale]);
+    if (!++s->hist.bins[bin]) delay_carry(t, s, bin);
 }
 
 void delay_minute(stream_tables *t, stream *s) {
     if (!(s->state & STATE_DELAYS) || !s->hist_raw) return;
-    delay_fold(t, s);
-    if (minute_high(s) > s->pdv_max) s->pdv_max = minute_high(s);
+    fold(t, s);
     float low = (float)s->minute_min;
     if (low > s->low) { /* what is being played does not move */
         s->wait -= low - s->low;
         s->low = low;
     }
-    s->hist_raw = 0;
     s->minute_min = INFINITY;
     s->minute_max = -INFINITY;
 }
@@ -287,18 +293,18 @@ static double nearest_raw(const stream *s, double rank) {
     return sorted[(uint32_t)rank - 1] - s->minute_min;
 }
 
-static void describe_variation(const stream *s, const history_record *history, stream_row *r) {
+static void describe_variation(const stream_tables *t, const stream *s, const history_record *history, stream_row *r) {
     static const double quantiles[3] = {0.50, 0.95, 0.99};
     double values[3];
     bool raw = !history && s->hist_raw <= HIST_RAW;
     wide_hist all = {{0}, 0};
     if (history) history_wide(history, &all);
-    if (s->hist_raw) add_minute(s, &all);
+    if (s->hist_raw) add_minute(t, s, &all);
     double count = 0;
     for (uint32_t bin = 0; bin < HIST_BINS; bin++) count += all.counts[bin];
     if (count < 0.5) return;
     double high = s->hist_raw ? minute_high(s) : 0;
-    if (s->pdv_max > high) high = s->pdv_max;
+    if (history && history->max > high) high = history->max;
     for (uint32_t i = 0; i < 3; i++) {
         double rank = ceil(quantiles[i] * count - 1e-9);
         values[i] = raw ? nearest_raw(s, rank) : at_rank(&all, rank);
@@ -314,15 +320,11 @@ static void describe_variation(const stream *s, const history_record *history, s
 
 void delay_describe(const stream_tables *t, const stream *s, stream_row *r) {
     r->pdv_p50 = r->pdv_p95 = r->pdv_p99 = r->pdv_max = r->drift_ppm = r->adaptive_delay = NAN;
-    r->fixed_late = s->fixed_late;
-    r->fixed_early = s->fixed_early;
-    r->adaptive_late = s->adaptive_late;
-    r->adaptive_early = s->adaptive_early;
     if (!(s->state & STATE_DELAYS)) return;
-    describe_variation(s, SIDE_RECORD(t, s, history, histories), r);
+    describe_variation(t, s, SIDE_RECORD(t, s, history, histories), r);
     const drift_record *kept = SIDE_RECORD(t, s, drift, drifts);
     drift_record drift = {0};
     if (kept) drift = *kept;
-    if (s->state & STATE_SECOND_DELAYS) add_point(&drift, series_second(s), s->second_min_x);
+    if (s->state & STATE_SECOND_DELAYS) add_point(&drift, s->second, s->second_min_x);
     if (drift.points >= 10) r->drift_ppm = drift.common / drift.spread * 1e6;
 }

@@ -3,7 +3,7 @@
  * The relative transit x of a packet is its arrival less its timestamp, both since the stretch began (RFC 3550 section
  * 6.4.1's D, summed up). Nobody needs the sender's clock for it. A stretch ends where timestamps jump.
  *
- * Delay variation is x less the lowest x of the same minute (RFC 5481 section 4.2). The first 30 values of a minute are
+ * Delay variation is x less the lowest x of the same minute (RFC 5481 section 4.2). The first 15 values of a minute are
  * kept as they are, so percentiles of few are exact; more become a histogram whose bins are one unit wide up to 8 units
  * and an eighth of their octave above. The unit is the smallest power of two of 1 µs that lets 768 units span the
  * minute; so a percentile is at most an eighth of itself off, or 1/768 of the largest value.
@@ -37,7 +37,13 @@ typedef struct {
 typedef struct {
     uint32_t bins[HIST_BINS];
     uint32_t scale;
+    float max;
 } history_record;
+
+/* How often the bins of a stream's histogram were full. */
+typedef struct {
+    uint32_t bins[HIST_BINS];
+} carry_record;
 
 /* A new stretch: all references begin anew at x = 0. */
 void delay_stretch(stream_tables *t, stream *s);
@@ -46,8 +52,8 @@ void delay_second(stream_tables *t, stream *s, uint32_t second);
 void delay_minute(stream_tables *t, stream *s);
 /* Puts x into a histogram that has raw values, begins above x, or ends below it. */
 void delay_hist_slow(stream_tables *t, stream *s, double x);
-/* Moves the histogram's counts to the finished minutes' before a bin overflows. */
-void delay_fold(stream_tables *t, stream *s);
+/* A bin was full and is 0 again. */
+void delay_carry(stream_tables *t, stream *s, uint32_t bin);
 void delay_describe(const stream_tables *t, const stream *s, stream_row *r);
 
 /* Units a second by scale: 1 µs and its doubles. */
@@ -65,9 +71,8 @@ static inline uint32_t hist_bin(uint32_t units) {
 static inline void hist_add(stream_tables *t, stream *s, double x) {
     double units = (x - s->floor) * HIST_PER_UNIT[s->hist_scale];
     if (s->hist_raw > HIST_RAW && units >= 0 && units < HIST_UNITS) {
-        uint16_t *bin = &s->hist.bins[hist_bin((uint32_t)units)];
-        if (++*bin != UINT16_MAX) return;
-        delay_fold(t, s);
+        uint32_t bin = hist_bin((uint32_t)units);
+        if (!++s->hist.bins[bin]) delay_carry(t, s, bin);
     } else {
         delay_hist_slow(t, s, x);
     }
@@ -75,7 +80,7 @@ static inline void hist_add(stream_tables *t, stream *s, double x) {
 
 /* The adaptive buffer: its delay follows mean and deviation of what came (RFC 3550's estimator with 1/64), rises at once
  * when a packet came late and shrinks slowly. */
-static inline bool adaptive_discards(stream *s, double x) {
+static inline bool adaptive_discards(stream_tables *t, stream *s, double x) {
     float n = (float)(x - s->low), wait = s->wait;
     if (n < 0) { /* the floor falls; what is being played does not move */
         wait -= n;
@@ -90,11 +95,11 @@ static inline bool adaptive_discards(stream *s, double x) {
     target = target < ADAPTIVE_LEAST ? ADAPTIVE_LEAST : target > ADAPTIVE_MOST ? ADAPTIVE_MOST : target;
     bool discards = false;
     if (n > wait + ADAPTIVE_SLACK) {
-        s->adaptive_late++;
+        trouble_of(t, s)->adaptive_late++;
         discards = true;
         if (target > wait) wait = target;
     } else if (wait - n > ADAPTIVE_ROOM + ADAPTIVE_SLACK) {
-        s->adaptive_early++;
+        trouble_of(t, s)->adaptive_early++;
         discards = true;
     }
     if (wait > target) wait = wait - ADAPTIVE_FALL > target ? wait - ADAPTIVE_FALL : target;
@@ -103,14 +108,14 @@ static inline bool adaptive_discards(stream *s, double x) {
     return discards;
 }
 
-static inline bool fixed_discards(const stream_tables *t, stream *s, double x) {
+static inline bool fixed_discards(stream_tables *t, stream *s, double x) {
     double behind = x - s->anchor;
     if (behind > t->fixed_late) {
-        s->fixed_late++;
+        trouble_of(t, s)->fixed_late++;
         return true;
     }
     if (behind < t->fixed_early) {
-        s->fixed_early++;
+        trouble_of(t, s)->fixed_early++;
         return true;
     }
     return false;
@@ -128,7 +133,7 @@ static inline bool delay_take(stream_tables *t, stream *s, double x, bool talksp
     }
     if (rounded < s->second_min_x) s->second_min_x = rounded;
     if (rounded > s->second_max_x) s->second_max_x = rounded;
-    bool fixed = fixed_discards(t, s, x), adaptive = adaptive_discards(s, x);
+    bool fixed = fixed_discards(t, s, x), adaptive = adaptive_discards(t, s, x);
     if (!fixed && !adaptive) return false;
     bool chosen = t->options.buffer == BUFFER_FIXED ? fixed : adaptive && t->options.buffer == BUFFER_ADAPTIVE;
     s->second_discarded += chosen;

@@ -146,7 +146,6 @@ static uint32_t stream_of(meter *m, uint32_t hash, const packed_key *key, const 
     s->serial = ++m->serial;
     s->packets = 0;
     s->side = 0;
-    s->record = 0;
     s->state = 0;
     s->expected = EXPECT_NONE;
     if (d->family == 6) {
@@ -230,7 +229,7 @@ static inline stream *likely(const meter *m, uint32_t hash) {
     const slot *at = &m->slots[hash & m->slot_mask];
     if (at->hash != hash || at->index == NO_STREAM) return NULL;
     stream *s = stream_at(m, at->index);
-    for (size_t line = 0; line < 6; line++) __builtin_prefetch((const char *)s + 64 * line, 1);
+    for (size_t line = 0; line < 5; line++) __builtin_prefetch((const char *)s + 64 * line, 1);
     return s;
 }
 

@@ -14,15 +14,27 @@ static uint64_t until(uint64_t max, uint64_t index) {
     return max >> 6 < index ? 0 : UINT64_MAX >> (63 - (max & 63));
 }
 
+/* The discard record's window, made with or after a loss record. */
+static uint64_t *window_of(stream_tables *t, const stream *s, discard_record *d) {
+    if (!d->window) {
+        d->window = pool_take(&t->windows);
+        window_record *made = pool_at(&t->windows, d->window);
+        made->words[(s->max >> 6) & WINDOW_MASK] = d->word;
+        d->word = 0;
+    }
+    return ((window_record *)pool_at(&t->windows, d->window))->words;
+}
+
 static loss_record *loss_of(stream_tables *t, stream *s) {
     side_record *side = side_of(t, s);
     if (side->loss) return pool_at(&t->losses, side->loss);
     side->loss = pool_take(&t->losses);
+    if (side->discard) window_of(t, s, pool_at(&t->discards, side->discard));
     loss_record *l = pool_at(&t->losses, side->loss);
     /* Until now no word was left with a hole. */
     uint64_t newest = s->max >> 6;
     for (uint64_t index = newest - (METER_WINDOW_WORDS - 1); index < newest; index++)
-        l->window[index & WINDOW_MASK] = since(s->base, index);
+        l->window[index & WINDOW_MASK] = since(stream_base(s), index);
     return l;
 }
 
@@ -80,9 +92,9 @@ typedef struct {
 } extent;
 
 static void settle_word(const burst_sink *sink, extent e, loss_record *l, discard_record *d, uint64_t received,
-                        uint64_t index) {
+                        uint64_t discarded, uint64_t index) {
     uint64_t known = since(e.base, index) & until(e.max, index);
-    if (d) settle_impaired(d, known & (~received | d->window[index & WINDOW_MASK]), index);
+    if (d) settle_impaired(d, known & (~received | discarded), index);
     settle(sink, l, known & ~received, index);
 }
 
@@ -101,24 +113,31 @@ static void mark_kept(void *context, uint64_t first, uint64_t last) {
 static void push_words(stream_tables *t, stream *s, loss_record *l, uint64_t to) {
     owner o = {t, s};
     const burst_sink sink = {mark_kept, &o};
+    const extent e = {stream_base(s), UINT64_MAX};
     side_record *side = side_of(t, s);
     discard_record *d = side->discard ? pool_at(&t->discards, side->discard) : NULL;
-    uint64_t from = s->max >> 6;
+    uint64_t from = s->max >> 6, *discarded = d ? window_of(t, s, d) : NULL;
     l->window[from & WINDOW_MASK] = s->word;
     for (uint64_t index = from + 1; index <= to; index++) {
         /* The slot of `index` holds the word that leaves the window and is final now. */
-        uint64_t old = index - METER_WINDOW_WORDS;
-        if (old >= s->base >> 6) settle_word(&sink, (extent){s->base, UINT64_MAX}, l, d, l->window[index & WINDOW_MASK], old);
-        l->window[index & WINDOW_MASK] = 0;
-        if (d) d->window[index & WINDOW_MASK] = 0;
+        uint64_t old = index - METER_WINDOW_WORDS, *received = &l->window[index & WINDOW_MASK];
+        if (old >= e.base >> 6) settle_word(&sink, e, l, d, *received, d ? discarded[index & WINDOW_MASK] : 0, old);
+        *received = 0;
+        if (d) discarded[index & WINDOW_MASK] = 0;
     }
 }
 
 void loss_advance(stream_tables *t, stream *s, uint64_t position) {
     uint64_t from = s->max >> 6, to = position >> 6;
-    bool whole = (s->word | ~since(s->base, from)) == UINT64_MAX;
-    bool has_record = s->side && ((side_record *)pool_at(&t->sides, s->side))->loss;
-    if (has_record || !whole || to != from + 1) push_words(t, s, loss_of(t, s), to);
+    bool whole = (s->word | ~since(stream_base(s), from)) == UINT64_MAX;
+    const side_record *side = s->side ? pool_at(&t->sides, s->side) : NULL;
+    if ((side && side->loss) || !whole || to != from + 1) {
+        push_words(t, s, loss_of(t, s), to);
+    } else if (side && side->discard) {
+        discard_record *d = pool_at(&t->discards, side->discard);
+        settle_impaired(d, d->word, from);
+        d->word = 0;
+    }
     s->word = 0;
     s->max = position;
 }
@@ -128,7 +147,7 @@ bool loss_late(stream_tables *t, stream *s, uint64_t position) {
     uint64_t *word = &s->word;
     if (position >> 6 != s->max >> 6) {
         const loss_record *l = SIDE_RECORD(t, s, loss, losses);
-        if (!l && position >= s->base) return true; /* no word was left with a hole */
+        if (!l && position >= stream_base(s)) return true; /* no word was left with a hole */
         word = &loss_of(t, s)->window[(position >> 6) & WINDOW_MASK];
     }
     if (*word & bit) return true;
@@ -137,40 +156,46 @@ bool loss_late(stream_tables *t, stream *s, uint64_t position) {
 }
 
 void loss_discard(stream_tables *t, stream *s, uint64_t position) {
-    const loss_record *l = loss_of(t, s);
     side_record *side = side_of(t, s);
+    const loss_record *l = side->loss ? pool_at(&t->losses, side->loss) : NULL;
     if (!side->discard) {
         side->discard = pool_take(&t->discards);
         discard_record *made = pool_at(&t->discards, side->discard);
-        made->last = l->last;
-        made->runs = l->runs;
+        made->last = l ? l->last : 0;
+        made->runs = l ? l->runs : 0;
     }
     discard_record *d = pool_at(&t->discards, side->discard);
-    d->window[(position >> 6) & WINDOW_MASK] |= (uint64_t)1 << (position & 63);
+    uint64_t *word = l ? &window_of(t, s, d)[(position >> 6) & WINDOW_MASK] : &d->word;
+    *word |= (uint64_t)1 << (position & 63);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
 
-static void settle_all(const burst_sink *sink, extent e, uint64_t word, loss_record *l, discard_record *d) {
+/* `discarded` may be NULL: nothing is. */
+static void settle_all(const burst_sink *sink, extent e, uint64_t word, loss_record *l, discard_record *d,
+                       const uint64_t *discarded) {
     uint64_t newest = e.max >> 6;
-    for (uint64_t index = newest - (METER_WINDOW_WORDS - 1); index < newest; index++)
-        settle_word(sink, e, l, d, l->window[index & WINDOW_MASK], index);
-    settle_word(sink, e, l, d, word, newest);
+    for (uint64_t index = newest - (METER_WINDOW_WORDS - 1); index <= newest; index++) {
+        uint64_t received = index == newest ? word : l->window[index & WINDOW_MASK];
+        settle_word(sink, e, l, d, received, discarded ? discarded[index & WINDOW_MASK] : 0, index);
+    }
     close_cluster(sink, l);
 }
 
 void loss_close(stream_tables *t, stream *s) {
-    if (!s->side && (s->word | ~(since(s->base, s->max >> 6) & until(s->max, s->max >> 6))) == UINT64_MAX) return;
+    uint64_t base = stream_base(s);
+    if (!s->side && (s->word | ~(since(base, s->max >> 6) & until(s->max, s->max >> 6))) == UINT64_MAX) return;
     loss_record *l = loss_of(t, s);
     side_record *side = side_of(t, s);
     discard_record *d = side->discard ? pool_at(&t->discards, side->discard) : NULL;
+    uint64_t *discarded = d ? window_of(t, s, d) : NULL;
     owner o = {t, s};
-    settle_all(&(burst_sink){mark_kept, &o}, (extent){s->base, s->max}, s->word, l, d);
+    settle_all(&(burst_sink){mark_kept, &o}, (extent){base, s->max}, s->word, l, d, discarded);
     memset(l->window, 0, sizeof l->window);
     l->last = 0;
     l->run = 0;
     if (d) {
-        memset(d->window, 0, sizeof d->window);
+        memset(discarded, 0, sizeof(window_record));
         d->last = 0;
     }
 }
@@ -179,16 +204,21 @@ void loss_close(stream_tables *t, stream *s) {
 static bool copies(const stream_tables *t, const stream *s, const burst_sink *sink, loss_record *l, discard_record *d) {
     const loss_record *kept = SIDE_RECORD(t, s, loss, losses);
     const discard_record *discarded = SIDE_RECORD(t, s, discard, discards);
+    uint64_t newest = s->max >> 6, base = stream_base(s);
+    window_record w = {{0}};
     if (kept) {
         *l = *kept;
     } else { /* as loss_of would make it */
-        uint64_t newest = s->max >> 6;
         memset(l, 0, sizeof *l);
         for (uint64_t index = newest - (METER_WINDOW_WORDS - 1); index < newest; index++)
-            l->window[index & WINDOW_MASK] = since(s->base, index);
+            l->window[index & WINDOW_MASK] = since(base, index);
     }
-    if (discarded) *d = *discarded;
-    settle_all(sink, (extent){s->base, s->max}, s->word, l, discarded ? d : NULL);
+    if (discarded) {
+        *d = *discarded;
+        if (d->window) w = *(const window_record *)pool_at(&t->windows, d->window);
+        else w.words[newest & WINDOW_MASK] = d->word;
+    }
+    settle_all(sink, (extent){base, s->max}, s->word, l, discarded ? d : NULL, w.words);
     return discarded;
 }
 

@@ -19,10 +19,15 @@ typedef struct {
 
 /* What the chosen buffer discarded; impaired is lost or discarded. */
 typedef struct {
-    uint64_t window[METER_WINDOW_WORDS]; /* discarded; all slots are used */
-    uint64_t last;                       /* the last impaired position that is settled */
+    uint64_t word;   /* discarded positions around the highest, while no word was left with a hole; then in `window` */
+    uint64_t last;   /* the last impaired position that is settled */
     uint64_t runs;
+    uint32_t window; /* window_record: goes with a loss_record */
 } discard_record;
+
+typedef struct {
+    uint64_t words[METER_WINDOW_WORDS]; /* discarded; all slots are used */
+} window_record;
 
 /* Told of every RFC 3611 burst, from its first lost position to its last. */
 typedef struct {

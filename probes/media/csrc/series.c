@@ -8,20 +8,22 @@ static second_record *record_at(const stream_tables *t, uint32_t number) {
     return number ? pool_at(&t->seconds, number) : NULL;
 }
 
+static second_record *last_record(const stream_tables *t, const stream *s) { return SIDE_RECORD(t, s, record, seconds); }
+
 void series_segment(stream *s, uint64_t old_max) {
     uint32_t lacked = (uint32_t)old_max + 1 - s->second_first - series_placed(s);
-    s->second_first = (uint32_t)s->base - lacked;
+    s->second_first = s->base - lacked;
     s->second_unplaced = (uint32_t)s->packets - s->second_packets_begin - 1;
 }
 
 static void current_row(const stream *s, second_row *r) {
     uint32_t new_positions = (uint32_t)s->max + 1 - s->second_first, samples = s->jitter_samples - s->second_samples_begin;
     *r = (second_row){
-        .second = series_second(s),
+        .second = s->second,
         .packets = (uint32_t)s->packets - s->second_packets_begin,
         .lost = new_positions - series_placed(s),
         .discarded = s->second_discarded,
-        .jitter_mean = samples ? (float)((s->jitter_sum - s->second_jitter_begin) / samples) : NAN,
+        .jitter_mean = samples ? s->second_jitter_sum / (float)samples : NAN,
         .jitter_max = samples ? s->second_jitter_max : NAN,
         .pdv_max = s->state & STATE_SECOND_DELAYS ? (float)fmax(s->second_max_x - s->minute_min, 0) : NAN, /* rounded */
         .flags = s->state & STATE_SECOND_BURST ? 1 : 0,
@@ -32,25 +34,26 @@ static void keep(stream_tables *t, stream *s) {
     uint32_t number = pool_take(&t->seconds);
     second_record *record = pool_at(&t->seconds, number);
     current_row(s, &record->row);
-    const second_record *before = record_at(t, s->record);
-    record->before = s->record;
+    side_record *side = side_of(t, s);
+    const second_record *before = record_at(t, side->record);
+    record->before = side->record;
     record->place = before ? before->place + 1 : 0;
-    record->mile = before && before->place % SECONDS_A_MILE ? before->mile : s->record;
+    record->mile = before && before->place % SECONDS_A_MILE ? before->mile : side->record;
     record->first = s->second_first;
-    s->record = number;
+    side->record = number;
 }
 
 void series_turn(stream_tables *t, stream *s, int64_t time_ns) {
-    uint32_t second = series_second(s);
+    uint32_t second = s->second;
     if (t->options.series && (uint32_t)s->packets != s->second_packets_begin) keep(t, s);
     delay_second(t, s, second);
-    s->second_end_ns = s->first_ns + ((time_ns - s->first_ns) / SECOND_NS + 1) * SECOND_NS;
-    if (series_second(s) / SECONDS_A_MINUTE != second / SECONDS_A_MINUTE) delay_minute(t, s);
+    int64_t number = (time_ns - s->first_ns) / SECOND_NS;
+    s->second = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX - 1;
+    if (s->second / SECONDS_A_MINUTE != second / SECONDS_A_MINUTE) delay_minute(t, s);
     s->second_first = (uint32_t)s->max + 1;
     s->second_packets_begin = (uint32_t)s->packets;
     s->second_samples_begin = s->jitter_samples;
-    s->second_jitter_begin = s->jitter_sum;
-    s->second_jitter_max = 0;
+    s->second_jitter_sum = s->second_jitter_max = 0;
     s->second_unplaced = s->second_discarded = 0;
     s->state &= (uint8_t)~STATE_SECOND_BURST;
 }
@@ -61,7 +64,7 @@ static bool begins_after(const second_record *record, uint64_t position) {
 
 /* The kept second in which this position was new; NULL: it is not kept (or the running one). */
 static second_record *second_of(const stream_tables *t, const stream *s, uint64_t position) {
-    second_record *record = record_at(t, s->record), *mile;
+    second_record *record = last_record(t, s), *mile;
     while (record && begins_after(record, position) && (mile = record_at(t, record->mile)) && begins_after(mile, position))
         record = mile;
     while (record && begins_after(record, position)) record = record_at(t, record->before);
@@ -96,7 +99,7 @@ void series_mark_burst(stream_tables *t, stream *s, uint64_t first, uint64_t las
     if (!t->options.series) return;
     uint32_t ends = s->second_first; /* of the second before: positions are its own up to there */
     if ((int32_t)((uint32_t)last - ends) >= 0) s->state |= STATE_SECOND_BURST;
-    for (second_record *r = record_at(t, s->record); r && (int32_t)(ends - (uint32_t)first) > 0; r = record_at(t, r->before)) {
+    for (second_record *r = last_record(t, s); r && (int32_t)(ends - (uint32_t)first) > 0; r = record_at(t, r->before)) {
         if (!begins_after(r, last)) r->row.flags |= 1;
         ends = r->first;
     }
@@ -114,7 +117,7 @@ static void mark_copy(void *context, uint64_t first, uint64_t last) {
     const series_copy *c = context;
     size_t at = c->count - 1;
     uint32_t begins = c->s->second_first;
-    for (const second_record *r = record_at(c->t, c->s->record);; r = record_at(c->t, r->before), at--) {
+    for (const second_record *r = last_record(c->t, c->s);; r = record_at(c->t, r->before), at--) {
         if ((int32_t)(begins - (uint32_t)last) <= 0) c->rows[at].flags |= 1;
         if ((int32_t)(begins - (uint32_t)first) <= 0 || !r) return;
         begins = r->first;
@@ -124,11 +127,11 @@ static void mark_copy(void *context, uint64_t first, uint64_t last) {
 size_t stream_seconds(const stream_tables *t, const stream *s, second_row *rows, size_t room) {
     if (!t->options.series) return 0;
     size_t count = 1;
-    for (const second_record *r = record_at(t, s->record); r; r = record_at(t, r->before)) count++;
+    for (const second_record *r = last_record(t, s); r; r = record_at(t, r->before)) count++;
     if (room < count) return count;
     size_t at = count - 1;
     current_row(s, &rows[at]);
-    for (const second_record *r = record_at(t, s->record); r; r = record_at(t, r->before)) rows[--at] = r->row;
+    for (const second_record *r = last_record(t, s); r; r = record_at(t, r->before)) rows[--at] = r->row;
     series_copy copy = {t, s, rows, count};
     loss_open_bursts(t, s, &(burst_sink){mark_copy, &copy});
     return count;

@@ -6,11 +6,8 @@
 
 #define SECOND_NS ((int64_t)1000000000)
 
-/* The number of the second that is running. */
-static inline uint32_t series_second(const stream *s) {
-    int64_t number = (s->second_end_ns - s->first_ns) / SECOND_NS - 1;
-    return number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
-}
+/* When the second that is running ends. */
+static inline int64_t series_end(const stream *s) { return s->first_ns + ((int64_t)s->second + 1) * SECOND_NS; }
 
 /* Packets of this second that came to one of its positions. */
 static inline uint32_t series_placed(const stream *s) {

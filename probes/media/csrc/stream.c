@@ -19,7 +19,8 @@ enum {
 /* ---- one packet's place ---------------------------------------------------------------------------------------------- */
 
 static void begin_segment(stream *s, uint16_t sequence, uint32_t timestamp, uint64_t position) {
-    s->base = s->max = position;
+    s->max = position;
+    s->base = (uint32_t)position;
     s->origin = (uint16_t)(sequence - (uint16_t)position);
     s->word = 1;
     s->max_timestamp = timestamp;
@@ -31,14 +32,14 @@ static void begin_segment(stream *s, uint16_t sequence, uint32_t timestamp, uint
 static void restart(stream_tables *t, stream *s, rare_record *rare) {
     uint64_t old_max = s->max;
     loss_close(t, s);
-    rare->expected_before += s->max - s->base + 1;
+    rare->expected_before += s->max - stream_base(s) + 1;
     rare->restarts++;
     begin_segment(s, rare->odd_sequence, rare->odd_timestamp, ((old_max >> 6) + 2 * METER_WINDOW_WORDS) << 6);
     series_segment(s, old_max);
 }
 
 static int64_t trusted_units(const stream *s, int64_t seconds) {
-    return seconds * (s->clock_rate ? s->clock_rate : UNKNOWN_CLOCK);
+    return seconds * (s->tick > 0 ? stream_clock(s) : UNKNOWN_CLOCK);
 }
 
 /* Could a packet have this timestamp, so much later than its number says? A late one may be from before a pause. */
@@ -55,12 +56,12 @@ static bool fits_behind(const stream_tables *t, const stream *s, uint16_t behind
 
 /* Could so many packets have been lost? Yes if timestamp or time went on as far. */
 static bool fits_ahead(const stream *s, const datagram *d, const rtp_header *p, uint16_t ahead) {
-    if (ahead < LEAST_ODD_JUMP || !s->step || !s->clock_rate) return true;
+    if (ahead < LEAST_ODD_JUMP || !s->step || !(s->tick > 0)) return true;
     int64_t expected = (int64_t)(int32_t)s->step * ahead, moved = (int32_t)(p->timestamp - s->max_timestamp);
     int64_t off = moved - expected;
     if (off <= trusted_units(s, TRUST_SECONDS) && off >= -trusted_units(s, TRUST_SECONDS)) return true;
     double seconds = (double)(d->time_ns - s->end_ns) * 1e-9;
-    return seconds >= 0.5 * (double)expected / s->clock_rate;
+    return seconds >= 0.5 * (double)expected * s->tick;
 }
 
 /* A long outage is loss, not a restart, when the timestamp went on exactly as far as the sequence number says. */
@@ -71,7 +72,7 @@ static bool outage(const stream *s, const rtp_header *p, uint16_t ahead) {
 /* Boyer and Moore's majority; several packets of one picture share a timestamp: then it is 0, unknown. */
 static void vote_step(stream *s, uint32_t step) {
     if (step == s->step && s->step_votes) {
-        s->step_votes += s->step_votes != UINT16_MAX;
+        s->step_votes += s->step_votes != UINT8_MAX;
     } else if (s->step_votes == 0) {
         s->step = step;
         s->step_votes = 1;
@@ -95,24 +96,25 @@ static bool is_echo(const stream *s, const datagram *d, const rtp_header *p) {
 }
 
 static RARE placing duplicate(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
-    s->duplicates++;
+    trouble_record *trouble = trouble_of(t, s);
+    trouble->duplicates++;
     s->second_unplaced++;
-    if (is_echo(s, d, p)) rare_of(t, s)->echoes++;
+    trouble->echoes += is_echo(s, d, p);
     return PLACE_DUPLICATE;
 }
 
 static RARE placing late(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, uint64_t position) {
     if (loss_late(t, s, position)) return duplicate(t, s, d, p);
-    s->reordered++;
-    uint64_t old_base = s->base;
-    if (position < old_base) s->base = position;
+    trouble_of(t, s)->reordered++;
+    uint64_t old_base = stream_base(s);
+    if (position < old_base) s->base = (uint32_t)position;
     series_mend(t, s, position, old_base);
     return PLACE_LATE;
 }
 
 /* The first packet of a new numbering was odd when it came; now it counts. */
 static void count_odd(stream_tables *t, stream *s, const rare_record *rare) {
-    if (!s->clock_rate || s->kind != KIND_MEDIA) return;
+    if (!(s->tick > 0) || s->kind != KIND_MEDIA) return;
     s->state |= STATE_TRANSIT | STATE_FORWARD;
     s->transit_ns = rare->odd_ns;
     s->transit_timestamp = rare->odd_timestamp;
@@ -144,10 +146,13 @@ static RARE placing odd_packet(stream_tables *t, stream *s, const datagram *d, c
         return PLACE_STRAY;
     }
     rare->strays -= 2 + rare->odd_copies;
-    s->run_begin += 1 + rare->odd_copies; /* nobody looked at their types */
+    rare->run_begin += 1 + rare->odd_copies; /* nobody looked at their types */
     s->second_unplaced--;
-    s->duplicates += rare->odd_copies;
-    rare->echoes += rare->odd_echoes;
+    if (rare->odd_copies) {
+        trouble_record *trouble = trouble_of(t, s);
+        trouble->duplicates += rare->odd_copies;
+        trouble->echoes += rare->odd_echoes;
+    }
     s->state &= (uint8_t)~STATE_ODD;
     restart(t, s, rare);
     count_odd(t, s, rare);
@@ -175,37 +180,41 @@ static placing place(stream_tables *t, stream *s, const datagram *d, const rtp_h
 static bool is_voted(const stream *s) { return s->kind != KIND_EVENT && s->kind != KIND_COMFORT_NOISE; }
 
 /* The votes of the run of packets of one type that is over (Boyer and Moore). */
-static void count_votes(const stream_tables *t, stream *s) {
+static void count_votes(stream_tables *t, stream *s) {
     uint32_t run = stream_run(t, s);
-    s->run_begin += run;
-    if (!is_voted(s) || !run) return;
-    if (s->main_type == s->payload_type) {
-        s->main_votes += run;
-    } else if (run > s->main_votes) {
-        s->main_votes = run - s->main_votes;
-        s->main_type = s->payload_type;
+    if (!run) return;
+    rare_record *rare = rare_of(t, s);
+    rare->run_begin += run;
+    if (!is_voted(s)) return;
+    uint8_t voted = s->payload_type + 1;
+    if (rare->main_type == voted) {
+        rare->main_votes += run;
+    } else if (run > rare->main_votes) {
+        rare->main_votes = run - rare->main_votes;
+        rare->main_type = voted;
     } else {
-        s->main_votes -= run;
+        rare->main_votes -= run;
         return;
     }
-    s->main_profile = s->profile;
+    rare->main_profile = s->profile;
 }
 
 static void set_clock(stream *s, uint32_t clock_rate) {
-    if (clock_rate == s->clock_rate) return;
-    s->clock_rate = clock_rate;
-    s->tick = clock_rate ? 1.0 / clock_rate : 0;
+    double tick = clock_rate ? 1.0 / clock_rate : 0;
+    if (tick == s->tick) return;
+    s->tick = tick;
     s->state &= (uint8_t)~(STATE_TRANSIT | STATE_FORWARD);
 }
 
 static RARE void look_up_format(stream_tables *t, stream *s, const datagram *d, uint8_t payload_type) {
     payload_format f;
-    count_votes(t, s);
-    s->profile = formats_find(&t->formats, d, payload_type, &f);
+    uint32_t profile = formats_find(&t->formats, d, payload_type, &f);
+    s->generation = (uint16_t)t->formats.generation;
+    if (profile != s->profile || payload_type != s->payload_type || f.kind != s->kind) count_votes(t, s);
+    s->profile = profile;
     s->payload_type = payload_type;
     s->kind = f.kind;
     s->law = f.law;
-    s->generation = t->formats.generation;
     if (!is_voted(s)) return;
     set_clock(s, f.clock_rate);
     if (f.kind != KIND_MEDIA) return;
@@ -222,6 +231,7 @@ static inline double jitter_take(stream *s, const datagram *d, uint32_t timestam
     if (!marker) {
         s->jitter_sum += jitter;
         s->jitter_samples++;
+        s->second_jitter_sum += (float)jitter;
         if (jitter > s->jitter_max) s->jitter_max = jitter;
         if ((float)jitter > s->second_jitter_max) s->second_jitter_max = (float)jitter;
     }
@@ -248,9 +258,9 @@ static void transit(stream_tables *t, stream *s, const datagram *d, const rtp_he
         delay_stretch(t, s);
     } else {
         uint32_t units = p->timestamp - s->transit_timestamp - s->step;
-        double before = state & STATE_FORWARD ? s->x : rare_of(t, s)->x_forward;
+        double before = state & STATE_FORWARD ? s->x : trouble_of(t, s)->x_forward;
         jitter_take(s, d, p->timestamp, rtp_marker(p));
-        if (!is_forward) rare_of(t, s)->x_forward = before;
+        if (!is_forward) trouble_of(t, s)->x_forward = before;
         else if (fabs(s->x - before) > TIMESTAMP_JUMP) timestamp_jump(t, s, units);
     }
     if (is_forward) s->state |= STATE_FORWARD;
@@ -259,7 +269,7 @@ static void transit(stream_tables *t, stream *s, const datagram *d, const rtp_he
 
 static void payload(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, placing placed, uint64_t position,
                     int64_t gap) {
-    if (rtp_payload_type(p) != s->payload_type || s->generation != t->formats.generation)
+    if (rtp_payload_type(p) != s->payload_type || s->generation != (uint16_t)t->formats.generation)
         look_up_format(t, s, d, rtp_payload_type(p));
     if (rtp_marker(p)) s->markers++;
     if (s->kind == KIND_EVENT) { /* RFC 4733: the timestamp stands still and ends repeat: no use for jitter */
@@ -272,7 +282,7 @@ static void payload(stream_tables *t, stream *s, const datagram *d, const rtp_he
     }
     if (t->audio && s->law && placed != PLACE_DUPLICATE)
         audio_take(t->audio, &side_of(t, s)->audio, s->law, d->payload, d->captured, d->length);
-    if (!s->clock_rate) return;
+    if (!(s->tick > 0)) return;
     transit(t, s, d, p, placed == PLACE_FORWARD);
     if (placed == PLACE_DUPLICATE || placed == PLACE_MISFIT) return;
     bool talkspurt = rtp_marker(p) && (double)gap * 1e-9 >= TALKSPURT_GAP;
@@ -297,12 +307,11 @@ static void begin_stream(const stream_tables *t, stream *s, const datagram *d, c
     s->serial = serial;
     s->side = side;
     s->state = state;
-    s->payload_type = s->media_type = s->main_type = METER_NO_PAYLOAD_TYPE;
+    s->payload_type = s->media_type = METER_NO_PAYLOAD_TYPE;
     s->dscp = d->dscp;
     s->first_ns = s->end_ns = d->time_ns;
-    s->second_end_ns = d->time_ns + SECOND_NS;
     begin_segment(s, rtp_sequence(p), p->timestamp, FIRST_POSITION);
-    s->second_first = (uint32_t)s->base;
+    s->second_first = s->base;
     s->streak = 1;
     if (t->options.probation <= 1) s->state |= STATE_VALID;
 }
@@ -312,6 +321,13 @@ static void probe(const stream_tables *t, stream *s, const rtp_header *p) {
     bool in_sequence = rtp_sequence(p) == (uint16_t)(s->last_sequence + 1);
     s->streak = in_sequence ? (uint8_t)(s->streak + (s->streak != UINT8_MAX)) : 1;
     if (s->streak >= t->options.probation) s->state |= STATE_VALID;
+}
+
+static void largest_gap(stream_tables *t, stream *s, int64_t gap) {
+    s->largest_gap = gap < GAP_IN_RECORD ? (uint32_t)gap : GAP_IN_RECORD;
+    if (gap < GAP_IN_RECORD) return;
+    rare_record *rare = rare_of(t, s);
+    if (gap > rare->largest_gap_ns) rare->largest_gap_ns = gap;
 }
 
 static void earlier(stream_tables *t, stream *s, const datagram *d) {
@@ -337,9 +353,9 @@ static __attribute__((noinline)) void any_packet(stream_tables *t, stream *s, co
         gap = d->time_ns - s->end_ns;
         if (s->expected != EXPECT_NONE) s->last_sequence = (uint16_t)(s->max + s->origin);
         if (!(s->state & STATE_VALID)) probe(t, s, p);
-        if (d->time_ns >= s->second_end_ns) series_turn(t, s, d->time_ns);
+        if (d->time_ns >= series_end(s)) series_turn(t, s, d->time_ns);
         placed = place(t, s, d, p, &position);
-        if (gap > s->largest_gap_ns) s->largest_gap_ns = gap;
+        if (gap > s->largest_gap) largest_gap(t, s, gap);
         if (gap > 0) s->end_ns = d->time_ns;
         else earlier(t, s, d);
         if (d->dscp != s->dscp) mark_dscp(t, s, d->dscp);
@@ -354,9 +370,9 @@ static __attribute__((noinline)) void any_packet(stream_tables *t, stream *s, co
 void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
     int64_t gap = d->time_ns - s->end_ns;
     uint64_t position = s->max + 1;
-    uint32_t differs = (p->word ^ s->expected) | (s->generation ^ t->formats.generation) |
+    uint32_t differs = (p->word ^ s->expected) | (s->generation ^ (uint16_t)t->formats.generation) |
                        ((p->timestamp - s->max_timestamp) ^ s->step);
-    bool in_second = (uint64_t)gap < (uint64_t)(s->second_end_ns - s->end_ns); /* nor before the packet before it */
+    bool in_second = (uint64_t)gap < (uint64_t)(series_end(s) - s->end_ns); /* nor before the packet before it */
     if (differs || !in_second || !(position & 63)) {
         any_packet(t, s, d, p);
         return;
@@ -366,11 +382,11 @@ void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_heade
     s->max = position;
     s->word |= (uint64_t)1 << (position & 63);
     s->max_timestamp = p->timestamp;
-    s->step_votes += s->step_votes != UINT16_MAX;
+    s->step_votes += s->step_votes != UINT8_MAX;
     s->packets++;
     s->bytes += d->length;
     s->end_ns = d->time_ns;
-    if (gap > s->largest_gap_ns) s->largest_gap_ns = gap;
+    if (gap > s->largest_gap) s->largest_gap = (uint32_t)gap; /* within a second */
     double moved = jitter_take(s, d, p->timestamp, false);
     if (fabs(moved) > TIMESTAMP_JUMP) {
         timestamp_jump(t, s, 0);

@@ -9,7 +9,7 @@
 
 enum {
     HIST_BINS = 60,   /* see delay.h */
-    HIST_RAW = 30,    /* so many values are kept as they are */
+    HIST_RAW = 15,    /* so many values are kept as they are */
     SECONDS_A_MILE = 8,
     WINDOW_MASK = METER_WINDOW_WORDS - 1,
 };
@@ -34,6 +34,7 @@ enum {
 };
 
 #define EXPECT_NONE UINT32_MAX
+#define GAP_IN_RECORD UINT32_MAX
 
 /* Which packet this is among the others of its stream. */
 typedef enum {
@@ -44,7 +45,7 @@ typedef enum {
     PLACE_STRAY,
 } placing;
 
-/* 448 octets: seven lines of a cache. The common packet touches the first four and one of the histogram's. */
+/* 320 octets: five lines of a cache. What few streams need is in records beside it. */
 typedef struct {
     /* line 0 */
     packed_key key;
@@ -61,72 +62,66 @@ typedef struct {
     int64_t transit_ns;      /* arrival of the last packet that counted for jitter */
     double jitter, jitter_sum, jitter_max;
     double x;                /* relative transit of that packet, seconds since the stretch began */
-    double tick;             /* seconds a timestamp unit */
+    double tick;             /* seconds a timestamp unit, by the last media packet; 0: its clock is unknown */
     uint32_t transit_timestamp;
     uint32_t max_timestamp;  /* of the packet at max */
     uint32_t jitter_samples;
-    uint32_t clock_rate;     /* of the last media packet; 0: unknown */
+    uint32_t step;           /* timestamp units from packet to packet, by majority vote */
 
     /* line 2: buffers */
     int64_t first_ns;        /* arrival of the first packet; seconds count from here */
-    int64_t second_end_ns;
-    int64_t largest_gap_ns;
     double minute_min;       /* the lowest x of this minute */
     double anchor;           /* fixed buffer: x of the packet that began the talkspurt */
     double wait_sum;         /* adaptive buffer: sum of its delays */
     float mean_delay, mean_deviation, wait; /* adaptive buffer: d, v and the delay in use, seconds */
-    uint32_t step;           /* timestamp units from packet to packet, by majority vote */
-
-    /* line 3: this second, and more of the buffers */
-    float second_jitter_max, second_min_x, second_max_x;
     float low;               /* adaptive buffer: the delay floor it follows */
-    uint32_t generation;     /* of the announcements when the format was looked up */
-    uint16_t step_votes;
-    uint8_t hist_raw;        /* how many values wait in hist as they are */
-    uint8_t hist_scale;
+    uint32_t second;         /* the one that is running */
+    uint32_t largest_gap;    /* nanoseconds; GAP_IN_RECORD: in rare_record */
     float floor;             /* x where the histogram's first bin begins */
     float minute_max;        /* the highest x of this minute's finished seconds */
+
+    /* line 3: this second, and what changes seldom */
+    float second_jitter_sum, second_jitter_max, second_min_x, second_max_x;
     uint32_t second_samples_begin, second_packets_begin; /* jitter_samples and packets when it began */
     uint32_t second_unplaced; /* of its packets: strays, duplicates and those of earlier seconds */
     uint32_t second_discarded;
-    uint32_t fixed_late, fixed_early, adaptive_late, adaptive_early;
-
-    /* lines 4 and 5: delays of this minute */
-    union {
-        float raw[HIST_RAW];
-        uint16_t bins[HIST_BINS];
-    } hist;
-    double second_jitter_begin; /* jitter_sum when this second began */
-
-    /* line 6 */
-    uint64_t base;           /* the lowest position of this segment */
-    float pdv_max;           /* of finished minutes */
     uint32_t second_first;   /* low half of the first position that was new in this second */
-    uint32_t duplicates, reordered, markers;
-    uint32_t main_votes, main_profile, profile;
-    uint32_t run_begin;      /* packets less strays when the format was looked up: these are not voted yet */
+    uint32_t base;           /* low half of the lowest position of this segment */
+    uint32_t profile;        /* of payload_type; 0: none */
     uint32_t serial;
-    uint32_t record;         /* the last finished second */
     uint32_t side;
+    uint16_t generation;     /* of the announcements when the format was looked up */
     uint8_t payload_type;    /* of the last packet */
-    uint8_t main_type;       /* majority vote (Boyer and Moore) over media packets */
     uint8_t media_type;      /* of the last media packet */
     uint8_t law;             /* of payload_type; enum audio_law */
     uint8_t streak;          /* packets in sequence, in probation */
+    uint8_t step_votes;
     uint8_t dscp;            /* of the last packet */
+    uint8_t hist_raw;        /* how many values wait in hist as they are */
+    uint8_t hist_scale;
     uint16_t origin;         /* sequence number - position */
+
+    /* line 4: delays of this minute */
+    union {
+        float raw[HIST_RAW];
+        uint8_t bins[HIST_BINS]; /* counts modulo 256; the rest is in carry_record */
+    } hist;
+    uint32_t markers;
 } stream;
 
-_Static_assert(sizeof(stream) == 448, "a stream is seven cache lines");
+_Static_assert(sizeof(stream) == 320, "a stream is five cache lines");
 
 /* Numbers of what only some streams have; 0: none. */
 typedef struct {
     uint32_t address; /* addresses: IPv6 */
     uint32_t loss;    /* loss_record: once something was missing for long */
     uint32_t discard; /* discard_record: once a buffer discarded */
+    uint32_t trouble; /* trouble_record */
     uint32_t rare;    /* rare_record */
     uint32_t drift;   /* drift_record: from the second second on */
     uint32_t history; /* history_record: from the second minute on */
+    uint32_t carry;   /* carry_record: once a bin of the histogram was full */
+    uint32_t record;  /* the last finished second */
     uint32_t audio;   /* audio.h */
 } side_record;
 
@@ -142,9 +137,20 @@ typedef struct {
     uint32_t odd_timestamp, odd_copies, odd_echoes;
     uint16_t odd_sequence;
     uint32_t jump_units;      /* what the last timestamp jump added */
-    double x_forward;         /* x of the last packet that was the highest, while others came after it */
-    uint32_t strays, restarts, timestamp_jumps, payload_type_changes, dscp_changes, events, comfort_noise, echoes;
+    int64_t largest_gap_ns;   /* of 4.3 s and more */
+    uint32_t run_begin;       /* packets less strays when the last packet's type came: these are not voted yet */
+    uint32_t main_votes, main_profile;
+    uint8_t main_type;        /* majority vote (Boyer and Moore) over media packets, plus 1; 0: there was no vote yet */
+    uint32_t strays, restarts, timestamp_jumps, payload_type_changes, dscp_changes, events, comfort_noise;
 } rare_record;
+
+/* Packets that came late or twice. */
+typedef struct {
+    double x_forward;         /* x of the last packet that was the highest, while others came after it */
+    uint32_t duplicates, reordered;
+    uint32_t echoes;          /* duplicates within 5 ms */
+    uint32_t fixed_late, fixed_early, adaptive_late, adaptive_early; /* for the buffers */
+} trouble_record;
 
 /* One finished second. */
 typedef struct {
@@ -162,7 +168,7 @@ typedef struct {
     struct audio_pool *audio; /* NULL: nobody listens */
     uint32_t credit;          /* packets there is memory for in every pool */
     format_table formats;
-    pool sides, addresses, losses, discards, rares, drifts, histories, seconds;
+    pool sides, addresses, losses, discards, windows, troubles, rares, carries, drifts, histories, seconds;
 } stream_tables;
 
 /* Memory for whatever `packets` more packets may need. */
@@ -197,6 +203,12 @@ static inline side_record *side_of(stream_tables *t, stream *s) {
     return pool_at(&t->sides, s->side);
 }
 
+/* Where this segment begins. */
+static inline uint64_t stream_base(const stream *s) { return s->max - (uint32_t)((uint32_t)s->max - s->base); }
+
+/* Of the last media packet; 0: unknown. */
+static inline uint32_t stream_clock(const stream *s) { return s->tick > 0 ? (uint32_t)(1 / s->tick + 0.5) : 0; }
+
 /* Packets of payload_type in a row that are not voted yet. */
 uint32_t stream_run(const stream_tables *t, const stream *s);
 
@@ -210,6 +222,12 @@ static inline rare_record *rare_of(stream_tables *t, stream *s) {
     side_record *side = side_of(t, s);
     if (!side->rare) side->rare = pool_take(&t->rares);
     return pool_at(&t->rares, side->rare);
+}
+
+static inline trouble_record *trouble_of(stream_tables *t, stream *s) {
+    side_record *side = side_of(t, s);
+    if (!side->trouble) side->trouble = pool_take(&t->troubles);
+    return pool_at(&t->troubles, side->trouble);
 }
 
 #endif

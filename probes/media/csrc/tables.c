@@ -11,8 +11,8 @@ bool stream_reserve(stream_tables *t, uint32_t packets) {
         t->credit -= packets;
         return true;
     }
-    pool *const pools[] = {&t->sides, &t->addresses, &t->losses,    &t->discards,
-                           &t->rares, &t->drifts,    &t->histories, &t->seconds};
+    pool *const pools[] = {&t->sides,    &t->addresses, &t->losses,  &t->discards, &t->windows,  &t->troubles,
+                           &t->rares,    &t->carries,   &t->drifts,  &t->histories, &t->seconds};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         if (!pool_reserve(pools[i], packets + CREDIT)) return false;
     t->credit = CREDIT;
@@ -28,7 +28,10 @@ void stream_tables_init(stream_tables *t, const meter_options *options) {
     t->addresses.size = sizeof(address_record);
     t->losses.size = sizeof(loss_record);
     t->discards.size = sizeof(discard_record);
+    t->windows.size = sizeof(window_record);
+    t->troubles.size = sizeof(trouble_record);
     t->rares.size = sizeof(rare_record);
+    t->carries.size = sizeof(carry_record);
     t->drifts.size = sizeof(drift_record);
     t->histories.size = sizeof(history_record);
     t->seconds.size = sizeof(second_record);
@@ -36,25 +39,30 @@ void stream_tables_init(stream_tables *t, const meter_options *options) {
 
 void stream_tables_free(stream_tables *t) {
     formats_free(&t->formats);
-    pool *const pools[] = {&t->sides, &t->addresses, &t->losses,    &t->discards,
-                           &t->rares, &t->drifts,    &t->histories, &t->seconds};
+    pool *const pools[] = {&t->sides,    &t->addresses, &t->losses,  &t->discards, &t->windows,  &t->troubles,
+                           &t->rares,    &t->carries,   &t->drifts,  &t->histories, &t->seconds};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) pool_free(pools[i]);
 }
 
 void stream_release(stream_tables *t, stream *s) {
-    for (uint32_t number = s->record; number;) {
+    if (!s->side) return;
+    side_record side = *(const side_record *)pool_at(&t->sides, s->side);
+    for (uint32_t number = side.record; number;) {
         uint32_t before = ((const second_record *)pool_at(&t->seconds, number))->before;
         pool_return(&t->seconds, number);
         number = before;
     }
-    s->record = 0;
-    if (!s->side) return;
-    side_record side = *(const side_record *)pool_at(&t->sides, s->side);
     if (side.audio) audio_drop(t->audio, &side.audio);
     if (side.address) pool_return(&t->addresses, side.address);
     if (side.loss) pool_return(&t->losses, side.loss);
-    if (side.discard) pool_return(&t->discards, side.discard);
+    if (side.discard) {
+        uint32_t window = ((const discard_record *)pool_at(&t->discards, side.discard))->window;
+        if (window) pool_return(&t->windows, window);
+        pool_return(&t->discards, side.discard);
+    }
+    if (side.trouble) pool_return(&t->troubles, side.trouble);
     if (side.rare) pool_return(&t->rares, side.rare);
+    if (side.carry) pool_return(&t->carries, side.carry);
     if (side.drift) pool_return(&t->drifts, side.drift);
     if (side.history) pool_return(&t->histories, side.history);
     pool_return(&t->sides, s->side);
@@ -63,5 +71,5 @@ void stream_release(stream_tables *t, stream *s) {
 
 uint32_t stream_run(const stream_tables *t, const stream *s) {
     const rare_record *rare = SIDE_RECORD(t, s, rare, rares);
-    return (uint32_t)s->packets - (rare ? rare->strays : 0) - s->run_begin;
+    return (uint32_t)s->packets - (rare ? rare->strays + rare->run_begin : 0);
 }
