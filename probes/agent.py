@@ -191,7 +191,9 @@ class Agent:
         tell("ready", f"probe {self.name}")
 
     def _status(self) -> Status:
-        notes = [*self._notes, *([self._refusal] if self._refusal else [])]
+        notes = [*self._notes, *(note for pool in self._pools for note in pool.notes)]
+        if self._refusal:
+            notes.append(self._refusal)
         if self._spool.dropped:
             notes.append(f"spool full: {self._spool.dropped} results dropped, oldest first")
         return Status(

@@ -1,5 +1,6 @@
 """The built wheel in an empty folder: six packages, their data files, the C meter, and a command that answers."""
 
+import stat
 import subprocess
 import sys
 import zipfile
@@ -78,6 +79,30 @@ def test_the_meter_and_the_command_work_from_the_wheel(site):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("sereno ")
+
+
+def test_the_capture_helper_travels_with_it_and_may_be_run(site):
+    (wheel,) = site.parent.glob("sereno-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        mode = archive.getinfo("probes/media/capture-helper").external_attr >> 16
+    assert stat.S_IMODE(mode) & 0o111 == 0o111
+    (helper,) = site.glob("probes/media/capture-helper")
+    helper.chmod(0o755)  # the library's unpacking forgets modes, pip's does not
+    done = subprocess.run([helper], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.startswith("usage: capture-helper FD INTERFACE LOW HIGH")) == (2, True)
+
+
+def test_the_source_archive_has_all_that_the_c_parts_are_built_from(site):
+    source, folder = site.parent / "source", site.parent / "sdist"
+    code = f"import setuptools.build_meta as backend\nprint(backend.build_sdist({str(folder)!r}))"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    (archive,) = folder.glob("sereno-*.tar.gz")
+    listed = subprocess.run(["tar", "tzf", archive], check=True, capture_output=True, text=True).stdout
+    names = {name.partition("/")[2] for name in listed.splitlines()}
+    needed = {str(path.relative_to(source)) for path in (source / "probes/media/csrc").rglob("*.[ch]")}
+    assert len(needed) > 20
+    assert needed <= names
+    assert not any(name.endswith((".so", "capture-helper")) for name in names)
 
 
 @pytest.mark.parametrize(
