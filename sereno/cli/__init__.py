@@ -1,18 +1,15 @@
 """The `sereno` command: the only place that imports every room.
 
-Each command is one module, imported only when it is asked for, so that `sereno mos` never loads a database.
+Each command is one module, imported only when it is asked for, so that `sereno mos` never loads a database. The command
+library is loaded late, too: who reads a capture by plain options (rtp_quick.py) does not wait for it.
 """
 
 import errno
-import importlib
 import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
-
-import typer
-from typer.core import TyperCommand, TyperGroup
+from typing import NoReturn
 
 from sereno.errors import SerenoError
 
@@ -36,55 +33,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "capture-helper": ("sereno.cli.capture", "Open the capture socket for a probe (needs CAP_NET_RAW)."),
     "version": ("sereno.cli.version", "Print the version."),
 }
-_HIDDEN = {"capture-helper"}
-
-
-class _LazyGroup(TyperGroup):
-    """Finds commands by name and imports their module on first use."""
-
-    _listing = False
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        del ctx
-        return [name for name in COMMANDS if name not in _HIDDEN]
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Lists every command by its summary alone."""
-        self._listing = True
-        super().format_help(ctx, formatter)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        path, summary = COMMANDS[cmd_name]
-        if self._listing:
-            return TyperCommand(name=cmd_name, help=summary)
-        module = importlib.import_module(path)
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        command.help = command.help or summary
-        return command
-
-
-app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from sereno.version import __version__
-
-        print(f"sereno {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
-    ] = False,
-) -> None:
-    """Sereno watches a dual-core SIP softswitch and wakes the right person, once, with the evidence."""
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
@@ -112,23 +60,39 @@ def main() -> None:
 
 
 def _run() -> int:
-    command = typer.main.get_command(app)
     try:
-        code = command.main(prog_name="sereno", standalone_mode=False)
+        code = 0 if _quick() else _command()
     except SerenoError as error:
         fail(str(error), error.exit_code)
-    except typer.exceptions.TyperException as error:
-        message = error.format_message()
-        if message:
-            fail(message.rstrip(".") + "; see --help", 2)
-        return 2
-    except (typer.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return 130
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):  # the library's own answer to a closed pipe: status 1
             raise leaving.__context__ from None
         code = leaving.code
     return code if isinstance(code, int) else 0
+
+
+def _quick() -> bool:
+    """Do the one command that is quicker without the command library, if its options are plain; False: it is not."""
+    if sys.argv[1:3] != ["rtp", "analyze"]:
+        return False
+    from sereno.cli.rtp_quick import understood
+
+    asked = understood(sys.argv[3:])
+    if asked is None:
+        return False
+    from sereno.cli.rtp_analyze import run
+
+    run(asked)
+    return True
+
+
+def _command() -> object:
+    """Run any command; its status, if it gives one."""
+    from sereno.cli.root import run
+
+    return run()
 
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}

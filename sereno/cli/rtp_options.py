@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from probes.media.analysis import Wanted
@@ -27,21 +27,21 @@ class Asked:
     """The options as they were given."""
 
     files: list[Path]
-    as_json: bool
-    plot: Path | None
-    html: Path | None
-    lang: str
-    audio: bool
-    window: int
-    seconds: bool
-    probation: int
-    maps: list[str]
-    buffer: str
-    buffer_delay: float
-    buffer_size: float
-    plc: bool
-    provisional: bool
-    delay: float | None
+    as_json: bool = False
+    plot: Path | None = None
+    html: Path | None = None
+    lang: str = "es"
+    audio: bool = False
+    window: int = 1
+    seconds: bool = True
+    probation: int = 2
+    maps: list[str] = field(default_factory=list)
+    buffer: str = "adaptive"
+    buffer_delay: float = 60
+    buffer_size: float = 200
+    plc: bool = True
+    provisional: bool = False
+    delay: float | None = None
 
 
 def checked(asked: Asked) -> Wanted:
@@ -74,7 +74,7 @@ def checked(asked: Asked) -> Wanted:
         series=pictured or (asked.as_json and asked.seconds),
         window=asked.window if asked.seconds else 0,
         audio=asked.audio,
-        maps=_formats(asked.maps),
+        maps=map_formats(asked.maps),
     )
 
 
@@ -90,7 +90,8 @@ def _buffer(name: str) -> Buffer:
     raise UsageError(f"--buffer {name}: no such buffer: adaptive, fixed or none")
 
 
-def _formats(maps: list[str]) -> tuple[Format, ...]:
+def map_formats(maps: list[str]) -> tuple[Format, ...]:
+    """What `--map` says of payload types, checked."""
     found: dict[int, Format] = {}
     for text in maps:
         entry = _format(text)
@@ -117,9 +118,7 @@ def _check_outputs(asked: Asked) -> None:
         if path is None:
             continue
         if path.suffix.lower() not in forms:
-            raise UsageError(
-                f"{option} {path}: pictures and reports have their form by name: end it in {' or '.join(forms)}"
-            )
+            raise UsageError(f"{option} {path}: its form is known by its ending: name it {' or '.join(forms)}")
         if path.is_dir():
             raise UsageError(f"{option} {path}: a directory: give a file's name")
         if not path.parent.is_dir():
