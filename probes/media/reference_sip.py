@@ -39,6 +39,7 @@ class SipFinder:
 
     def __init__(self) -> None:
         self._datagrams: dict[tuple[bytes, bytes, int], _Octets] = {}
+        self._refused: set[tuple[bytes, bytes, int]] = set()  # datagrams that are something else
         self._connections: dict[tuple[bytes, int, bytes, int], _Octets] = {}
 
     def take(self, part: Part) -> list[bytes]:
@@ -48,26 +49,41 @@ class SipFinder:
         return self._segment(part) if part.kind == "tcp" else self._datagram(part)
 
     def _datagram(self, part: Part) -> list[bytes]:
-        payload = part.payload
+        payload, key = part.payload, (part.src, part.dst, part.number)
         if len(payload) < _LEAST or not payload.startswith(_SDP):
+            if part.fragment:  # nobody waits for the others
+                self._refused.add(key)
+                self._datagrams.pop(key, None)
             return []
         if len(payload) >= part.length:
             return [payload]
         if part.fragment:
-            self._datagrams[part.src, part.dst, part.number] = _Octets(part.length, pieces={0: payload})
+            self._refused.discard(key)
+            if self._datagrams.get(key, _Octets(1)).whole:
+                self._datagrams[key] = _Octets()
+            octets = self._datagrams[key]
+            octets.whole = part.length
+            octets.pieces[0] = payload
+            if found := self._assembled(key):
+                return found
         return _begun(payload)
 
     def _fragment(self, part: Part) -> list[bytes]:
+        """A later fragment; it may come before the first."""
         key = (part.src, part.dst, part.number)
-        octets = self._datagrams.get(key)
-        if octets is None or not part.payload:
+        if key in self._refused or not part.payload:
             return []
+        octets = self._datagrams.setdefault(key, _Octets())
         if part.offset + len(part.payload) > _MAX:
             del self._datagrams[key]
             return []
         octets.pieces[part.offset] = part.payload
+        return self._assembled(key)
+
+    def _assembled(self, key: tuple[bytes, bytes, int]) -> list[bytes]:
+        octets = self._datagrams[key]
         found = octets.at_hand()
-        if len(found) < octets.whole:
+        if not octets.whole or len(found) < octets.whole:
             return []
         del self._datagrams[key]
         return [found[: octets.whole]]

@@ -35,7 +35,10 @@ def _frames(rng: random.Random) -> list[tuple[int, bytes]]:
             found += [(p.at_ns, ethernet(tcp4(*_SIP, number + i * step, piece))) for i, piece in enumerate(pieces)]
             number += len(text)
         if rng.random() < 0.3:
-            found += [(p.at_ns, ethernet(one)) for one in fragments4(udp4(*_SIP, message), rng.choice((96, 200, 2000)))]
+            pieces = fragments4(udp4(*_SIP, message), rng.choice((96, 200, 2000)), rng.randrange(7, 9))
+            if rng.random() < 0.5:
+                rng.shuffle(pieces)
+            found += [(p.at_ns, ethernet(one)) for one in pieces]
         if rng.random() < 0.1:
             found += [frame(p)] * 2
     return found

@@ -54,6 +54,10 @@ SIGNALLING = {
     "a datagram in a VLAN": [ethernet(on_udp(MESSAGE), vlans=1)],
     "fragments": [ethernet(one) for one in fragments4(on_udp(MESSAGE), 240)],
     "fragments in disorder": [ethernet(fragments4(on_udp(MESSAGE), 80)[i]) for i in (0, 3, 2, 4, 1)],
+    "fragments, the first at last": [ethernet(one) for one in reversed(fragments4(on_udp(MESSAGE), 80))],
+    "fragments of a number that had another datagram": [
+        ethernet(one) for octets in (b"\x80" * 900, MESSAGE) for one in fragments4(on_udp(octets), 80)
+    ],
     "fragments of IPv6": [
         ethernet(one, ethertype=0x86DD)
         for one in fragments6(17, struct.pack("!HHHH", 5060, 5060, 8 + len(MESSAGE), 0) + MESSAGE, 240)

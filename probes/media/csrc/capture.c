@@ -57,6 +57,7 @@ static __attribute__((noinline)) capture_stop read_frame(capture_reader *r, cons
     case FRAME_FRAGMENT: result = sip_fragment(&r->sip, d, &part); break;
     case FRAME_UDP:
         if (sip_may_begin(d->payload, d->captured)) result = sip_datagram(&r->sip, d, &part);
+        else if (part.fragment) sip_refuse(&r->sip, d, &part);
         *fed = result == SIP_NOTHING;
         break;
     }

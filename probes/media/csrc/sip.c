@@ -91,10 +91,11 @@ static piece_key key_of(const datagram *d, uint32_t ports, bool tcp) {
     return k;
 }
 
-static sip_assembly *set_of(const sip_finder *f, const piece_key *k) {
-    uint64_t h = mix(mix(mix(k->tcp, word(k->src + 8)), word(k->dst + 8)), k->ports);
-    return f->table + (size_t)(h >> 32) % SIP_SETS * SIP_WAYS;
+static uint32_t hash_of(const piece_key *k) {
+    return (uint32_t)(mix(mix(mix(k->tcp, word(k->src + 8)), word(k->dst + 8)), k->ports) >> 32);
 }
+
+static sip_assembly *set_of(const sip_finder *f, const piece_key *k) { return f->table + hash_of(k) % SIP_SETS * SIP_WAYS; }
 
 static sip_assembly *find(const sip_finder *f, const piece_key *k) {
     if (!f->count) return NULL;
@@ -195,37 +196,55 @@ static sip_result refused(sip_finder *f, sip_assembly *a, sip_result result) {
     return result == SIP_MEMORY ? SIP_MEMORY : SIP_NOTHING;
 }
 
-sip_result sip_datagram(sip_finder *f, const datagram *d, const frame_part *part) {
-    if (!carries_sdp(d->payload, d->captured)) return SIP_NOTHING;
-    if (d->captured >= d->length) {
-        f->message = d->payload;
-        f->message_length = d->captured;
-        return SIP_MESSAGE;
-    }
-    if (part->fragment) {
-        piece_key k = key_of(d, part->number, false);
-        sip_assembly *a = begin(f, &k);
-        if (!a) return SIP_MEMORY;
-        a->whole = d->length;
-        sip_result result = put(a, 0, d->payload, d->captured);
-        if (result != SIP_MESSAGE && refused(f, a, result) == SIP_MEMORY) return SIP_MEMORY;
-    }
-    return begun(f, d->payload, d->captured);
-}
-
-sip_result sip_fragment(sip_finder *f, const datagram *d, const frame_part *part) {
-    if (!f->count) return SIP_NOTHING;
-    piece_key k = key_of(d, part->number, false);
-    sip_assembly *a = find(f, &k);
-    if (!a || !d->captured) return SIP_NOTHING;
-    sip_result result = put(a, part->offset, d->payload, d->captured);
-    if (result != SIP_MESSAGE) return refused(f, a, result);
-    if (at_hand(a) < a->whole) return SIP_NOTHING;
+static sip_result assembled(sip_finder *f, sip_assembly *a) {
+    if (!a->whole || at_hand(a) < a->whole) return SIP_NOTHING;
     f->current = a;
     f->taken = SIP_MAX; /* and no other message behind it */
     f->message = a->data;
     f->message_length = a->whole;
     return SIP_MESSAGE;
+}
+
+void sip_refuse(sip_finder *f, const datagram *d, const frame_part *part) {
+    piece_key k = key_of(d, part->number, false);
+    uint32_t hash = hash_of(&k) | 1;
+    f->refused[hash / 2 % SIP_REFUSED] = hash;
+    sip_assembly *a = find(f, &k);
+    if (a) give_up(f, a);
+}
+
+sip_result sip_datagram(sip_finder *f, const datagram *d, const frame_part *part) {
+    if (!carries_sdp(d->payload, d->captured)) {
+        if (part->fragment) sip_refuse(f, d, part);
+        return SIP_NOTHING;
+    }
+    if (d->captured >= d->length) {
+        f->message = d->payload;
+        f->message_length = d->captured;
+        return SIP_MESSAGE;
+    }
+    if (!part->fragment) return begun(f, d->payload, d->captured);
+    piece_key k = key_of(d, part->number, false);
+    uint32_t hash = hash_of(&k) | 1, *refused_at = &f->refused[hash / 2 % SIP_REFUSED];
+    if (*refused_at == hash) *refused_at = 0;
+    sip_assembly *a = find(f, &k);
+    if (!a || a->whole) a = begin(f, &k);
+    if (!a) return SIP_MEMORY;
+    a->whole = d->length;
+    sip_result result = put(a, 0, d->payload, d->captured);
+    if (result == SIP_MESSAGE) result = assembled(f, a);
+    else result = refused(f, a, result);
+    return result == SIP_NOTHING ? begun(f, d->payload, d->captured) : result;
+}
+
+sip_result sip_fragment(sip_finder *f, const datagram *d, const frame_part *part) {
+    piece_key k = key_of(d, part->number, false);
+    uint32_t hash = hash_of(&k) | 1;
+    if (!d->captured || f->refused[hash / 2 % SIP_REFUSED] == hash) return SIP_NOTHING;
+    sip_assembly *a = find(f, &k);
+    if (!a && !(a = begin(f, &k))) return SIP_MEMORY;
+    sip_result result = put(a, part->offset, d->payload, d->captured);
+    return result == SIP_MESSAGE ? assembled(f, a) : refused(f, a, result);
 }
 
 /* The messages at the start of a connection's octets, up to one that may carry SDP. */

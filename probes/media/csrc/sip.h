@@ -14,6 +14,7 @@ enum {
     SIP_SETS = 32,  /* pieces that wait for others: so many sets, */
     SIP_WAYS = 4,   /* and so many in each; the oldest gives way */
     SIP_RANGES = 8, /* pieces of one message out of order */
+    SIP_REFUSED = 64, /* fragmented datagrams known to be something else */
 };
 
 typedef enum { SIP_NOTHING, SIP_MESSAGE, SIP_MEMORY } sip_result;
@@ -28,7 +29,7 @@ typedef struct {
     uint32_t ports; /* or a datagram's identification */
     uint8_t tcp, used;
     uint32_t first; /* TCP: sequence number of data[0] */
-    uint32_t whole; /* UDP: octets of the datagram */
+    uint32_t whole; /* UDP: octets of the datagram; 0: its first fragment has not come yet */
     uint32_t line;  /* TCP: where the first line begins that was not looked at yet, */
     uint32_t body;  /* and the Content-Length of those before it */
     uint32_t age;
@@ -43,6 +44,7 @@ typedef struct {
     sip_assembly *current; /* where the last message was found */
     uint32_t taken;      /* octets of it that the message had */
     uint32_t clock, count;
+    uint32_t refused[SIP_REFUSED]; /* by their hashes: their later fragments are not kept */
     const uint8_t *message; /* after SIP_MESSAGE, until the next call */
     uint32_t message_length;
 } sip_finder;
@@ -54,6 +56,9 @@ static inline bool sip_may_begin(const uint8_t *payload, uint32_t captured) {
 
 /* A datagram, maybe the first fragment of a longer one. */
 sip_result sip_datagram(sip_finder *f, const datagram *d, const frame_part *part);
+/* The first fragment of something else. */
+void sip_refuse(sip_finder *f, const datagram *d, const frame_part *part);
+/* A later fragment, of anything; it may come before the first. */
 sip_result sip_fragment(sip_finder *f, const datagram *d, const frame_part *part);
 sip_result sip_segment(sip_finder *f, const datagram *d, const frame_part *part);
 /* Another message where the last one was. */
