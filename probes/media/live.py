@@ -77,6 +77,7 @@ class LiveMeter:
             raise CaptureUnavailable(str(error)) from None
         self._ring_type = _meter.Ring
         self._meter = StreamMeter(max_streams, series=series)
+        self._mapped: Names = {}
         self._ring: _meter.Ring | None = None
         self._ports, self._interface, self._helper = ports, interface, helper
         self._blocks = max(1, (ring_mib << 20) // _BLOCK_SIZE)
@@ -100,6 +101,12 @@ class LiveMeter:
     def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
         """Tell what `address:port` calls its dynamic payload types; without it their clock is unknown."""
         self._meter.announce(address, port, formats, info)
+
+    def map(self, formats: Iterable[Format]) -> None:
+        """Tell what payload types are that nobody announces, whatever their ports."""
+        for entry in formats:
+            self._meter.core.map(entry.payload_type, int(entry.kind), entry.clock_rate, int(entry.law))
+            self._mapped[0, entry.payload_type] = entry.codec
 
     def snapshot(self) -> StreamRows:
         """One row per stream, cumulative; what arrived in the last 50 ms may be missing."""
@@ -136,8 +143,8 @@ class LiveMeter:
 
     @property
     def names(self) -> Names:
-        """Codec names that were announced, for `stream_fields`."""
-        return self._meter.names
+        """Codec names that were announced or mapped, for `stream_fields`."""
+        return {**self._meter.names, **self._mapped}
 
     @property
     def infos(self) -> Infos:

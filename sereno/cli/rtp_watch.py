@@ -78,19 +78,26 @@ class Totals:
 def watch(
     interface: Annotated[str, typer.Option("--interface", "-i", help="Network interface, such as eth0 or lo.")],
     ports: Annotated[str, typer.Option(help="UDP ports, A-B: either end of a packet. All by default.")] = "1-65535",
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="PT=CODEC/CLOCK", help="What a dynamic payload type is; repeatable."),
+    ] = None,
     plc: Annotated[bool, typer.Option("--plc/--no-plc", help="Rate G.711 with packet-loss concealment.")] = True,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a second.")] = False,
 ) -> None:
     from probes.media.helper import port_range
     from probes.media.live import LiveMeter
+    from sereno.cli.rtp_options import map_formats
     from sereno.errors import UsageError
 
     try:
         between = port_range(ports)
     except ValueError as error:
         raise UsageError(f"--ports {error}") from None
+    formats = map_formats(maps or [])
     with LiveMeter(between, interface, series=False, ring_mib=_RING_MIB) as meter, _until_told() as told:
+        meter.map(formats)
         if fault := meter.error:
             raise UsageError(f"{fault}: bring it up with sudo ip link set {interface} up")
         moments = _moments(meter, told, seconds, plc=plc)
@@ -127,7 +134,7 @@ def _moments(meter: "LiveMeter", told: threading.Event, seconds: float | None, *
         last = told.wait(max(0.0, until - time.monotonic())) or until == end
         rows = meter.snapshot()
         look = watching.look(time.time_ns(), rows, meter.names, meter.blind)
-        yield Moment(look, dict(meter.names), meter.dropped, meter.error, meter.rtcp)
+        yield Moment(look, meter.names, meter.dropped, meter.error, meter.rtcp)
         meter.forget(look.rows[look.ended])
 
 

@@ -114,6 +114,19 @@ def test_announced_types_have_a_clock(pair):
     assert fields["jitter_mean_seconds"] > 0
 
 
+def test_mapped_types_have_a_clock_on_any_port(pair):
+    a, b = pair
+    with LiveMeter(ports=(a.getsockname()[1],) * 2) as meter:
+        meter.map([announced(96, "PCMA", 8000)])
+        for i in range(10):
+            b.send(_payload(i, payload_type=96))
+        until(lambda: _packets(meter) == 10)
+        (row,) = meter.snapshot()
+        fields = stream_fields(row, meter.names)
+    assert (fields["codec"], fields["clock_rate"], fields["codec_source"]) == ("PCMA", 8000, "option")
+    assert fields["mos_lq"] is not None
+
+
 def test_close_twice_and_read_after_close(pair):
     a, b = pair
     meter = LiveMeter(ports=(a.getsockname()[1],) * 2)

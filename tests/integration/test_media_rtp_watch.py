@@ -156,6 +156,8 @@ def test_on_a_terminal_it_is_drawn_again_until_control_c(talker):
         (["-i", "nosuch0"], "capture on nosuch0: no interface has this name: there are "),
         (["-i", "x" * 40], "no interface has this name"),
         (["-i", "lo", "--ports", "20-10"], "--ports '20-10' is not a port range: write A-B"),
+        (["-i", "lo", "--map", "96=opus"], "--map 96=opus: not PT=CODEC/CLOCK: write it like 96=opus/48000"),
+        (["-i", "lo", "--seconds", "0"], "Invalid value for '--seconds'"),
         ([], "Missing option '--interface'"),
     ],
 )
