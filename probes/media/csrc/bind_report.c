@@ -135,7 +135,7 @@ static void walk_rewind(void *context) { ((walk *)context)->cursor = 0; }
 
 static bool walk_next(void *context, talk *out) {
     walk *w = context;
-    if (!meter_rows(w->m, &w->cursor, &w->row, 1)) return false;
+    if (!meter_ends(w->m, &w->cursor, &w->row)) return false;
     if (out) *out = report_talk(&w->row);
     return true;
 }

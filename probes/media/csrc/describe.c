@@ -26,7 +26,6 @@ static void describe_rare(const rare_record *rare, const stream *s, stream_row *
     r->expected = s->max - stream_base(s) + 1;
     if (!rare) return;
     if (rare->dscp_seen) r->dscp_seen = rare->dscp_seen;
-    r->start_ns += rare->early_ns;
     r->expected += rare->expected_before;
     r->strays = rare->strays;
     r->restarts = rare->restarts;
@@ -49,7 +48,13 @@ static void describe_trouble(const trouble_record *trouble, stream_row *r) {
     r->adaptive_early = trouble->adaptive_early;
 }
 
-static void describe_addresses(const stream_tables *t, const stream *s, stream_row *r) {
+void stream_describe_ends(const stream_tables *t, const stream *s, stream_row *r) {
+    const rare_record *rare = SIDE_RECORD(t, s, rare, rares);
+    r->src_port = (uint16_t)s->key.rest;
+    r->dst_port = (uint16_t)(s->key.rest >> 16);
+    r->ssrc = (uint32_t)(s->key.rest >> 32);
+    r->start_ns = s->first_ns + (rare ? rare->early_ns : 0);
+    r->end_ns = s->end_ns;
     const address_record *a = SIDE_RECORD(t, s, address, addresses);
     uint32_t src = (uint32_t)s->key.addresses, dst = (uint32_t)(s->key.addresses >> 32);
     formats_address(r->src, a ? a->src : (const uint8_t *)&src, a ? 6 : 4);
@@ -60,18 +65,16 @@ void stream_describe(const stream_tables *t, const stream *s, uint64_t id, strea
     bool known = s->jitter_samples > 0;
     majority main = main_format(t, s);
     *r = (stream_row){
-        .id = id, .src_port = (uint16_t)s->key.rest, .dst_port = (uint16_t)(s->key.rest >> 16),
-        .ssrc = (uint32_t)(s->key.rest >> 32),
-        .profile = main.profile, .payload_type = main.payload_type,
+        .id = id, .profile = main.profile, .payload_type = main.payload_type,
         .clock_rate = formats_clock(&t->formats, main.profile, main.payload_type),
         .packets = s->packets, .bytes = s->bytes,  .markers = s->markers, .step = s->step, .dscp = s->dscp, .buffer = t->options.buffer,
         .jitter_samples = s->jitter_samples,
         .jitter = known ? s->jitter : NAN,
         .jitter_mean = known ? s->jitter_sum / (double)s->jitter_samples : NAN,
         .jitter_max = known ? s->jitter_max : NAN,
-        .start_ns = s->first_ns, .end_ns = s->end_ns, .largest_gap_ns = s->largest_gap,
+        .largest_gap_ns = s->largest_gap,
     };
-    describe_addresses(t, s, r);
+    stream_describe_ends(t, s, r);
     describe_trouble(SIDE_RECORD(t, s, trouble, troubles), r);
     describe_rare(SIDE_RECORD(t, s, rare, rares), s, r);
     loss_describe(t, s, r);

@@ -309,6 +309,16 @@ size_t meter_rows(const meter *m, uint32_t *cursor, stream_row *rows, size_t roo
     return count;
 }
 
+bool meter_ends(const meter *m, uint32_t *cursor, stream_row *row) {
+    while (*cursor < m->made) {
+        const stream *s = stream_at(m, index_of((*cursor)++));
+        if (!is_stream(s)) continue;
+        stream_describe_ends(&m->tables, s, row);
+        return true;
+    }
+    return false;
+}
+
 static stream *by_id(const meter *m, uint64_t id) {
     uint32_t index = (uint32_t)id, chunk = index >> CHUNK_BITS, place = index & CHUNK_MASK;
     if (place >= CHUNK_STREAMS || (uint64_t)chunk * CHUNK_STREAMS + place >= m->made) return NULL;

@@ -140,6 +140,9 @@ void meter_map(meter *m, const payload_format *format);
 size_t meter_count(const meter *m);
 size_t meter_rows(const meter *m, uint32_t *cursor, stream_row *rows, size_t room);
 
+/* As meter_rows of one row, of which it fills only who (addresses, ports, SSRC) and when (start, end); false: the end. */
+bool meter_ends(const meter *m, uint32_t *cursor, stream_row *row);
+
 /* The seconds of a stream with packets or losses, oldest first; how many there are, `room` or not. */
 size_t meter_seconds(const meter *m, uint64_t id, second_row *rows, size_t room);
 

@@ -192,6 +192,8 @@ static inline bool rtp_marker(const rtp_header *p) { return p->word >> 23 & 1; }
 /* Takes a packet of this stream; the first when `packets` is 0, and then key, serial and side are kept as they are. */
 void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_header *p);
 void stream_describe(const stream_tables *t, const stream *s, uint64_t id, stream_row *r);
+/* Of the row only who (addresses, ports, SSRC) and when (start, end). */
+void stream_describe_ends(const stream_tables *t, const stream *s, stream_row *r);
 size_t stream_seconds(const stream_tables *t, const stream *s, second_row *rows, size_t room);
 /* Gives back everything but the stream itself. */
 void stream_release(stream_tables *t, stream *s);
