@@ -219,6 +219,22 @@ async def test_one_way_audio_is_seen_and_healed_in_the_middle_of_a_call(lab):
     assert (healed.outcome, healed.reason, healed.media["rx"]["lost"]) == ("ok", None, 0)
 
 
+async def test_a_far_end_that_never_hears_us_is_one_way_by_its_own_rtcp(lab):
+    """It answers silence with silence, and reports about nobody; the other SBC's hears us."""
+    lab.break_("sbc-1:oneway=tx")
+    results = await calls(lab, 4.0)
+    assert {sbc: (result.outcome, result.reason) for sbc, result in results.items()} == {
+        "sbc-1": ("failed", "one_way"),
+        "sbc-2": ("ok", None),
+    }
+    for sbc, result in results.items():
+        truth = truth_of(lab, result.media["tx"])
+        assert (truth["packets_out"] == 0, truth["dropped"] == truth["packets_in"]) == (sbc == "sbc-1",) * 2
+        assert ("mos_lq" in result.media["tx"]) == (sbc == "sbc-2")  # what nobody heard has no quality
+        assert result.media["rx"]["lost"] == 0
+        assert result.media["rx"]["mos_lq"] > 4
+
+
 def processes(word):
     found = []
     for entry in Path("/proc").iterdir():
