@@ -48,6 +48,7 @@ class Analysis:
             fixed_size_ms=wanted.buffer_size_ms,
             audio=wanted.audio,
         )
+        self._meter.spill()
         for entry in wanted.maps:
             self._meter.core.map(entry.payload_type, int(entry.kind), entry.clock_rate, int(entry.law))
         mapped = {(0, entry.payload_type): entry.codec for entry in wanted.maps}

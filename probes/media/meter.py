@@ -8,6 +8,7 @@ from probes.media.built import native as _meter
 from probes.media.errors import CaptureError
 from probes.media.payload import Format
 from probes.media.sdp import Announced, Info, Infos, Names, packed
+from probes.media.spill import unseen_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Buffer: TypeAlias = Literal["none", "fixed", "adaptive"]
 BUFFERS: tuple[Buffer, ...] = ("none", "fixed", "adaptive")  # enum buffer_kind
+_SPILLS = 3  # METER_SPILLS
 
 
 class StreamMeter:
@@ -47,6 +49,11 @@ class StreamMeter:
             audio,
         )
         self._announced = Announced()
+
+    def spill(self) -> None:
+        """Let what grows with time go to files on disk that nobody sees, where there is a place for them."""
+        if files := unseen_files(_SPILLS):
+            self.core.spill(*files)
 
     @property
     def names(self) -> Names:

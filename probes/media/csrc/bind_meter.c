@@ -180,6 +180,16 @@ end:
     return result;
 }
 
+static PyObject *meter_spill_to(PyObject *o, PyObject *args) {
+    MeterObject *self = (MeterObject *)o;
+    int files[METER_SPILLS];
+    if (!PyArg_ParseTuple(args, "iii:spill", &files[0], &files[1], &files[2])) return NULL;
+    bind_lock(self);
+    meter_spill(self->m, files);
+    bind_unlock(self);
+    Py_RETURN_NONE;
+}
+
 static PyObject *meter_get_counts(PyObject *o, PyObject *Py_UNUSED(ignored)) {
     MeterObject *self = (MeterObject *)o;
     bind_lock(self);
@@ -200,6 +210,8 @@ static PyMethodDef meter_methods[] = {
      "endpoint($self, address, port, formats, /)\n--\n\nPayload types that an endpoint announced; the profile's number."},
     {"map", meter_map_type, METH_VARARGS,
      "map($self, payload_type, kind, clock_rate, law=0, /)\n--\n\nWhat a payload type is that no SDP names."},
+    {"spill", meter_spill_to, METH_VARARGS,
+     "spill($self, file, file, file, /)\n--\n\nTake empty files for what grows with time; the meter closes them."},
     {"counters", meter_get_counts, METH_NOARGS, "counters($self, /)\n--\n\nDatagrams by what they were."},
     {"audio", bind_audio, METH_O, "audio($self, row, /)\n--\n\nHow the G.711 of this row's stream sounds, as JSON; None: not heard."},
     {"rtcp", bind_rtcp, METH_O, "rtcp($self, row, /)\n--\n\nWhat RTCP says of the stream of this row, as JSON; None: nothing."},

@@ -279,6 +279,8 @@ meter *meter_new(const meter_options *options) {
     return m;
 }
 
+void meter_spill(meter *m, const int files[METER_SPILLS]) { stream_tables_spill(&m->tables, files); }
+
 void meter_free(meter *m) {
     if (!m) return;
     for (uint32_t i = 0; i < m->chunk_count; i++) free(m->chunks[i]);

@@ -1,7 +1,8 @@
 /* The meter's kernel: datagrams and times in, statistics of RTP streams out.
  *
- * No Python, no globals, no I/O, no locks: the edges (pcap.c, ring.c, binding.c) own those. Every figure is defined in
- * docs and in the plain Python reference beside it (probes/media/reference.py), which passes the same tests.
+ * No Python, no globals, no locks; no I/O but into the files of meter_spill: the edges (pcap.c, ring.c, binding.c) own
+ * the rest. Every figure is defined in docs and in the plain Python reference beside it (probes/media/reference.py),
+ * which passes the same tests.
  */
 #ifndef SERENO_KERNEL_H
 #define SERENO_KERNEL_H
@@ -17,6 +18,7 @@ enum {
     METER_MAX_DROPOUT = 3000, /* RFC 3550 A.1: a larger jump forward is a restart, unless its timestamp says loss */
     METER_GMIN = 16,          /* RFC 3611 section 4.7.2 */
     METER_NO_PAYLOAD_TYPE = 255,
+    METER_SPILLS = 3,         /* files for what grows with time */
 };
 
 enum payload_kind { KIND_UNKNOWN = 0, KIND_MEDIA = 1, KIND_EVENT = 2, KIND_COMFORT_NOISE = 3 };
@@ -123,6 +125,9 @@ typedef struct meter meter;
 
 /* NULL: out of memory. */
 meter *meter_new(const meter_options *options);
+/* What grows with a stream's length, its seconds and minutes, goes to these empty files once it is much: the memory in
+ * use does not grow then. The meter closes them. */
+void meter_spill(meter *m, const int files[METER_SPILLS]);
 void meter_free(meter *m);
 
 /* Takes up to METER_BATCH datagrams. False: out of memory, nothing taken. */

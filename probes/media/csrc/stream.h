@@ -174,6 +174,8 @@ typedef struct {
 /* Memory for whatever `packets` more packets may need. */
 bool stream_reserve(stream_tables *t, uint32_t packets);
 void stream_tables_init(stream_tables *t, const meter_options *options);
+/* What grows with time may go to these files; they are closed with the tables. */
+void stream_tables_spill(stream_tables *t, const int files[METER_SPILLS]);
 void stream_tables_free(stream_tables *t);
 
 /* What the kernel reads of an RTP header. */

@@ -24,17 +24,22 @@ void stream_tables_init(stream_tables *t, const meter_options *options) {
     t->options = *options;
     t->fixed_late = (double)options->fixed_delay_ns * 1e-9 + BUFFER_SLACK;
     t->fixed_early = (double)(options->fixed_delay_ns - options->fixed_size_ns) * 1e-9 - BUFFER_SLACK;
-    t->sides.size = sizeof(side_record);
-    t->addresses.size = sizeof(address_record);
-    t->losses.size = sizeof(loss_record);
-    t->discards.size = sizeof(discard_record);
-    t->windows.size = sizeof(window_record);
-    t->troubles.size = sizeof(trouble_record);
-    t->rares.size = sizeof(rare_record);
-    t->carries.size = sizeof(carry_record);
-    t->drifts.size = sizeof(drift_record);
-    t->histories.size = sizeof(history_record);
-    t->seconds.size = sizeof(second_record);
+    pool_init(&t->sides, sizeof(side_record));
+    pool_init(&t->addresses, sizeof(address_record));
+    pool_init(&t->losses, sizeof(loss_record));
+    pool_init(&t->discards, sizeof(discard_record));
+    pool_init(&t->windows, sizeof(window_record));
+    pool_init(&t->troubles, sizeof(trouble_record));
+    pool_init(&t->rares, sizeof(rare_record));
+    pool_init(&t->carries, sizeof(carry_record));
+    pool_init(&t->drifts, sizeof(drift_record));
+    pool_init(&t->histories, sizeof(history_record));
+    pool_init(&t->seconds, sizeof(second_record));
+}
+
+void stream_tables_spill(stream_tables *t, const int files[METER_SPILLS]) {
+    pool *const pools[METER_SPILLS] = {&t->seconds, &t->drifts, &t->histories};
+    for (size_t i = 0; i < METER_SPILLS; i++) pool_spill(pools[i], files[i]);
 }
 
 void stream_tables_free(stream_tables *t) {
