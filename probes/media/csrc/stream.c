@@ -390,6 +390,7 @@ void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_heade
     double moved = jitter_take(s, d, p->timestamp, false);
     if (fabs(moved) > TIMESTAMP_JUMP) {
         timestamp_jump(t, s, 0);
+        s->last_sequence = rtp_sequence(p);
         expect(t, s);
     }
     if (delay_take(t, s, s->x, false)) loss_discard(t, s, position);
