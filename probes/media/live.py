@@ -82,6 +82,7 @@ class LiveMeter:
         self._ports, self._interface, self._helper = ports, interface, helper
         self._blocks = max(1, (ring_mib << 20) // _BLOCK_SIZE)
         self._owner = os.getpid()
+        self._index: int | None = None
         self._dropped = 0
         self._error = 0
         self._blind: tuple[Blind, ...] = ()
@@ -91,6 +92,7 @@ class LiveMeter:
         if self._ring is not None:
             return
         self._owner = os.getpid()
+        self._index = _index(self._interface)
         descriptor = _descriptor(self._helper, self._interface, self._ports)
         try:
             self._ring = self._ring_type(self._meter.core, descriptor, _BLOCK_SIZE, self._blocks)
@@ -173,7 +175,11 @@ class LiveMeter:
         if self._ring is None:
             return None
         self._read_status()
-        return os.strerror(self._error) if self._error else _interface_fault(self._interface)
+        if self._error:
+            return os.strerror(self._error)
+        if (index := _index(self._interface)) is not None and index != self._index:  # the socket stays with the old one
+            return f"interface {self._interface} was made anew: start again"
+        return _interface_fault(self._interface)
 
     def close(self) -> None:
         """End the capture; the last snapshot stays readable."""
@@ -203,6 +209,13 @@ class LiveMeter:
             status: dict[str, Any] = self._ring.status()
             self._dropped, self._error = status["dropped"], status["error"]
             self._blind = tuple(Blind(start, end, dropped or None) for start, end, dropped in status["blind"])
+
+
+def _index(interface: str) -> int | None:
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return None
 
 
 def _interface_fault(interface: str) -> str | None:

@@ -214,6 +214,36 @@ def test_an_interface_that_is_down_is_named():
     assert (done.stdout, done.stderr) == ("interface lo is down\nNone\n", "")
 
 
+_GONE_AND_BACK = """
+import subprocess
+from probes.media.live import LiveMeter
+
+def ip(words):
+    subprocess.run(["ip", *words.split()], check=True)
+
+ip("link add v0 type veth peer name v1")
+ip("link set v0 up")
+with LiveMeter(ports=(9, 9), interface="v0") as meter:
+    print(meter.error)
+    ip("link del v0")
+    print(meter.error)
+    ip("link add v0 type veth peer name v1")
+    ip("link set v0 up")
+    print(meter.error)
+"""
+
+
+def test_an_interface_that_comes_again_is_another():
+    """The socket stays bound to the one that is gone, and would be silent for ever."""
+    command = ["unshare", "--net", sys.executable, "-c", _GONE_AND_BACK]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if "unshare failed" in done.stderr or "Unknown device type" in done.stderr:
+        pytest.skip("no network namespace or no veth here")
+    assert (done.stdout.splitlines(), done.stderr) == (
+        ["None", "interface v0 is gone", "interface v0 was made anew: start again"], "",
+    )  # fmt: skip
+
+
 def test_without_the_capability_one_line_says_so():
     code = "from probes.media.live import LiveMeter\nLiveMeter(ports=(9, 9)).start()"
     command = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", sys.executable, "-c", code]
