@@ -24,7 +24,7 @@ class Gunzip:
         """Fill some of the buffer; 0 at the end, which `fault` may explain."""
         while not self._unpacked:
             if self.fault or not (self._packed or self._refill()) or not self._next_member():
-                return 0
+                break
             self._unpack(len(buffer))
         count = min(len(buffer), len(self._unpacked))
         buffer[:count] = self._unpacked[:count]
@@ -35,6 +35,7 @@ class Gunzip:
         self._packed = self._source.read(_READ) or b""
         if not self._packed and not self._member.eof:
             self.fault = "its gzip data are cut off"
+            self._unpacked = self._member.flush()
         return bool(self._packed)
 
     def _next_member(self) -> bool:
