@@ -8,10 +8,7 @@ nothing else differs.
 """
 
 import random
-import re
-import shutil
-import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -20,32 +17,7 @@ from probes.media.capture import meter_file
 from probes.media.meter import StreamMeter
 from probes.media.report import stream_fields
 from tests.media_captures import START_NS, Rtp, rtp_pcap, shared_captures, stream
-
-_LINE = re.compile(
-    r"\s*([\d.]+)\s+([\d.]+)\s+([\d.]+)\s+(\d+)\s+([\d.]+)\s+(\d+)\s+0x([0-9A-F]{8})\s+(.+?)\s+(\d+)\s+(-?\d+) \(.*?\)"
-    r"\s+-?[\d.]+\s+-?[\d.]+\s+-?[\d.]+\s+([\d.]+)\s+([\d.]+)\s+([\d.]+)"
-)
-HALF_MS = 0.5e-6 + 1e-9  # tshark prints three decimals of a millisecond
-
-
-@dataclass(frozen=True)
-class Said:
-    packets: int
-    lost: int
-    jitter_mean: float
-    jitter_max: float
-    payload: str
-
-
-def read_tshark(text):
-    """tshark's table by (src, dst, ssrc)."""
-    return {
-        (f"{m[3]}:{m[4]}", f"{m[5]}:{m[6]}", f"0x{m[7].lower()}"): Said(
-            int(m[9]), int(m[10]), float(m[12]) / 1000, float(m[13]) / 1000, m[8]
-        )
-        for m in map(_LINE.match, text.splitlines())
-        if m
-    }
+from tests.media_tshark import HALF_MS, read_tshark, tshark
 
 
 def measure(path):
@@ -102,14 +74,6 @@ def _disturbed(seed, *, markers):
     return sorted(packets, key=lambda p: p.at_ns)
 
 
-def _tshark(path):
-    if not shutil.which("tshark"):
-        pytest.skip("tshark is not installed")
-    command = ["tshark", "-n", "-r", str(path), "-d", "udp.port==30000,rtp", "-q", "-z", "rtp,streams"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return read_tshark(done.stdout)
-
-
 def _tshark_mean(packets):
     """tshark's mean of J over one stream's packets in arrival order."""
     mean = jitter = 0.0
@@ -127,7 +91,7 @@ def test_made_captures(tmp_path, seed, markers):
     packets = _disturbed(seed, markers=markers)
     path = tmp_path / "made.pcap"
     path.write_bytes(rtp_pcap(packets, nanoseconds=False))
-    said, ours = _tshark(path), measure(path)
+    said, ours = tshark(path), measure(path)
     assert len(said) == 5
     assert ours.keys() == said.keys()
     for key, theirs in said.items():
