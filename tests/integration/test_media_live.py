@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,81 @@ def test_the_command_refuses_in_one_line(words, message):
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert message in done.stderr
+
+
+_HOLD = """
+import ctypes, subprocess, sys
+from probes.media.live import LiveMeter
+
+with LiveMeter(ports=(int(sys.argv[1]),) * 2, ring_mib=1) as meter:
+    sender = subprocess.Popen(sys.argv[2:])
+    for _ in range(100):
+        ctypes.PyDLL(None).usleep(500_000)  # a PyDLL call keeps the lock
+        if sender.poll() is not None:
+            break
+    print(sender.returncode, int(meter.snapshot()["packets"].sum()), meter.dropped)
+"""
+_SEND = """
+import socket, struct, sys, time
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    sender.connect((sys.argv[1], int(sys.argv[2])))
+    for number in range(30_000):
+        sender.send(struct.pack("!BBHII", 0x80, 8, number & 0xFFFF, number * 160 & 0xFFFFFFFF, 1) + bytes(20))
+        if number % 1000 == 999:
+            time.sleep(0.01)
+"""
+
+
+def test_the_meter_needs_no_interpreter(pair):
+    """Three times what the ring holds arrives while nobody else may run Python."""
+    a, _ = pair
+    host, port = a.getsockname()
+    sending = [sys.executable, "-c", _SEND, host, str(port)]
+    command = [sys.executable, "-c", _HOLD, str(port), *sending]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["0", "30000", "0"]
+
+
+_STOPPED = """
+import sys
+from probes.media.live import LiveMeter
+
+with LiveMeter(ports=(int(sys.argv[1]),) * 2) as meter:
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        rows = meter.snapshot()
+        names = ("packets", "start_ns", "end_ns", "largest_gap_ns")
+        print(*([int(rows[0][name]) for name in names] if len(rows) else [0]), flush=True)
+"""
+
+
+def test_times_are_those_of_the_kernel(pair):
+    """The whole process is stopped while they arrive; each keeps its own instant."""
+    a, b = pair
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", _STOPPED, str(a.getsockname()[1])], cwd=ROOT, **pipes) as watcher:
+        said = []
+
+        def all_there():
+            watcher.stdin.write("?\n")
+            watcher.stdin.flush()
+            said[:] = map(int, watcher.stdout.readline().split())
+            return said[0] == 40
+
+        assert watcher.stdout.readline() == "ready\n"
+        watcher.send_signal(signal.SIGSTOP)
+        sent = []
+        for number in range(40):
+            before = time.time_ns()
+            b.send(_payload(number))
+            sent.append((before, time.time_ns()))
+            time.sleep(0.01)
+        time.sleep(0.3)
+        watcher.send_signal(signal.SIGCONT)
+        until(all_there)
+        watcher.stdin.close()
+    _, start, end, gap = said
+    assert sent[0][0] <= start <= sent[0][1]
+    assert sent[-1][0] <= end <= sent[-1][1]
+    longest = max(later[1] - earlier[0] for earlier, later in pairwise(sent))
+    assert 10_000_000 <= gap <= longest
