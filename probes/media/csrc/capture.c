@@ -106,10 +106,11 @@ static __attribute__((noinline)) capture_stop any_record(capture_reader *r, cons
 capture_stop capture_feed(capture_reader *r, meter *m, const uint8_t *buffer, size_t length, size_t *offset, size_t budget) {
     datagram batch[METER_BATCH];
     size_t count = 0, at = *offset, end = budget < length - at ? at + budget : length;
-    bool plain = r->format == CAPTURE_PCAP && r->link_type == LINK_ETHERNET && r->record_header == PCAP_RECORD;
+    bool pcap = r->format == CAPTURE_PCAP, plain = !pcap || (r->link_type == LINK_ETHERNET && r->record_header == PCAP_RECORD);
     capture_stop stop = resume(r, buffer, length, &at);
     while (stop == CAPTURE_BUDGET && at < end) {
-        if (plain) count += pcap_plain(r, buffer, length, &at, end, batch + count, METER_BATCH - count);
+        if (plain)
+            count += (pcap ? pcap_plain : pcapng_plain)(r, buffer, length, &at, end, batch + count, METER_BATCH - count);
         if (count < METER_BATCH && at < end) {
             bool fed;
             stop = any_record(r, buffer, length, &at, &batch[count], &fed);

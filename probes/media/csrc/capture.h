@@ -39,6 +39,7 @@ typedef struct {
     uint64_t divide;
     uint8_t shift;
     int64_t offset_ns;
+    uint64_t plain; /* Ethernet: times below this are units * multiply; 0: not so simple */
 } capture_interface;
 
 typedef struct {
