@@ -40,7 +40,7 @@ class Analysis:
     def __init__(self, path: Path, wanted: Wanted, progress: Progress | None = None, *, named: bool = False) -> None:
         """Read it; `named`: each stream says its file. CaptureError when nothing of it can be read."""
         self.path, self.wanted = path, wanted
-        self._meter = StreamMeter(
+        self.meter = StreamMeter(
             probation=wanted.probation,
             buffer=wanted.buffer,
             series=wanted.series,
@@ -48,15 +48,15 @@ class Analysis:
             fixed_size_ms=wanted.buffer_size_ms,
             audio=wanted.audio,
         )
-        self._meter.spill()
+        self.meter.spill()
         for entry in wanted.maps:
-            self._meter.core.map(entry.payload_type, int(entry.kind), entry.clock_rate, int(entry.law))
+            self.meter.core.map(entry.payload_type, int(entry.kind), entry.clock_rate, int(entry.law))
         mapped = {(0, entry.payload_type): entry.codec for entry in wanted.maps}
-        self.facts: CaptureFacts = meter_file(path, self._meter, progress)
+        self.facts: CaptureFacts = meter_file(path, self.meter, progress)
         first = f'"file":{json.dumps(str(path))},' if named else ""
         self._report = native.Report(
-            self._meter.core,
-            Labels({**self._meter.names, **mapped}, self._meter.infos, plc=wanted.plc, provisional=wanted.provisional),
+            self.meter.core,
+            Labels({**self.meter.names, **mapped}, self.meter.infos, plc=wanted.plc, provisional=wanted.provisional),
             first=first.encode(),
             window=wanted.window,
             delay_ms=math.nan if wanted.delay_ms is None else wanted.delay_ms,
@@ -75,19 +75,19 @@ class Analysis:
 
     def about(self) -> dict[str, Any]:
         """The file's own entry in the JSON."""
-        counters = self._meter.counters()
+        counters = self.meter.counters()
         return {
             "file": str(self.path),
             **asdict(replace(self.facts, warning=self.warning())),
             "streams": self.count,
             **counters,
-            "rtcp_packets": self._meter.core.rtcp_counters(),
+            "rtcp_packets": self.meter.core.rtcp_counters(),
             "error": None,
         }
 
     def warning(self) -> str | None:
         """What keeps the figures from being the whole truth, in one line."""
-        left_out = self._meter.counters()["overflow"]
+        left_out = self.meter.counters()["overflow"]
         said = [self.facts.warning] if self.facts.warning else []
         if left_out:
             said.append(f"{self.path}: {left_out} packets of streams beyond the first 1048576 are not counted")
