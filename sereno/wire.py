@@ -64,6 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account: str | None = None
     codec: str | None = None
     media: dict[str, dict[str, Any]] | None = None
+    facts: dict[str, Any] | None = None  # what the check learnt besides: tls, addresses, lag… (docs/checks.md)
     evidence: Any = None
 
     @property

@@ -38,11 +38,11 @@ def parse_sip(text: str) -> SipAddress:
     return SipAddress(scheme, found["user"], found["host"], port, transport)
 
 
-def check_canary(text: str) -> None:
+def check_canary(text: str, what: str = "a canary") -> None:
     """Refuses (ValueError in words) what is neither `sip:HOST[:PORT]` nor `tcp:HOST:PORT`."""
     if text.startswith(("sip:", "sips:")):
         parse_sip(text)
         return
     found = _TCP.fullmatch(text)
     if not found or not 0 < int(found["port"]) <= _HIGHEST_PORT:
-        raise ValueError(f"{text!r} is not a canary: write sip:HOST or tcp:HOST:PORT")
+        raise ValueError(f"{text!r} is not {what}: write sip:HOST or tcp:HOST:PORT")

@@ -33,6 +33,7 @@ class Core(Frozen):
     uri: Text
     identify: Identify | None = None
     prefix: Text | None = None
+    members: Annotated[dict[Name, Text], Field(default_factory=dict)]  # servers inside it: `tcp:HOST:PORT`, `sip:…`
 
 
 class Steer(Frozen):
@@ -40,6 +41,15 @@ class Steer(Frozen):
 
     header: Text | None = None
     to: Text | None = None
+
+
+class Tls(Frozen):
+    """How TLS to an SBC is verified, and who the probe is (PEM files on the probe's machine)."""
+
+    ca: Text | None = None  # the system's own authorities when absent
+    server_name: Text | None = None  # in SNI and in the certificate; the address's host when absent
+    certificate: Text | None = None  # mutual TLS
+    key: Text | None = None
 
 
 class Sbc(Frozen):
@@ -50,6 +60,7 @@ class Sbc(Frozen):
     place: Text | None = None
     steer: Steer | None = None
     identify: Identify | None = None
+    tls: Tls | None = None
 
 
 class Customer(Frozen):
@@ -96,6 +107,22 @@ class CallCheck(Frozen):
     hold_us: PositiveDuration = Field(alias="hold", default=20_000_000)
     codecs: Annotated[tuple[Codec, ...], Field(min_length=1, strict=False)] = ("PCMA",)
     timeout_us: PositiveDuration = Field(alias="timeout", default=8_000_000)
+    srtp: Literal["none", "optional", "required"] = "none"
+
+
+class DnsCheck(Frozen):
+    """Of every name that the file has: portals, SBCs given by name, the domain."""
+
+    every_us: PositiveDuration = Field(alias="every", default=60_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=3_000_000)
+    resolvers: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # addresses; this machine's own when empty
+
+
+class TcpCheck(Frozen):
+    """Of the servers inside the cores (`cores.NAME.members`)."""
+
+    every_us: PositiveDuration = Field(alias="every", default=5_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=2_000_000)
 
 
 class Checks(Frozen):
@@ -104,6 +131,8 @@ class Checks(Frozen):
     natural: SignallingCheck | None = None
     register_: RegisterCheck | None = Field(alias="register", default=None)
     call: CallCheck | None = None
+    dns: DnsCheck | None = None
+    tcp: TcpCheck | None = None
 
 
 class Probe(Frozen):
@@ -116,6 +145,12 @@ class Probe(Frozen):
 class Portal(Frozen):
     url: Text
     every_us: PositiveDuration = Field(alias="every", default=60_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=10_000_000)
+    addresses: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # that its name must lead to; any when empty
+    status: Annotated[tuple[int, ...], Field(strict=False)] = ()  # good HTTP status codes; 200 to 399 when empty
+    ca: Text | None = None
+    grade: Literal["A+", "A", "B", "C"] = "B"  # the least TLS standing
+    certificate_days: Annotated[int, Field(ge=0)] = 14  # left at least, else its standing falls
 
 
 class Backup(Frozen):
@@ -128,12 +163,17 @@ class Database(Frozen):
     role: Literal["primary", "replica"] = "primary"
     replicas: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     backup: Backup | None = None
+    every_us: PositiveDuration = Field(alias="every", default=30_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=5_000_000)
+    max_lag_us: PositiveDuration = Field(alias="max_lag", default=60_000_000)
 
 
 class Traffic(Frozen):
     prometheus: Text
     registered: Text | None = None
     calls: Text | None = None
+    every_us: PositiveDuration = Field(alias="every", default=15_000_000)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=5_000_000)
 
 
 class Path(Frozen):

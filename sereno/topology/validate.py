@@ -1,5 +1,6 @@
 """References and rules between the sections of a topology; shapes were checked before."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from itertools import permutations
@@ -78,6 +79,12 @@ class _Checker:
         if found is None or found.user is not None:
             yield self._fault(where, f"{text!r} is no domain", "write a host name such as voice.acme.example")
 
+    def _literal(self, where: Where, text: str) -> Iterator[ConfigError]:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            yield self._fault(where, f"{text!r} is no address", "write an IPv4 or IPv6 address")
+
     def _worded(self, where: Where, error: ValueError) -> ConfigError:
         what, _, mend = str(error).rpartition(": ")
         return self._fault(where, what, mend)
@@ -99,6 +106,11 @@ class _Checker:
     def _cores(self) -> Iterator[ConfigError]:
         for name, core in self._topology.cores.items():
             yield from self._sip(("cores", name, "uri"), core.uri)
+            for member, address in core.members.items():
+                try:
+                    check_canary(address, "a server")
+                except ValueError as error:
+                    yield self._worded(("cores", name, "members", member), error)
         rules = [(name, core.identify) for name, core in self._topology.cores.items() if core.identify is not None]
         for (name, rule), (other, its) in permutations(rules, 2):
             if _same_header(rule, its) and rule.contains.casefold() in its.contains.casefold():
@@ -123,6 +135,8 @@ class _Checker:
             if sbc.backup is not None:
                 yield from self._core((*where, "backup"), sbc.backup)
             yield from self._steer(where, sbc)
+            if sbc.tls is not None and (sbc.tls.certificate is None) != (sbc.tls.key is None):
+                yield self._fault((*where, "tls"), "has one of certificate and key", "write both, or none")
 
     def _steer(self, where: Where, sbc: Sbc) -> Iterator[ConfigError]:
         if sbc.steer is None:
@@ -188,6 +202,9 @@ class _Checker:
                 yield self._fault(
                     ("checks", kind, "timeout"), "is longer than `every`", "wait less than the interval (900ms for 1s)"
                 )
+        dns = self._topology.checks.dns
+        for index, address in enumerate(dns.resolvers if dns is not None else ()):
+            yield from self._literal(("checks", "dns", "resolvers", index), address)
         if self._topology.checks.natural is not None and self._topology.domain is None:
             yield self._fault(("checks", "natural"), "needs the service's domain", "add `domain:` at the top")
 
@@ -219,6 +236,8 @@ class _Checker:
         for name, portal in topology.portals.items():
             if not is_url(portal.url, {"https", "http"}):
                 yield self._fault(("portals", name, "url"), "is not a web address", "write https://host/path")
+            for index, address in enumerate(portal.addresses):
+                yield from self._literal(("portals", name, "addresses", index), address)
         for name, database in topology.databases.items():
             for index, replica in enumerate(database.replicas):
                 yield from self._document.named(
