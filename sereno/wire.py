@@ -87,12 +87,38 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     results: list[msgspec.Raw]
 
 
-class Ack(msgspec.Struct, frozen=True, kw_only=True):
+class Echo(msgspec.Struct, frozen=True, kw_only=True):
+    """The collector's times of one status: its own `at`, when it was taken in, when this answer left.
+
+    With the time of arrival they are the four timestamps of NTP (RFC 5905, section 8).
+    """
+
+    at: str
+    received: str
+    sent: str
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is committed to the store, cumulative and retained: per boot, closed ranges of seq."""
 
     v: int
     epoch: int
     committed: dict[str, list[tuple[int, int]]]
+    echo: Echo | None = None
+
+
+class Lateness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How late a probe began its checks: counts per bucket since the process began, percentiles of the last seconds.
+
+    `counts` has one more than `bounds`: what is above the last bound.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_seconds: float
+    p50_seconds: float | None = None
+    p99_seconds: float | None = None
+    max_seconds: float | None = None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,6 +133,20 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spooled: int | None = None
     notes: list[str] | None = None
     meter_dropped: int | None = None  # packets the media meter missed since this process began; absent: it has none
+    version: str | None = None
+    clock_offset_seconds: float | None = None  # what the collector's clock is ahead of the probe's; absent: unknown
+    clock_error_seconds: float | None = None  # that figure is right within this
+    canaries: dict[str, bool] | None = None  # who answered in the newest round; absent: there are none
+    cpu_seconds: float | None = None  # of this process since it began, its workers not counted
+    dropped: int | None = None  # results given up since the process began: spool full, or its disk broken
+    unsaved: int | None = None  # results that wait in memory, because the disk takes none
+    fired: int | None = None  # checks begun, extra ones included, since the process began; so the next four
+    extras: int | None = None
+    overruns: int | None = None
+    missed: int | None = None
+    stalled_seconds: float | None = None  # this process did not run
+    doubted: dict[str, int] | None = None  # results called invalid by the probe itself: network, cpu, clock
+    lateness: Lateness | None = None
 
 
 class TopologyPart(msgspec.Struct, frozen=True, kw_only=True):

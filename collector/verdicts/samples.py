@@ -8,6 +8,7 @@ import functools
 from typing import Any, NamedTuple
 
 from sereno.clock import SECOND_US
+from sereno.doubt import own_network
 from sereno.topology.model import Topology
 from sereno.wire import Result
 
@@ -174,10 +175,7 @@ def _void(result: Result) -> bool:
         return True
     if result.check == "call" and result.reason == "auth":
         return True
-    if result.answered_by not in {None, "none"}:
-        return False  # an answer, however bad, proves the probe's own network
-    answers = canaries(result.evidence)
-    return bool(answers) and not any(answers.values())
+    return own_network(result.answered_by, result.reason, canaries(result.evidence))
 
 
 def canaries(evidence: Any) -> dict[str, bool]:
