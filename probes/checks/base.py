@@ -18,8 +18,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a probe measures again and again; what makes it differ from others is its `key`.
 
     `core` is None for edge and natural. `address` is the SBC's address as written in the topology, `transport` what
-    it means (`udp`). `account` names the topology's account, `to` is the Request-URI of a call with `{core}` already
-    filled in. `phase` 0..1 spreads the targets of a kind over their interval.
+    it means (`udp`, `tcp`, `tls`); for an SBC given by name `address` is one of the literals it leads to (RFC 3263),
+    `name` the name and `written` the address as the topology has it. `account` names the topology's account, `to` is
+    the Request-URI of a call with `{core}` already filled in. `phase` 0..1 spreads the targets of a kind over their
+    interval.
     """
 
     check: CheckName
@@ -35,6 +37,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     hold_us: int | None = None
     codecs: tuple[str, ...] = ()
     name: str | None = None
+    written: str | None = None
     phase: float = 0.0
 
     @property

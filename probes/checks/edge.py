@@ -12,5 +12,5 @@ from sereno.wire import Result
 async def edge(target: Target, runtime: Runtime) -> Result:
     """One edge check."""
     to = sbc_uri(target)
-    ask = Ask(to=to, uri=f"sip:{to.hostport}", max_forwards=0, timeout_seconds=target.timeout_seconds)
+    ask = Ask(to=to, uri=to.itself, max_forwards=0, timeout_seconds=target.timeout_seconds)
     return await measure(target, runtime, "edge", ask)

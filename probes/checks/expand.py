@@ -29,17 +29,18 @@ def targets(topology: Topology, probe: str, only: Sequence[str] | None = None) -
         found += _register(topology, who)
     if "call" in wanted:
         found += _call(topology, who)
-    return _spread(found)
+    return spread(found)
 
 
 def notes(topology: Topology, sbc: str | None = None) -> list[str]:
     """What is in the file (or of one SBC) but not measured by this version, one line each: never a silent gap."""
-    lines = [
-        f"{name}: {address} is not measured: only UDP is"
-        for name, found in topology.sbcs.items()
-        for address in found.addresses
-        if sbc in {None, name} and parse_uri(address).transport != "udp"
-    ]
+    lines: list[str] = []
+    for name in topology.sbcs:
+        if sbc not in {None, name} or _first(topology, name):
+            continue
+        planned = [kind for kind in ("register", "call") if kind in _scheduled(topology, None)]
+        if planned:
+            lines.append(f"{name}: {' and '.join(planned)} checks are not made: it has no UDP address")
     if topology.checks.natural is not None and topology.domain is None:
         lines.append("natural checks are not made: the topology has no domain")
     return lines
@@ -55,8 +56,10 @@ def _scheduled(topology: Topology, who: Probe | None) -> set[str]:
     return {kind for kind, check in given.items() if check is not None and (allowed is None or kind in allowed)}
 
 
-def _udp_addresses(topology: Topology, sbc: str) -> list[str]:
-    return [address for address in topology.sbcs[sbc].addresses if parse_uri(address).transport == "udp"]
+def _first(topology: Topology, sbc: str) -> list[tuple[str, str]]:
+    """The address for registrations and calls, with its transport: the first over UDP."""
+    found = [(address, parse_uri(address).transport) for address in topology.sbcs[sbc].addresses]
+    return [one for one in found if one[1] == "udp"][:1]
 
 
 def _paths(topology: Topology, who: Probe | None) -> Iterator[Path]:
@@ -75,15 +78,17 @@ def _signalling(kind: str, topology: Topology, who: Probe | None) -> Iterator[Ta
         else [(sbc, None) for sbc in topology.sbcs]
     )
     for sbc, core in pairs:
-        for address in _udp_addresses(topology, sbc):
+        for address in topology.sbcs[sbc].addresses:
+            uri = parse_uri(address)
             yield Target(
                 check=kind,  # type: ignore[arg-type]  # one of SIGNALLING
                 sbc=sbc,
                 core=core,
                 address=address,
-                transport="udp",
+                transport=uri.transport,
                 every_us=given.every_us,
                 timeout_us=given.timeout_us,
+                name=uri.host if uri.is_name else None,
             )
 
 
@@ -94,14 +99,14 @@ def _register(topology: Topology, who: Probe | None) -> Iterator[Target]:
     )
     for path in _paths(topology, who):
         for account in given.accounts:
-            for address in _udp_addresses(topology, path.sbc)[:1]:
+            for address, transport in _first(topology, path.sbc):
                 if account in topology.accounts:
                     yield Target(
                         check="register",
                         sbc=path.sbc,
                         core=path.core,
                         address=address,
-                        transport="udp",
+                        transport=transport,
                         every_us=given.every_us,
                         timeout_us=given.timeout_us,
                         account=account,
@@ -116,7 +121,7 @@ def _call(topology: Topology, who: Probe | None) -> Iterator[Target]:
         return
     for path in _paths(topology, who):
         core = topology.cores[path.core]
-        for address in _udp_addresses(topology, path.sbc)[:1]:
+        for address, transport in _first(topology, path.sbc):
             to = fill(
                 given.to,
                 core=path.core,
@@ -130,7 +135,7 @@ def _call(topology: Topology, who: Probe | None) -> Iterator[Target]:
                 sbc=path.sbc,
                 core=path.core,
                 address=address,
-                transport="udp",
+                transport=transport,
                 every_us=given.every_us,
                 timeout_us=given.timeout_us,
                 account=given.account,
@@ -140,7 +145,7 @@ def _call(topology: Topology, who: Probe | None) -> Iterator[Target]:
             )
 
 
-def _spread(found: list[Target]) -> list[Target]:
+def spread(found: list[Target]) -> list[Target]:
     """Even phases within each kind, so that neither the wire nor this process sees bursts."""
     totals, seen = Counter(target.check for target in found), Counter[str]()
     spread = []

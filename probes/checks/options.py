@@ -36,4 +36,4 @@ def forced(target: Target, topology: Topology, to: SipUri) -> Ask:
     if steer is not None and steer.header is not None:
         uri = f"sip:{topology.domain}" if topology.domain else core.uri
         return Ask(to=to, uri=uri, headers=(filled(steer.header),), timeout_seconds=timeout)
-    return Ask(to=to, uri=core.uri, route=f"<sip:{to.hostport};lr>", timeout_seconds=timeout)
+    return Ask(to=to, uri=core.uri, route=to.route, timeout_seconds=timeout)

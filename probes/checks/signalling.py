@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import msgspec
+
 from probes.checks.base import Runtime, Target, result
+from probes.checks.challenged import Digest
 from probes.checks.evidence import ladder
 from probes.sip.client import Ask, Exchange
 from probes.sip.identify import Plane, meaning
+from probes.sip.tls import TlsSettings
 from probes.sip.uri import SipUri, parse_uri
 from sereno.wire import Reason, Result
 
@@ -16,25 +20,33 @@ async def measure(target: Target, runtime: Runtime, plane: Plane, ask: Ask) -> R
     """One OPTIONS; a reply after the deadline goes to `runtime.emit` as a second result (see `probes.checks`)."""
     if runtime.sip is None:
         raise RuntimeError("this runtime has no SIP client")
+    if ask.to.transport == "tls" or target.name is not None:
+        ask = msgspec.structs.replace(ask, tls=tls_settings(target, runtime))
+    digest = Digest(target, runtime)
 
     def late(exchange: Exchange) -> None:
-        runtime.emit(said(target, runtime, plane, exchange))
+        runtime.emit(said(target, runtime, plane, exchange, digest))
 
-    return said(target, runtime, plane, await runtime.sip.options(ask, on_late=late))
+    return said(target, runtime, plane, await digest.options(runtime.sip, ask, late), digest)
 
 
-def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange) -> Result:
+def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange, digest: Digest | None = None) -> Result:
     """The result of an exchange."""
-    timings: dict[str, Any] = {
+    told: dict[str, Any] = {
         "duration_seconds": round(exchange.duration_seconds, _DIGITS),
         "rtt_seconds": _rounded(exchange.rtt_seconds),
         "answered_after_seconds": _rounded(exchange.answered_after_seconds),
         "retransmissions": exchange.retransmissions or None,
+        "facts": _facts(target, runtime, exchange, digest),
     }
+    if exchange.kind == "probe_fault":
+        return result(
+            target, exchange.at_us, "invalid", "probe_fault", evidence=ladder((), detail=exchange.detail), **told
+        )
     if exchange.reply is None:
         reason: Reason = "timeout" if exchange.kind == "answered" else exchange.kind
         evidence = ladder(exchange.messages, detail=exchange.detail)
-        return result(target, exchange.at_us, "failed", reason, answered_by="none", evidence=evidence, **timings)
+        return result(target, exchange.at_us, "failed", reason, answered_by="none", evidence=evidence, **told)
     if target.sbc is None:
         raise RuntimeError(f"a {plane} target without an SBC")
     reply = exchange.reply
@@ -50,8 +62,32 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange) -> 
         answered_core=judged.answered_core,
         retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
         evidence=None if judged.outcome == "ok" else ladder(exchange.messages),
-        **timings,
+        **told,
     )
+
+
+def _facts(target: Target, runtime: Runtime, exchange: Exchange, digest: Digest | None) -> dict[str, Any] | None:
+    """What was learnt of connection, TLS, name and digest; None over plain UDP, where there is nothing to tell."""
+    facts: dict[str, Any] = {}
+    link = exchange.link
+    if link is not None:
+        if exchange.messages:
+            facts["connection"] = "reused" if link.reused else "new"
+        if not link.reused:
+            facts["connect_seconds"] = link.connect_seconds
+            facts["tls_handshake_seconds"] = link.handshake_seconds
+            facts["replaced"] = link.replaced
+        if link.session is not None:
+            facts["tls"] = link.session.facts(runtime.clock.now_us())
+    if target.name is not None and runtime.sip is not None:
+        known = runtime.sip.resolver.known(parse_uri(target.written or target.address or ""))
+        if known is not None:
+            facts["dns"] = {"name": target.name, "how": known.located.how, "targets": len(known.targets)}
+            if known.trouble is not None:
+                facts["dns"] |= {"age_seconds": round(known.age_seconds, 3), "trouble": known.trouble}
+    if digest is not None and digest.facts is not None:
+        facts["digest"] = digest.facts
+    return {key: value for key, value in facts.items() if value is not None} or None
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -63,3 +99,17 @@ def sbc_uri(target: Target) -> SipUri:
     if target.address is None:
         raise RuntimeError(f"a {target.check} target without an address")
     return parse_uri(target.address)
+
+
+def tls_settings(target: Target, runtime: Runtime) -> TlsSettings:
+    """How TLS to the target's SBC is verified: the name asked for is the SBC's own setting, else the address's host."""
+    sbc = target.sbc or ""
+    given = runtime.topology.sbcs[sbc].tls if sbc in runtime.topology.sbcs else None
+    host = target.name or sbc_uri(target).host
+    return TlsSettings(
+        server_name=(given.server_name if given is not None else None) or host,
+        ca=given.ca if given is not None else None,
+        certificate=given.certificate if given is not None else None,
+        key=given.key if given is not None else None,
+        where=f"sbcs.{sbc}.tls",
+    )

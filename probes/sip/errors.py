@@ -1,6 +1,11 @@
 """The two faults of this room's SIP code, by who is at fault."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from probes.sip.exchange import Link
+
+Trouble = Literal["refused", "dns", "transport", "timeout", "tls", "malformed", "probe_fault"]
 
 
 class SipSyntaxError(Exception):
@@ -15,8 +20,12 @@ class SipSyntaxError(Exception):
 
 
 class NetworkError(Exception):
-    """The network or the resolver of this machine refused before any SIP was spoken."""
+    """No transaction came about: the resolver, the network, the connection or TLS stood in its way.
 
-    def __init__(self, reason: Literal["refused", "dns", "transport"], what: str) -> None:
-        self.reason: Literal["refused", "dns", "transport"] = reason
+    `probe_fault` is this machine's own: a file of keys that cannot be read. `link` is how far the connection came.
+    """
+
+    def __init__(self, reason: Trouble, what: str, *, link: "Link | None" = None) -> None:
+        self.reason: Trouble = reason
+        self.link = link
         super().__init__(what)

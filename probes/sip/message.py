@@ -74,6 +74,9 @@ class OptionsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_options(request: OptionsRequest) -> bytes:
     """The bytes of an OPTIONS (RFC 3261 section 11.1); `rport` asks for the answer where we sent from (RFC 3581)."""
+    # RFC 3261 sections 8.1.1.8 (a sips Request-URI wants a sips Contact) and 19.1.1 (the transport parameter).
+    scheme = "sips" if request.uri.lower().startswith("sips:") else "sip"
+    carried = "" if request.transport == "UDP" else f";transport={request.transport.lower()}"
     lines = [
         f"OPTIONS {request.uri} SIP/2.0",
         f"Via: SIP/2.0/{request.transport} {request.local};rport;branch={request.branch}",
@@ -83,7 +86,7 @@ def build_options(request: OptionsRequest) -> bytes:
         f"To: <{request.uri}>",
         f"Call-ID: {request.call_id}",
         f"CSeq: {request.cseq} OPTIONS",
-        f"Contact: <sip:{request.probe}@{request.local}>",
+        f"Contact: <{scheme}:{request.probe}@{request.local}{carried}>",
         *request.headers,
         "Accept: application/sdp",
         f"User-Agent: Sereno/{__version__}",

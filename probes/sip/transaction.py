@@ -1,4 +1,4 @@
-"""The non-INVITE client transaction over UDP (RFC 3261 section 17.1.2) as a pure machine.
+"""The non-INVITE client transaction (RFC 3261 section 17.1.2) as a pure machine, over UDP and over streams.
 
 Three things differ from the RFC's figure 6, because a check asks another question than a phone:
 
@@ -7,6 +7,8 @@ Three things differ from the RFC's figure 6, because a check asks another questi
   `late` true. Nobody is told of a second reply.
 - Timer K (T4) keeps an answered transaction only if it was retransmitted: a request sent once has no duplicate
   replies coming but those the network makes.
+
+Over a reliable transport there is no timer E and timer K is zero (section 17.1.2.2): one transmission, one answer.
 """
 
 from typing import Literal
@@ -64,8 +66,11 @@ Event = Send | Provisional | Answered | Expired | Ended
 class Transaction:
     """One request and what comes of it. Times are seconds of one monotonic clock; each call returns events in order."""
 
-    def __init__(self, request: bytes, *, branch: str, cseq: int, method: str, timeout: float) -> None:
+    def __init__(
+        self, request: bytes, *, branch: str, cseq: int, method: str, timeout: float, reliable: bool = False
+    ) -> None:
         self.request, self.branch, self.cseq, self.method = request, branch, cseq, method
+        self.reliable = reliable
         self.timeout = timeout
         self.state: State = "new"
         self.sent = 0
@@ -93,7 +98,7 @@ class Transaction:
             raise RuntimeError("a transaction starts once")
         self.state = "trying"
         self._started, self._deadline, self._interval = now, now + self.timeout, T1
-        self._retransmit_at = now + T1
+        self._retransmit_at = None if self.reliable else now + T1
         self.sent = 1
         return [Send(self.request, 1)]
 
@@ -123,9 +128,18 @@ class Transaction:
         try:
             reply = parse_reply(data)
         except SipSyntaxError as error:
-            self.strays += 1
-            if not error.request:
-                self._garbled = str(error)
+            self.stray(None if error.request else str(error))
+            return []
+        return self.hear(reply, received)
+
+    def stray(self, garbled: str | None) -> None:
+        """Something came that is no answer to this request; `garbled` says what is wrong with it, if it is no SIP."""
+        self.strays += 1
+        self._garbled = garbled or self._garbled
+
+    def hear(self, reply: Reply, received: float) -> list[Event]:
+        """A reply that was parsed already (of a stream, where the branch led here)."""
+        if self.state in {"new", "terminated"}:
             return []
         if not self._matches(reply):
             self.strays += 1

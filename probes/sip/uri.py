@@ -1,5 +1,6 @@
 """SIP URIs as the topology writes them (RFC 3261 section 19.1), and the `{core}` words inside steering."""
 
+import ipaddress
 import re
 
 import msgspec
@@ -29,8 +30,34 @@ class SipUri(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def transport(self) -> str:
         """`udp`, `tcp`, `tls`…: sips and transport=tls mean TLS, nothing means UDP (RFC 3263 without DNS)."""
-        named = next((p[len("transport=") :].lower() for p in self.params if p.lower().startswith("transport=")), "udp")
-        return "tls" if self.scheme == "sips" else named
+        return "tls" if self.scheme == "sips" else self.named_transport or "udp"
+
+    @property
+    def named_transport(self) -> str | None:
+        """What the transport parameter says, in lower case; None where there is none."""
+        return next((p[len("transport=") :].lower() for p in self.params if p.lower().startswith("transport=")), None)
+
+    @property
+    def itself(self) -> str:
+        """As a Request-URI for whoever is there; the transport is in it, so that it goes on no other way."""
+        if self.scheme == "sips":
+            return f"sips:{self.hostport}"
+        return f"sip:{self.hostport}" + ("" if self.transport == "udp" else f";transport={self.transport}")
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the host must be resolved."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return True
+        return False
+
+    @property
+    def route(self) -> str:
+        """As it stands in a Route: UDP needs no word (RFC 3261 section 19.1.1), loose routing does (19.1.1, 16.12)."""
+        carried = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"<sip:{self.hostport}{carried};lr>"
 
     @property
     def effective_port(self) -> int:

@@ -106,7 +106,7 @@ def _targets(kind: str, topology: Topology, sbc: str | None, core: str | None, t
     if not found:
         where = f"{sbc or 'any SBC'}/{core or 'any core'}"
         raise UsageError(
-            f"{kind}: nothing to measure for {where}; there are the UDP paths "
+            f"{kind}: nothing to measure for {where}; there are the paths "
             f"{', '.join(path.name for path in topology.paths() if not path.passive) or 'none'}"
         )
     if timeout is not None:
@@ -149,6 +149,7 @@ async def _run(topology: Topology, targets: list[Any], as_json: bool) -> set[str
         return resolve_secret(topology.accounts[account].password, account)
 
     sip = SipClient(PROBE, clock=clock)
+    targets = await _named(topology, targets, sip)
     runtime = Runtime(clock=clock, topology=topology, probe=PROBE, sip=sip, secret=secret)
     stop = await _with_calls(runtime, targets)
 
@@ -165,6 +166,15 @@ async def _run(topology: Topology, targets: list[Any], as_json: bool) -> set[str
         if stop is not None:
             await stop()
     return set(outcomes)
+
+
+async def _named(topology: Topology, targets: list[Any], sip: Any) -> list[Any]:
+    """SBCs given by name become what their names lead to (RFC 3263); who is not resolved in its time stays a name."""
+    from probes.checks.named import Names
+
+    sip.resolver.use(topology.checks.dns.resolvers if topology.checks.dns is not None else ())
+    found: list[Any] = await Names(targets, sip.resolver).first(max(t.timeout_seconds for t in targets))
+    return found
 
 
 async def _with_calls(runtime: Any, targets: list[Any]) -> Callable[[], Awaitable[None]] | None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from sereno.errors import ConfigError
 from sereno.topology import validate
-from sereno.topology.model import Database, Secret, Topology
+from sereno.topology.model import Database, Sbc, Secret, Topology
 from sereno.yamlfile import dotted, parse_document, read_document, validated
 
 _NEEDED_BY: dict[str, set[str]] = {  # sections that travel only to a probe whose `checks` name one of these
@@ -129,6 +129,14 @@ def _anchored(topology: Topology, folder: Path) -> Topology:
         backup = one.backup and one.backup.model_copy(update={"status_file": str(folder / one.backup.status_file)})
         return one.model_copy(update={"dsn": anchor(one.dsn), "backup": backup})
 
+    def sbc(one: Sbc) -> Sbc:
+        if one.tls is None:
+            return one
+        given = ((key, getattr(one.tls, key)) for key in ("ca", "certificate", "key"))
+        files = {key: str(folder / name) for key, name in given if name is not None}
+        return one.model_copy(update={"tls": one.tls.model_copy(update=files)})
+
     accounts = {n: a.model_copy(update={"password": anchor(a.password)}) for n, a in topology.accounts.items()}
+    sbcs = {name: sbc(one) for name, one in topology.sbcs.items()}
     databases = {name: database(one) for name, one in topology.databases.items()}
-    return topology.model_copy(update={"accounts": accounts, "databases": databases})
+    return topology.model_copy(update={"accounts": accounts, "databases": databases, "sbcs": sbcs})

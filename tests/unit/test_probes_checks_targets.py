@@ -47,12 +47,15 @@ def brief(found):
 def test_one_target_per_address_and_path_passive_backups_left_out():
     found = targets(TOPOLOGY, "out")
     one, two, other = "sip:198.51.100.11:5060;transport=udp", "sip:198.51.100.21", "sip:198.51.100.12"
+    tls = "sips:198.51.100.11:5061"
     assert brief(found) == [
-        ("edge", "sbc-1", None, one), ("edge", "sbc-1", None, two), ("edge", "sbc-2", None, other),
-        ("options", "sbc-1", "core-a", one), ("options", "sbc-1", "core-a", two),
-        ("options", "sbc-1", "core-b", one), ("options", "sbc-1", "core-b", two),
+        ("edge", "sbc-1", None, one), ("edge", "sbc-1", None, two), ("edge", "sbc-1", None, tls),
+        ("edge", "sbc-2", None, other),
+        *(("options", "sbc-1", "core-a", address) for address in (one, two, tls)),
+        *(("options", "sbc-1", "core-b", address) for address in (one, two, tls)),
         ("options", "sbc-2", "core-b", other),
-        ("natural", "sbc-1", None, one), ("natural", "sbc-1", None, two), ("natural", "sbc-2", None, other),
+        ("natural", "sbc-1", None, one), ("natural", "sbc-1", None, two), ("natural", "sbc-1", None, tls),
+        ("natural", "sbc-2", None, other),
         ("register", "sbc-1", "core-a", one), ("register", "sbc-1", "core-b", one),
         ("register", "sbc-2", "core-b", other),
         ("call", "sbc-1", "core-a", one), ("call", "sbc-1", "core-b", one), ("call", "sbc-2", "core-b", other),
@@ -66,7 +69,7 @@ def test_one_target_per_address_and_path_passive_backups_left_out():
 
 
 def test_phases_are_even_within_a_kind():
-    assert [t.phase for t in targets(TOPOLOGY, "out") if t.check == "options"] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    assert [t.phase for t in targets(TOPOLOGY, "out") if t.check == "options"] == [n / 7 for n in range(7)]
 
 
 def test_an_inside_probe_does_its_own_checks_and_passive_backups_too():
@@ -76,8 +79,12 @@ def test_an_inside_probe_does_its_own_checks_and_passive_backups_too():
 
 
 def test_what_is_not_measured_is_said():
-    assert notes(TOPOLOGY) == ["sbc-1: sips:198.51.100.11:5061 is not measured: only UDP is"]
-    assert "domain" in notes(TOPOLOGY.model_copy(update={"domain": None}))[1]
+    assert notes(TOPOLOGY) == []
+    assert "domain" in notes(TOPOLOGY.model_copy(update={"domain": None}))[0]
+    secure = {**FILE["sbcs"]["sbc-1"], "addresses": ["sips:198.51.100.11"]}
+    only = Topology.model_validate({**FILE, "sbcs": {"sbc-1": secure}})
+    assert notes(only) == ["sbc-1: register and call checks are not made: it has no UDP address"]
+    assert notes(only, "sbc-9") == []
 
 
 def test_by_hand_a_kind_needs_no_schedule():
