@@ -13,12 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import func, select
 
+from collector.probe_metrics import ProbeMetrics
 from sereno.clock import SECOND_US
 from sereno.store import Store
 from sereno.store.tables import incidents, outbox, verdict_changes
 from sereno.verdict import VERDICT
 from sereno.version import __version__
-from sereno.wire import Result
+from sereno.wire import Result, Status
 
 STATES = ("up", "degraded", "down", "unknown", "maintenance")
 PRIORITIES = ("Urgente", "Alta", "Normal", "Baja")
@@ -85,14 +86,11 @@ class Metrics:
         self._last = self._gauge(
             "sereno_probe_last_result_timestamp_seconds", "When the newest committed result was sent.", "probe"
         )
-        self._spool = self._gauge(
-            "sereno_spool_results", "Results waiting in a probe's spool, as it last said.", "probe"
-        )
         self._newest: dict[str, int] = {}
         info = self._gauge("sereno_build_info", "Constant 1; the version is a label.", "version")
         info.labels(__version__).set(1)
-        self._meters = _MeterDrops()
-        self.registry.register(self._meters)
+        self._probes = ProbeMetrics()
+        self.registry.register(self._probes)
         self.registry.register(_StoreStates(store))
 
     def observe(self, result: Result) -> None:
@@ -144,13 +142,9 @@ class Metrics:
         """Counts results that are gone for good: below the oldest that the spool holds, and never committed."""
         self._child(self._missing, probe).inc(count)
 
-    def spooled(self, probe: str, count: int) -> None:
-        """Notes how many results a probe says are waiting."""
-        self._child(self._spool, probe).set(count)
-
-    def meter_dropped(self, probe: str, count: int) -> None:
-        """Notes how many packets a probe says that its media meter missed since the probe began."""
-        self._meters.counts[probe] = count
+    def status(self, status: Status, *, current: bool) -> None:
+        """Takes what a probe says of itself; `current`: it uses the topology in force."""
+        self._probes.take(status, current=current)
 
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
@@ -180,28 +174,6 @@ class Metrics:
 
     def _histogram(self, name: str, meaning: str, labels: str, bounds: tuple[float, ...]) -> Any:
         return Histogram(name, meaning, labels.split(), buckets=bounds, registry=self.registry)
-
-
-class _MeterDrops:
-    """A counter that is the probe's own: it goes on over restarts of this process and begins anew with the probe's."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def describe(self) -> list[Metric]:
-        """The one family."""
-        return list(self.collect())
-
-    def collect(self) -> Iterator[Metric]:
-        """What each probe said last."""
-        family = CounterMetricFamily(
-            "sereno_meter_dropped_packets",
-            "Packets that a probe's media meter missed: lost by the sensor, not by the network.",
-            labels=["probe"],
-        )
-        for probe, count in sorted(self.counts.items()):
-            family.add_metric([probe], float(count))
-        yield family
 
 
 class _StoreStates:

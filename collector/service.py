@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, insert, select
 
 from collector.clerk import Clerk
 from collector.ingest import Ingest, Taken
 from collector.judge import Judge
 from collector.link import Incoming, Link
-from sereno.clock import SECOND_US, Clock
+from sereno.clock import SECOND_US, Clock, iso
 from sereno.contract import Contract
 from sereno.errors import WireError
 from sereno.mqtt import Broker
@@ -27,7 +28,7 @@ from sereno.store.tables import probe_events
 from sereno.tasks import together
 from sereno.topology import Topology, part_for, topology_hash
 from sereno.verdict import Change
-from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode, topic
+from sereno.wire import VERSION, Echo, Result, Status, TopologyPart, decode, encode, topic
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,7 @@ class Observer(Protocol):
     def observe(self, result: Result) -> None: ...
     def committed(self, count: int) -> None: ...
     def missing(self, probe: str, count: int) -> None: ...
-    def spooled(self, probe: str, count: int) -> None: ...
-    def meter_dropped(self, probe: str, count: int) -> None: ...
+    def status(self, status: Status, *, current: bool) -> None: ...
 
 
 class CollectorService:
@@ -66,7 +66,8 @@ class CollectorService:
         self._judge = Judge(topology, contracts, clock.now_us())
         self._link = Link(broker, self._messages)
         self._probes = list(dict.fromkeys([*topology.probes, *extra_probes]))
-        self._statuses: dict[str, tuple[str, str | None]] = {}
+        self._statuses: dict[str, _Word] = {}
+        self._hash = topology_hash(topology)
         self._garbage: set[int] = set()
         with store.write() as connection:
             self._ingest = Ingest(load_cursors(connection))
@@ -94,8 +95,9 @@ class CollectorService:
             with self._store.write() as connection:
                 changed = self._commit(connection, taken, statuses, now_us)
         self._count(taken)
-        for probe in taken.probes:
-            self._link.retain(topic("acks", probe), encode(self._ingest.ack(probe, self._lease.epoch)))
+        echoes = self._echoes(statuses, now_us)
+        for probe in taken.probes | echoes.keys():
+            self._acknowledge(probe, echoes.get(probe))
         if changed:
             self._on_changes()
 
@@ -121,14 +123,12 @@ class CollectorService:
                 Refused(probe=message.probe, why=str(error), payload=message.payload.decode("utf-8", "replace"))
             )
             return []
-        if self._observer is not None and status.spooled is not None:
-            self._observer.spooled(status.probe, status.spooled)
-        if self._observer is not None and status.meter_dropped is not None:
-            self._observer.meter_dropped(status.probe, status.meter_dropped)
+        if self._observer is not None:
+            self._observer.status(status, current=status.topology_hash == self._hash)
         if message.probe not in self._probes:  # known to the broker, not to the topology: it measures everything
             self._probes.append(message.probe)
             self._publish_topology()
-        word = (status.state, status.boot if status.state == "online" else None)
+        word = _word(status)
         if self._statuses.get(message.probe) == word:
             return []
         self._statuses[message.probe] = word
@@ -190,11 +190,29 @@ class CollectorService:
 
     def _publish_topology(self) -> None:
         """Every probe gets its part, and an acknowledgement of the new epoch, on which it sends everything again."""
-        digest = topology_hash(self._topology)
         for probe in self._probes:
-            part = TopologyPart(v=VERSION, hash=digest, topology=part_for(self._topology, probe))
+            part = TopologyPart(v=VERSION, hash=self._hash, topology=part_for(self._topology, probe))
             self._link.retain(topic("topology", probe), encode(part))
-            self._link.retain(topic("acks", probe), encode(self._ingest.ack(probe, self._lease.epoch)))
+            self._acknowledge(probe)
+
+    def _acknowledge(self, probe: str, echo: Echo | None = None) -> None:
+        ack = self._ingest.ack(probe, self._lease.epoch)
+        if echo is not None:
+            ack = replace(ack, echo=replace(echo, sent=iso(self._clock.now_us())))
+        self._link.retain(topic("acks", probe), encode(ack))
+
+    def _echoes(self, statuses: Sequence[Incoming], received_us: int) -> dict[str, Echo]:
+        """The times by which a probe learns how far its clock is from ours: of the newest status of each."""
+        found = {}
+        for message in statuses:
+            try:
+                status = _status_of(message)
+            except WireError:
+                continue  # in quarantine already
+            if status.state == "online" and status.at is not None:
+                received = iso(received_us)
+                found[message.probe] = Echo(at=status.at, received=received, sent=received)
+        return found
 
 
 def _status_of(message: Incoming) -> Status:
@@ -204,10 +222,20 @@ def _status_of(message: Incoming) -> Status:
     return status
 
 
-def _last_statuses(connection: Connection) -> dict[str, tuple[str, str | None]]:
+_Word = tuple[str, str | None, str | None, str | None]
+
+
+def _word(status: Status) -> _Word:
+    """What of a status is worth a row: state, boot, topology in use, version."""
+    if status.state == "offline":
+        return ("offline", None, None, None)
+    return (status.state, status.boot, status.topology_hash, status.version)
+
+
+def _last_statuses(connection: Connection) -> dict[str, _Word]:
     newest = select(func.max(probe_events.c.id)).group_by(probe_events.c.probe)
     rows = connection.execute(select(probe_events).where(probe_events.c.id.in_(newest)))
-    return {row.probe: (row.state, row.boot if row.state == "online" else None) for row in rows}
+    return {row.probe: _word(decode(row.body.encode(), Status)) for row in rows}
 
 
 __all__ = ["CollectorService", "Observer"]

@@ -7,23 +7,30 @@ starts while broker or collector are away measures at once.
 import asyncio
 import logging
 import os
+import time
+import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probes import doubt
 from probes.bootclock import BootClock
+from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
 from probes.delivery import Delivery
-from probes.schedule import Scheduler
+from probes.pulse import BEAT_SECONDS, Pulse
+from probes.schedule import Key, Scheduler, canaries_of
 from probes.sip.client import SipClient
 from probes.spool import Spool
-from sereno.clock import Clock, SystemClock, iso
+from sereno.clock import SECOND_US, Clock, SystemClock, iso
 from sereno.errors import ConfigError, WireError
 from sereno.instance import take_lock
 from sereno.mqtt import Broker
 from sereno.notify import tell
 from sereno.tasks import together
 from sereno.topology import Topology, resolve_secret, topology_from_json
+from sereno.version import __version__
 from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode
 
 if TYPE_CHECKING:
@@ -35,6 +42,8 @@ SPOOL_FILE = "spool.db"
 TOPOLOGY_FILE = "topology.json"
 _CLOCK_SECONDS = 1.0
 _LOCK_SECONDS = 12.0  # a probe whose supervisor was killed may still be winding up
+_SET_US = SECOND_US // 4  # a wall clock that moved so far since the boot, while ours is known to be off, was mended
+_SPREAD_SECONDS = 60.0  # probes that start together do not all ask in the same instant of their intervals
 
 
 class Agent:
@@ -65,12 +74,19 @@ class Agent:
         self._winding_up: set[asyncio.Task[None]] = set()
         self._pools: list[CallPool] = []
         self._dropped: int | None = None  # by the meters of pools that are gone
+        self._pulse = Pulse()
+        self._anchor: float | None = None
+        self._known: frozenset[Key] = frozenset()  # what was measured under the last topology
+        self._canaries: Canaries | None = None
+        self._doubted: Counter[str] = Counter()
+        self._clock_off = False
 
     async def run(self) -> None:
         """Measures and delivers until cancelled; the spool keeps what is not yet committed."""
+        self._anchor = asyncio.get_running_loop().time() - _SPREAD_SECONDS * zlib.crc32(self.name.encode()) / 2**32
         self._recall()
         try:
-            await together(self._delivery.run(), self._measure(), self._watch_clock(), self._announce())
+            await together(self._delivery.run(), self._measure(), self._watch_clock(), self._beat(), self._announce())
         finally:
             self._spool.close()
             os.close(self._lock)
@@ -114,8 +130,15 @@ class Agent:
         log.info("measuring %d targets of %s", len(found), topology.service)
         pool = await self._start_calls(found)
         runtime.calls = pool
+        canaries = canaries_of(runtime)
+        scheduler = Scheduler(
+            found, runtime, self._emit,
+            registry=self._registry, pulse=self._pulse, anchor=self._anchor, known=self._known, canaries=canaries,
+        )  # fmt: skip
+        runtime.extras["retarget"] = scheduler.update
+        self._canaries, self._known = canaries, scheduler.keys
         try:
-            await Scheduler(found, runtime, self._emit, registry=self._registry).run()
+            await together(scheduler.run(), *([canaries.watch()] if canaries is not None else []))
         finally:
             if pool is not None:
                 await pool.stop()
@@ -138,16 +161,39 @@ class Agent:
         return _sum(self._dropped, *(pool.meter_dropped for pool in self._pools))
 
     def _emit(self, result: Result) -> None:
+        offset = self._offset_beyond()
+        if offset is not None:
+            result = doubt.clock(result, offset)
+        if result.outcome == "invalid" and isinstance(result.evidence, dict) and "doubt" in result.evidence:
+            self._doubted[str(result.evidence["doubt"])] += 1
         self._delivery.put(result)
+
+    def _offset_beyond(self) -> float | None:
+        return self._delivery.offset.beyond(doubt.CLOCK_LIMIT_SECONDS, self._clock.monotonic())
 
     async def _watch_clock(self) -> None:
         while True:
             await asyncio.sleep(_CLOCK_SECONDS)
-            if self._clock.stepped():
+            offset = self._offset_beyond()
+            if self._clock.stepped() or (offset is not None and abs(self._clock.behind_us()) > _SET_US):
                 log.warning("the wall clock stepped away from %s: a new boot begins", iso(self._clock.now_us()))
                 self._clock.begin()
                 self._spool.begin_boot(self._clock.boot)
+                self._delivery.offset.reset()
+                self._delivery.announce()
+                offset = None
+            if (offset is not None) != self._clock_off:
+                self._clock_off = offset is not None
+                log.warning("the clock is %s", f"{offset:+.3f} s off the collector's" if offset else "right again")
             self._delivery.trim()
+
+    async def _beat(self) -> None:
+        """Notices whether this process runs at all (`probes.pulse`)."""
+        asleep = _suspended()
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            before, asleep = asleep, _suspended()
+            self._pulse.beat(asyncio.get_running_loop().time(), asleep - before)
 
     # -- the topology ------------------------------------------------------------------------------------------------
 
@@ -155,9 +201,12 @@ class Agent:
         if self._part is not None and part.hash == self._part.hash:
             return
         if self._adopt(part, "the collector's topology"):
-            new = self._data / (TOPOLOGY_FILE + ".new")
-            new.write_bytes(encode(part))
-            new.replace(self._data / TOPOLOGY_FILE)
+            try:
+                new = self._data / (TOPOLOGY_FILE + ".new")
+                new.write_bytes(encode(part))
+                new.replace(self._data / TOPOLOGY_FILE)
+            except OSError as error:  # a full disk: it is used all the same, and comes again with the next connection
+                log.warning("%s: %s; after a restart the collector's is awaited", self._data, error.strerror)
 
     def _recall(self) -> None:
         """Takes up the topology part of last time, if there is one."""
@@ -176,11 +225,13 @@ class Agent:
         except ConfigError as error:
             log.warning("%s is refused, the one in use stays: %s", source, error)
             self._refusal = f"topology refused, the one in use stays: {error}"
+            self._delivery.announce()
             return False
         log.info("topology %s from %s", part.hash[:12], source)
         self._part, self._topology, self._refusal = part, topology, None
         self._changed.set()
         self._measuring.set()
+        self._delivery.announce()
         return True
 
     # -- what it says of itself --------------------------------------------------------------------------------------
@@ -194,8 +245,14 @@ class Agent:
         notes = [*self._notes, *(note for pool in self._pools for note in pool.notes)]
         if self._refusal:
             notes.append(self._refusal)
-        if self._spool.dropped:
-            notes.append(f"spool full: {self._spool.dropped} results dropped, oldest first")
+        notes += self._spool.notes()
+        if self._canaries is not None:
+            notes += self._canaries.notes()
+        offset = self._offset_beyond()
+        if offset is not None:
+            notes.append(f"the clock is {offset:+.3f} s off the collector's: results are invalid; look at its NTP")
+        sample = self._delivery.offset.best(self._clock.monotonic())
+        counts = self._pulse.counts
         return Status(
             v=VERSION,
             probe=self.name,
@@ -206,7 +263,26 @@ class Agent:
             spooled=len(self._spool),
             notes=notes or None,
             meter_dropped=self._meter_dropped(),
+            version=__version__,
+            clock_offset_seconds=round(sample.offset_seconds, 6) if sample is not None else None,
+            clock_error_seconds=round(sample.error_seconds, 6) if sample is not None else None,
+            canaries=self._canaries.last if self._canaries is not None else None,
+            cpu_seconds=round(time.process_time(), 3),
+            dropped=self._spool.dropped,
+            unsaved=self._spool.unsaved,
+            fired=counts.fired,
+            extras=counts.extras,
+            overruns=counts.overruns,
+            missed=counts.missed,
+            stalled_seconds=round(self._pulse.stalled_seconds, 3),
+            doubted=dict(self._doubted) or None,
+            lateness=self._pulse.lateness(),
         )
+
+
+def _suspended() -> float:
+    """For how many seconds this machine slept since it was booted: the monotonic clock leaves them out."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 def _sum(*counts: int | None) -> int | None:

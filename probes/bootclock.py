@@ -33,4 +33,8 @@ class BootClock:
 
     def stepped(self) -> bool:
         """Whether the wall clock was set since the boot (or the machine slept: the monotonic clock did)."""
-        return abs(self._clock.now_us() - self.now_us()) > STEP_US
+        return abs(self.behind_us()) > STEP_US
+
+    def behind_us(self) -> int:
+        """How far the wall clock is ahead of this one by now."""
+        return self._clock.now_us() - self.now_us()

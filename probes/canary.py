@@ -1,5 +1,6 @@
 """Canaries: hosts that have nothing to do with the softswitch. If none answers, the probe's own network is in doubt.
 
+They are asked at every failure, and now and then without one, so that a canary that died is known before it is needed.
 `sip:host` gets an OPTIONS (any final reply will do); `tcp:host:port`, and a SIP address over TCP or TLS, a connection
 (which must be accepted).
 """
@@ -13,6 +14,8 @@ from probes.sip.uri import parse_uri
 from sereno.errors import UsageError
 
 TIMEOUT_SECONDS = 0.5
+PERIOD_SECONDS = 30.0
+SILENT_ROUNDS = 3  # in a row, while another canary or a path answered: then it is the canary's fault
 
 
 class Canaries:
@@ -29,6 +32,8 @@ class Canaries:
         self._round: asyncio.Task[Mapping[str, bool]] | None = None
         self._began = 0.0
         self.rounds = 0
+        self.last: dict[str, bool] | None = None  # what the newest round said; None: there was none yet
+        self._silent = dict.fromkeys(self._targets, 0)
         for target in self._targets:
             check_canary(target)
 
@@ -44,9 +49,29 @@ class Canaries:
             self._round = loop.create_task(self._ask_all())
         return await asyncio.shield(self._round)
 
+    async def watch(self, period_seconds: float = PERIOD_SECONDS) -> None:
+        """Asks now and then, for ever."""
+        while True:
+            await self.testify(asyncio.get_running_loop().time())
+            await asyncio.sleep(period_seconds)
+
+    def notes(self) -> list[str]:
+        """Which of them are at fault, one line each, and what is missing for a trusted testimony."""
+        found = [
+            f"canary {target} did not answer {rounds} times in a row: mend or replace it"
+            for target, rounds in self._silent.items()
+            if rounds >= SILENT_ROUNDS
+        ]
+        if len(self._targets) == 1:
+            found.append(f"only one canary ({self._targets[0]}): when it dies, failures of the service look like ours")
+        return found
+
     async def _ask_all(self) -> Mapping[str, bool]:
         answers = await asyncio.gather(*(self._ask(target) for target in self._targets))
-        return dict(zip(self._targets, answers, strict=True))
+        self.last = dict(zip(self._targets, answers, strict=True))
+        for target, answered in self.last.items():
+            self._silent[target] = 0 if answered else self._silent[target] + 1
+        return self.last
 
     async def _ask(self, target: str) -> bool:
         if target.startswith("tcp:"):

@@ -13,10 +13,10 @@ import msgspec
 
 from probes.outbox import Flight, Outbox
 from probes.spool import Spool
+from probes.timesync import Offset
 from sereno.clock import Clock
 from sereno.errors import WireError
-from sereno.mqtt import Broker, connect, retry_pause
-from sereno.mqtt import words as mqtt_words
+from sereno.mqtt import Broker, Complaints, connect, retry_pause
 from sereno.tasks import raise_if_cancelled, together
 from sereno.wire import VERSION, Ack, Batch, Result, Status, TopologyPart, decode, encode, topic
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.1
 TURN_SECONDS = 1.0  # how often the sender looks for batches that nobody acknowledged
 STATUS_SECONDS = 10.0
+UNANSWERED = 3  # statuses in a row without an answer of a collector: somebody should know
 
 
 class Delivery:
@@ -43,6 +44,10 @@ class Delivery:
         self._status, self._on_topology = status, on_topology
         self._outbox = Outbox(spool.held())
         self._wake = asyncio.Event()
+        self._say = asyncio.Event()
+        self._complaints = Complaints(log, f"broker {broker.shown}")
+        self._unanswered = 0
+        self.offset = Offset()
         self._flush: asyncio.TimerHandle | None = None
         self.connected = asyncio.Event()
 
@@ -61,6 +66,10 @@ class Delivery:
         for boot, (first, last) in self._spool.trim(self._clock.now_us()):
             self._outbox.dropped(boot, first, last)
 
+    def announce(self) -> None:
+        """Says at once how it is: something of the status has changed."""
+        self._say.set()
+
     async def run(self) -> None:
         """Connects, and connects again, until cancelled."""
         failures = 0
@@ -68,7 +77,7 @@ class Delivery:
             try:
                 await self._connection()
             except aiomqtt.MqttError as error:
-                log.warning("broker %s: %s; connecting again", self._broker.shown, mqtt_words(error))
+                self._complaints.failed(error)
             raise_if_cancelled()
             failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
@@ -82,6 +91,8 @@ class Delivery:
             self._outbox.send_again()
             self._wake.set()
             self.connected.set()
+            self._unanswered = 0
+            self._complaints.mended()
             log.info("connected to %s", self._broker.shown)
             try:
                 await together(self._receive(client), self._send(client), self._tell(client))
@@ -103,6 +114,8 @@ class Delivery:
                 log.warning("%s: %s", message.topic, error)
 
     def _acknowledged(self, ack: Ack) -> None:
+        if ack.echo is not None and self.offset.heard(ack.echo, self._clock.now_us(), self._clock.monotonic()):
+            self._unanswered = 0
         for boot, (first, last) in self._outbox.acknowledged(ack):
             self._spool.forget(boot, first, last)
         self._wake.set()
@@ -116,13 +129,19 @@ class Delivery:
                 self._flush.cancel()
                 self._flush = None
             while (flight := self._outbox.next_batch(loop.time())) is not None:
-                await client.publish(topic("results", self._probe), self._batch(flight), qos=1)
+                payload = self._batch(flight)
+                if payload is not None:
+                    await client.publish(topic("results", self._probe), payload, qos=1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(TURN_SECONDS):
                     await self._wake.wait()
 
-    def _batch(self, flight: Flight) -> bytes:
+    def _batch(self, flight: Flight) -> bytes | None:
+        """None: the disk does not give it now (it comes again in a while), or has lost it."""
         bodies = self._spool.read(flight.boot, flight.first, flight.last)
+        if len(bodies) != flight.last - flight.first + 1:
+            self.trim()
+            return None
         return encode(
             Batch(
                 v=VERSION,
@@ -136,6 +155,14 @@ class Delivery:
 
     async def _tell(self, client: aiomqtt.Client) -> None:
         while True:
-            await client.publish(topic("status", self._probe), encode(self._status()), qos=1, retain=True)
+            self._say.clear()
+            if self._unanswered == UNANSWERED:
+                log.warning("no collector answers through %s: results wait in the spool", self._broker.shown)
+            self._unanswered += 1
+            status = self._status()
+            self.offset.asked(status.at or "")
+            await client.publish(topic("status", self._probe), encode(status), qos=1, retain=True)
             raise_if_cancelled()
-            await asyncio.sleep(STATUS_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STATUS_SECONDS):
+                    await self._say.wait()
