@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         self.lost: tuple[Trouble, str] | None = None
         self.gone = asyncio.get_running_loop().create_future()
         self.link = Link()
+        self.local = ("", 0)
 
     # --- for its users ---
 
@@ -59,11 +60,6 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether a new transaction may go on it."""
         return self.lost is None and not self._ended and not self._retired and not self._transport.is_closing()
-
-    @property
-    def local(self) -> tuple[str, int]:
-        host, port = self._transport.get_extra_info("sockname")[:2]
-        return host, port
 
     @property
     def session(self) -> Session | None:
@@ -78,6 +74,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return  # `connection_lost` is on its way, and tells why
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > _UNSENT_LIMIT:
             self.fail("transport", "the peer takes nothing any more")
@@ -95,6 +93,8 @@ class Connection(asyncio.Protocol):
     def unacknowledged(self) -> int:
         """Octets that were sent and that the peer's kernel has not confirmed (SIOCOUTQ, tcp(7))."""
         sock = self._transport.get_extra_info("socket")
+        if sock is None:
+            return 0  # it is lost already
         try:
             raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_COUNT.size))
         except OSError:
@@ -114,6 +114,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        host, port = transport.get_extra_info("sockname")[:2]
+        self.local = (host, port)
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()

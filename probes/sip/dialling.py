@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import time
@@ -79,7 +80,8 @@ async def _connect(sock: socket.socket, address: Address, seconds: float) -> flo
         raise NetworkError("timeout", f"no TCP connection in {seconds:.2f} s") from None
     except OSError as error:
         refused = error.errno == errno.ECONNREFUSED
-        raise NetworkError("refused" if refused else "transport", error.strerror or str(error)) from None
+        words = os.strerror(error.errno) if error.errno else str(error)  # asyncio puts its own words in place of these
+        raise NetworkError("refused" if refused else "transport", words) from None
     return round(time.monotonic() - began, _DIGITS)
 
 

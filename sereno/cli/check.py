@@ -206,6 +206,8 @@ def _line(found: Result) -> str:
     if found.retransmissions:
         words.append(f"{found.retransmissions} retransmitted")
     words += _call_words(found)
+    if found.outcome != "ok" and isinstance(found.evidence, dict) and isinstance(found.evidence.get("detail"), str):
+        words.append(found.evidence["detail"])
     return "  ".join(word for word in words if word)
 
 
