@@ -18,6 +18,7 @@ from probes import doubt
 from probes.bootclock import BootClock
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
+from probes.checks.named import Names
 from probes.delivery import Delivery
 from probes.pulse import BEAT_SECONDS, Pulse
 from probes.schedule import Key, Scheduler, canaries_of
@@ -78,6 +79,7 @@ class Agent:
         self._anchor: float | None = None
         self._known: frozenset[Key] = frozenset()  # what was measured under the last topology
         self._canaries: Canaries | None = None
+        self._names: Names | None = None
         self._doubted: Counter[str] = Counter()
         self._clock_off = False
 
@@ -122,11 +124,13 @@ class Agent:
             known = topology.accounts.get(account)
             return resolve_secret(known.password, account) if known is not None else None
 
-        found = targets(topology, self.name)
+        sip.resolver.use(topology.checks.dns.resolvers if topology.checks.dns is not None else ())
+        names = Names(targets(topology, self.name), sip.resolver)
+        found = await names.first()
         runtime = Runtime(
             clock=self._clock, topology=topology, probe=self.name, sip=sip, emit=self._emit, secret=secret
         )
-        self._notes = list(notes(topology))
+        self._notes, self._names = list(notes(topology)), names
         log.info("measuring %d targets of %s", len(found), topology.service)
         pool = await self._start_calls(found)
         runtime.calls = pool
@@ -135,10 +139,10 @@ class Agent:
             found, runtime, self._emit,
             registry=self._registry, pulse=self._pulse, anchor=self._anchor, known=self._known, canaries=canaries,
         )  # fmt: skip
-        runtime.extras["retarget"] = scheduler.update
         self._canaries, self._known = canaries, scheduler.keys
+        watching = [names.watch(scheduler.update), *([canaries.watch()] if canaries is not None else [])]
         try:
-            await together(scheduler.run(), *([canaries.watch()] if canaries is not None else []))
+            await together(scheduler.run(), *watching)
         finally:
             if pool is not None:
                 await pool.stop()
@@ -242,7 +246,8 @@ class Agent:
         tell("ready", f"probe {self.name}")
 
     def _status(self) -> Status:
-        notes = [*self._notes, *(note for pool in self._pools for note in pool.notes)]
+        named = self._names.notes() if self._names is not None else []
+        notes = [*self._notes, *named, *(note for pool in self._pools for note in pool.notes)]
         if self._refusal:
             notes.append(self._refusal)
         notes += self._spool.notes()
