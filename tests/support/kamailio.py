@@ -19,7 +19,7 @@ debug=0
 log_stderror=yes
 fork=yes
 children=1
-tcp_children=2
+tcp_children=1
 {first}
 dns=no
 rev_dns=no
