@@ -150,7 +150,12 @@ def _accounts(values: list[Value]) -> Value:
 
 
 def _addresses(values: list[Value]) -> Value:
-    """Up if all addresses answer, degraded if some, down if none (docs/configuration.md)."""
+    """Up if all addresses answer, degraded if some, down if none (docs/configuration.md).
+
+    An address that spoke and fell silent while others speak is measured no more, as one that left its name in the DNS
+    (docs/adr/0012): it abstains. One that has not spoken yet does not: it is unknown.
+    """
+    values = [value for value in values if not _fell_silent(value)] or values
     best = any_of(values)
     down = [value for value in values if value.state == "down"]
     if best.state == "up" and down:
@@ -161,6 +166,10 @@ def _addresses(values: list[Value]) -> Value:
     if best.state == "up":
         return max((value for value in values if value.state == "up"), key=lambda value: value.since_us)
     return best
+
+
+def _fell_silent(value: Value) -> bool:
+    return value.state == UNKNOWN and value.reason == NOTHING.reason and value.since_us > 0
 
 
 class PathNode(Node):
