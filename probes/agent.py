@@ -181,11 +181,10 @@ class Agent:
             offset = self._offset_beyond()
             if self._clock.stepped() or (offset is not None and abs(self._clock.behind_us()) > _SET_US):
                 log.warning("the wall clock stepped away from %s: a new boot begins", iso(self._clock.now_us()))
-                self._clock.begin()
+                self._delivery.offset.stepped(self._clock.begin())
                 self._spool.begin_boot(self._clock.boot)
-                self._delivery.offset.reset()
                 self._delivery.announce()
-                offset = None
+                offset = self._offset_beyond()
             if (offset is not None) != self._clock_off:
                 self._clock_off = offset is not None
                 log.warning("the clock is %s", f"{offset:+.3f} s off the collector's" if offset else "right again")

@@ -20,10 +20,12 @@ class BootClock:
         self._began = 0.0
         self.begin()
 
-    def begin(self) -> None:
-        """A new boot, with a new random name, from the wall clock as it is now."""
+    def begin(self) -> int:
+        """A new boot, with a new random name, from the wall clock as it is now; by how much that moves us (µs)."""
+        step_us = self.behind_us() if self.boot else 0
         self.boot = secrets.token_hex(8)
         self.began_us, self._began = self._clock.now_us(), self._clock.monotonic()
+        return step_us
 
     def now_us(self) -> int:
         return self.began_us + round((self._clock.monotonic() - self._began) * SECOND_US)

@@ -52,10 +52,13 @@ class Offset:
         self._samples.append(Sample(offset / SECOND_US, trip_us / 2 / SECOND_US, now))
         return True
 
-    def reset(self) -> None:
-        """The clock was set: what was measured says nothing any more."""
+    def stepped(self, step_us: int) -> None:
+        """Our own clock was set by so much: what was measured moves along, what is on its way says nothing any more."""
         self._asked.clear()
-        self._samples.clear()
+        moved = [
+            sample._replace(offset_seconds=sample.offset_seconds - step_us / SECOND_US) for sample in self._samples
+        ]
+        self._samples = deque(moved, maxlen=_KEPT)
 
     def best(self, now: float) -> Sample | None:
         """The most exact of the fresh samples; None: unknown."""

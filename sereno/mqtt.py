@@ -23,6 +23,8 @@ _TIMEOUT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 10  # a silent broker is noticed within 15 s
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 5.0)
 _TELL_AGAIN_SECONDS = 600.0
+_LIBRARY = logging.getLogger("sereno.mqtt.library")
+_LIBRARY.setLevel(logging.CRITICAL)  # what it logs as an error is raised to us as well, and said once
 _REFUSED = {4, 5, 134, 135}  # CONNACK: bad user name or password, not authorized; of MQTT 3.1.1 and 5
 
 
@@ -86,6 +88,7 @@ def connect(broker: Broker, identifier: str, will: aiomqtt.Will | None = None) -
         timeout=_TIMEOUT_SECONDS,
         keepalive=_KEEPALIVE_SECONDS,
         clean_start=True,
+        logger=_LIBRARY,
         tls_context=ssl.create_default_context(cafile=broker.ca) if broker.tls else None,
     )
 
@@ -97,19 +100,21 @@ def retry_pause(failures: int) -> float:
 
 def words(error: BaseException) -> str:
     """The reason of what ended a connection, in one line, with what to mend where a person can."""
-    cause = error.__cause__ or error
+    cause = error.__cause__ or error.__context__ or error
     said = " ".join((str(cause) or type(cause).__name__).split())
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message}); name your authority's file in ${CA_ENV}"
-    if isinstance(cause, ssl.SSLError):
-        return f"no TLS there ({cause.reason or said}); look at the port and at mqtt:// or mqtts://"
-    if isinstance(cause, socket.gaierror):
-        return f"there is no such host ({cause.strerror}); look at --broker"
-    if isinstance(cause, ConnectionRefusedError):
-        return "nobody listens there; start the broker, or look at --broker"
     code = getattr(error, "rc", None)
-    if getattr(code, "value", code) in _REFUSED:
-        return f"it refuses the account; look at the user in --broker and at ${PASSWORD_FILE_ENV}"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        said = f"its certificate is not trusted ({cause.verify_message}); name your authority's file in ${CA_ENV}"
+    elif isinstance(cause, ssl.SSLError):
+        said = f"no TLS there ({cause.reason or said}); look at the port and at mqtt:// or mqtts://"
+    elif isinstance(cause, socket.gaierror):
+        said = f"there is no such host ({cause.strerror}); look at --broker"
+    elif isinstance(cause, ConnectionRefusedError):
+        said = "nobody listens there; start the broker, or look at --broker"
+    elif isinstance(cause, TimeoutError):
+        said = "no broker's answer in time; look at the port and at mqtt:// or mqtts://"
+    elif getattr(code, "value", code) in _REFUSED:
+        said = f"it refuses the account; look at the user in --broker and at ${PASSWORD_FILE_ENV}"
     return said
 
 

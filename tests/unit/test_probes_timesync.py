@@ -71,8 +71,10 @@ def test_a_retained_echo_of_before_says_nothing_and_one_counts_once():
     assert not offset.heard(old, NOW, 0.0)
     assert asked(offset, NOW, ahead_us=0, out_us=1, held_us=0, back_us=1, at=0.0)
     assert not offset.heard(Echo(at=iso(NOW), received=iso(NOW), sent=iso(NOW)), NOW + 1, 0.0)
-    offset.reset()
-    assert offset.best(0.0) is None
+    offset.asked(iso(NOW + 5))
+    offset.stepped(2_000_000)
+    assert offset.best(0.0).offset_seconds == pytest.approx(-2.0, abs=1e-5), "our clock is two seconds ahead now"
+    assert not offset.heard(Echo(at=iso(NOW + 5), received=iso(NOW), sent=iso(NOW)), NOW, 0.0), "asked before the step"
     for number in range(100):  # nobody answers: what was asked is not kept for ever
         offset.asked(iso(NOW + number))
     assert len(offset._asked) <= 8
