@@ -81,7 +81,8 @@ def part_for(topology: Topology, probe: str) -> dict[str, Any]:
         if not named & checks:
             plain.pop(section, None)
     if named:
-        plain["checks"] = {kind: check for kind, check in plain.get("checks", {}).items() if kind in named}
+        kept = named | ({"dns"} if named & {"edge", "options", "natural"} else set())  # the resolvers to ask for SBCs
+        plain["checks"] = {kind: check for kind, check in plain.get("checks", {}).items() if kind in kept}
         used = _accounts(plain["checks"])
         plain["accounts"] = {name: one for name, one in plain.get("accounts", {}).items() if name in used}
     return plain
