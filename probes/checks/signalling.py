@@ -45,7 +45,7 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange, dig
         )
     if exchange.reply is None:
         reason: Reason = "timeout" if exchange.kind == "answered" else exchange.kind
-        evidence = ladder(exchange.messages, detail=exchange.detail)
+        evidence = ladder(exchange.messages, detail=exchange.detail, unlogged=exchange.unlogged)
         return result(target, exchange.at_us, "failed", reason, answered_by="none", evidence=evidence, **told)
     if target.sbc is None:
         raise RuntimeError(f"a {plane} target without an SBC")
@@ -61,7 +61,7 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange, dig
         answered_by=judged.answered_by,
         answered_core=judged.answered_core,
         retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
-        evidence=None if judged.outcome == "ok" else ladder(exchange.messages),
+        evidence=None if judged.outcome == "ok" else ladder(exchange.messages, unlogged=exchange.unlogged),
         **told,
     )
 

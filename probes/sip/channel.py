@@ -12,6 +12,7 @@ from probes.sip.transaction import Answered, Ended, Event, Expired, Provisional,
 from sereno.clock import Clock
 
 _LOG_LIMIT = 12  # messages remembered of one transaction
+_KEPT = 8_192  # octets of each; no honest answer to an OPTIONS is longer, and hundreds of transactions may wait
 
 
 class Owner(Protocol):
@@ -39,6 +40,7 @@ class Channel(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[Exchange] = self._loop.create_future()
         self._messages: list[Message] = []
+        self._unlogged = 0
         self._at_us = 0
         self._sent_at = 0.0
         self._stamped = False
@@ -192,6 +194,7 @@ class Channel(ABC):
             strays=self._transaction.strays,
             detail=detail,
             messages=tuple(self._messages),
+            unlogged=self._unlogged,
             link=self._link(),
             call_id=self._call_id,
             tag=self._tag,
@@ -202,6 +205,10 @@ class Channel(ABC):
             self._done.set_result(exchange)
 
     def _note(self, direction: Literal["sent", "received"], data: bytes, monotonic: float) -> None:
+        at_us = self._at_us + round((monotonic - self._sent_at) * 1e6)
+        message = Message(at_us, direction, data[:_KEPT], max(0, len(data) - _KEPT))
         if len(self._messages) < _LOG_LIMIT:
-            at_us = self._at_us + round((monotonic - self._sent_at) * 1e6)
-            self._messages.append(Message(at_us, direction, data))
+            self._messages.append(message)
+        else:  # the newest takes the last place: in a flood of strays the answer is still seen
+            self._messages[-1] = message
+            self._unlogged += 1

@@ -31,6 +31,8 @@ _STAMP = struct.Struct("@ll")
 _ANCILLARY = socket.CMSG_SPACE(_STAMP.size)
 _DATAGRAM = 65_535
 _MAX_AGE = 40.0  # longer than any socket here lives
+_QUEUE = 1_024  # datagrams that a socket's buffer can hold, and more
+_AT_ONCE = 64  # datagrams read before other work has its turn: a flood on one socket must not stop the others
 _CLOCK_SLACK = 0.000_1  # the two clocks are not read in the same instant
 LISTENING_LIMIT = 256  # transactions that wait for a late reply at once; the oldest gives way
 
@@ -142,7 +144,9 @@ class _Channel(Channel):
         self._sock.close()
 
     def _overdue(self) -> None:
-        self._readable()  # what the kernel took in before the deadline counts, however late this loop wakes
+        # What the kernel took in before the deadline counts, however late this loop wakes. Its queue holds what came
+        # first, so a flood ends this at the first datagram of after the deadline.
+        self._read(_QUEUE, until=self._transaction.next_due)
 
     def _put(self, data: bytes) -> None:
         try:
@@ -153,8 +157,13 @@ class _Channel(Channel):
             self._failed(error)
 
     def _readable(self) -> None:
-        """Everything that waits in the socket, in order of arrival."""
-        while self._open:
+        """What waits in the socket, in order of arrival; the rest at the next turn of the loop."""
+        self._read(_AT_ONCE)
+
+    def _read(self, most: int, until: float | None = None) -> None:
+        for _ in range(most):
+            if not self._open:
+                return
             try:
                 data, ancillary, _flags, _address = self._sock.recvmsg(_DATAGRAM, _ANCILLARY)
             except (BlockingIOError, InterruptedError):
@@ -165,6 +174,8 @@ class _Channel(Channel):
             received, self._stamped = _received_at(ancillary)
             self._note("received", data, received)
             self._apply(self._transaction.received(data, received))
+            if until is not None and received > until:
+                return
 
     def _failed(self, error: OSError) -> None:
         """ICMP says that nobody is there, or this machine has no route."""

@@ -14,11 +14,12 @@ Kind = Literal["answered"] | Trouble
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message with its instant, for evidence."""
+    """A message with its instant, for evidence; `cut` octets of its end were not kept."""
 
     at_us: int
     direction: Literal["sent", "received"]
     data: bytes
+    cut: int = 0
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     retransmissions: int = 0
     strays: int = 0
     detail: str | None = None
-    messages: tuple[Message, ...] = ()
+    messages: tuple[Message, ...] = ()  # the first ones; `unlogged` says how many more there were
+    unlogged: int = 0
     link: Link | None = None
     call_id: str | None = None
     tag: str | None = None

@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from probes.sip.errors import SipSyntaxError
+from probes.sip.redaction import redact
 from sereno.version import __version__
 
 _STATUS = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9]{2})(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
@@ -19,9 +20,6 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 # A quoted string always matches, to the end of the value when it never closes: linear on hostile input.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)', re.DOTALL)
 _SPLIT_VALUES = re.compile(rf'{_QUOTED.pattern}|[^,"]+|,', re.DOTALL)
-_SECRET_HEADER = re.compile(
-    rb"(?im)^((?:proxy-)?authorization[ \t]*:[ \t]*)([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)",
-)
 COMPACT = {
     "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
     "e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
@@ -179,12 +177,7 @@ def _parameter(value: str, name: str) -> str | None:
     return None
 
 
-def redact(data: bytes) -> bytes:
-    """The message with the values of credentials taken out, folded lines too."""
-    return _SECRET_HEADER.sub(rb"\1[redacted]", data)
-
-
 def printable(data: bytes, limit: int) -> str:
-    """Text of a message for evidence: credentials out, garbage made visible, cut at `limit` characters."""
+    """Text of a message for evidence: secrets out, garbage made visible, cut at `limit` characters."""
     text = redact(data).decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
     return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"

@@ -22,6 +22,7 @@ T1 = 0.5  # RFC 3261 section 17.1.1.1, round-trip estimate
 T2 = 4.0  # section 17.1.2.2, ceiling of the retransmission interval
 T4 = 5.0  # section 17.1.2.2, how long a message stays in the network
 TIMER_F = 64 * T1
+STRAYS_READ = 20  # strays that are looked at for what is wrong with them; of a flood the rest is only counted
 
 State = Literal["new", "trying", "proceeding", "completed", "expired", "terminated"]
 _WAITING: tuple[State, ...] = ("trying", "proceeding")
@@ -124,6 +125,9 @@ class Transaction:
     def received(self, data: bytes, received: float) -> list[Event]:
         """A datagram from the peer, with the time the kernel took it in."""
         if self.state in {"new", "terminated"}:
+            return []
+        if self.strays >= STRAYS_READ and self.branch.encode() not in data:
+            self.strays += 1  # no answer of ours is without our branch
             return []
         try:
             reply = parse_reply(data)

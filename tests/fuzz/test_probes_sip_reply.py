@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from probes.sip.errors import SipSyntaxError
-from probes.sip.message import Reply, parse_reply, printable, redact, split_values
+from probes.sip.message import Reply, parse_reply, printable, split_values
+from probes.sip.redaction import redact
 
 EXAMPLES = 200 * int(os.environ.get("SERENO_FUZZ_SECONDS", "1"))
 
