@@ -33,27 +33,27 @@ class Digest:
         loop = asyncio.get_running_loop()
         until = loop.time() + ask.timeout_seconds
         lines: dict[str, str] = {}
-        used = self._remembered(sip, ask, lines)
-        first: Exchange | None = None
+        used, first, fresh = self._remembered(sip, ask, lines), None, False
         while True:
             found = await sip.options(self._signed(ask, lines, until - loop.time()), on_late=_after(first, on_late))
             joined = found if first is None else _joined(first, found)
             if found.reply is None or found.reply.code not in _CHALLENGED:
                 if used is not None and found.reply is not None:
                     self._told(used, accepted=True)
-                    sip.nonces.keep(self._place, used)
+                    if fresh:
+                        sip.nonces.keep(self._place, used)
                 return joined
             challenge, who = self._answerable(found.reply)
             if challenge is None or who is None:
                 return joined
-            again = challenge.header in lines and not challenge.stale and first is not None
-            if again or ask.cseq >= _ROUNDS or loop.time() >= until:
+            refused = fresh and challenge.header in lines and not challenge.stale
+            if refused or ask.cseq >= _ROUNDS or loop.time() >= until:
                 self._told(challenge, accepted=False)
                 sip.nonces.forget(self._place)
                 return joined
             lines[challenge.header] = authorization(challenge, who, method="OPTIONS", uri=ask.uri)
-            used, first = challenge, joined
-            ask = msgspec.structs.replace(ask, cseq=ask.cseq + 1, call_id=found.call_id, tag=found.tag)
+            used, first, fresh = challenge, joined, True
+            ask = msgspec.structs.replace(ask, cseq=ask.cseq + 1, call_id=found.call_id, sender=found.sender)
 
     def _remembered(self, sip: SipClient, ask: Ask, lines: dict[str, str]) -> Challenge | None:
         """Credentials given unasked, for the nonce of last time (section 22.2)."""
@@ -65,7 +65,7 @@ class Digest:
         if who is None:
             return None
         lines[challenge.header] = authorization(challenge, who, method="OPTIONS", uri=ask.uri, count=count)
-        return None  # it is kept already, with its count
+        return challenge
 
     def _signed(self, ask: Ask, lines: dict[str, str], seconds: float) -> Ask:
         headers = (*ask.headers, *lines.values())

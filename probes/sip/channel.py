@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
 from probes.sip.exchange import Ask, Exchange, Kind, Late, Link, Message
-from probes.sip.message import OptionsRequest, build_options
+from probes.sip.message import OptionsRequest, build_options, default_sender
 from probes.sip.transaction import Answered, Ended, Event, Expired, Provisional, Send, Transaction
 from sereno.clock import Clock
 
@@ -46,19 +46,22 @@ class Channel(ABC):
         self._stamped = False
         self._open = True
         self._call_id = ask.call_id or secrets.token_hex(12)
-        self._tag = ask.tag or secrets.token_hex(6)
+        self._sender = ask.sender
         self.branch = "z9hG4bK" + secrets.token_hex(10)  # RFC 3261 section 8.1.1.7
         self._transaction: Transaction
 
     async def run(self, timeout_seconds: float) -> Exchange:
         """The answer, or its absence after this time."""
         host, port = self._local()
+        local, tag = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", secrets.token_hex(6)
+        self._sender = self._sender or default_sender(self._owner.probe, local, tag)
         request = OptionsRequest(
             uri=self._ask.uri,
-            local=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            local=local,
             branch=self.branch,
             call_id=self._call_id,
-            tag=self._tag,
+            tag=tag,
+            sender=self._sender,
             probe=self._owner.probe,
             cseq=self._ask.cseq,
             route=self._ask.route,
@@ -197,7 +200,7 @@ class Channel(ABC):
             unlogged=self._unlogged,
             link=self._link(),
             call_id=self._call_id,
-            tag=self._tag,
+            sender=self._sender,
         )
 
     def _finish(self, exchange: Exchange) -> None:

@@ -54,13 +54,13 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     unlogged: int = 0
     link: Link | None = None
     call_id: str | None = None
-    tag: str | None = None
+    sender: str | None = None
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One OPTIONS to make: where the packet goes, and what it says.
 
-    `call_id`, `tag` and `cseq` continue an exchange that was challenged (RFC 3261 section 22.2).
+    `call_id`, `sender` (From) and `cseq` continue an exchange that was challenged (RFC 3261 section 22.2).
     """
 
     to: SipUri
@@ -71,7 +71,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float
     tls: TlsSettings | None = None
     call_id: str | None = None
-    tag: str | None = None
+    sender: str | None = None
     cseq: int = 1
 
 

@@ -68,6 +68,12 @@ class OptionsRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
     max_forwards: int = MAX_FORWARDS
     transport: str = "UDP"
+    sender: str | None = None  # the whole From of a request that is made again
+
+
+def default_sender(probe: str, local: str, tag: str) -> str:
+    """The From of a new request."""
+    return f"<sip:{probe}@{local}>;tag={tag}"
 
 
 def build_options(request: OptionsRequest) -> bytes:
@@ -80,7 +86,7 @@ def build_options(request: OptionsRequest) -> bytes:
         f"Via: SIP/2.0/{request.transport} {request.local};rport;branch={request.branch}",
         f"Max-Forwards: {request.max_forwards}",
         *((f"Route: {request.route}",) if request.route else ()),
-        f"From: <sip:{request.probe}@{request.local}>;tag={request.tag}",
+        f"From: {request.sender or default_sender(request.probe, request.local, request.tag)}",
         f"To: <{request.uri}>",
         f"Call-ID: {request.call_id}",
         f"CSeq: {request.cseq} OPTIONS",
