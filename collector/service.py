@@ -6,6 +6,7 @@ takes over with a new epoch, on which every probe sends again whatever was not a
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from sereno.wire import VERSION, Echo, Result, Status, TopologyPart, decode, enc
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+_NOTE_LIMIT = 500
 
 
 class Observer(Protocol):
@@ -131,6 +133,8 @@ class CollectorService:
         word = _word(status)
         if self._statuses.get(message.probe) == word:
             return []
+        for note in status.notes or ():
+            log.warning("probe %s: %s", status.probe, note[:_NOTE_LIMIT])
         self._statuses[message.probe] = word
         body = encode(status).decode()
         connection.execute(
@@ -222,14 +226,16 @@ def _status_of(message: Incoming) -> Status:
     return status
 
 
-_Word = tuple[str, str | None, str | None, str | None]
+_Word = tuple[str | None, ...]
+_NUMBER = re.compile(r"[\d.]+")
 
 
 def _word(status: Status) -> _Word:
-    """What of a status is worth a row: state, boot, topology in use, version."""
+    """What of a status is worth a row: state, boot, topology in use, version, and its notes but for their numbers."""
     if status.state == "offline":
-        return ("offline", None, None, None)
-    return (status.state, status.boot, status.topology_hash, status.version)
+        return ("offline",)
+    notes = sorted(_NUMBER.sub("#", note) for note in status.notes or ())
+    return (status.state, status.boot, status.topology_hash, status.version, *notes)
 
 
 def _last_statuses(connection: Connection) -> dict[str, _Word]:

@@ -146,13 +146,13 @@ class Scheduler:
             self._timer = loop.call_at(due, self._turn)
 
     def _start(self, key: Key) -> None:
-        task = asyncio.get_running_loop().create_task(self._check(key))
+        task = asyncio.get_running_loop().create_task(self._check(key, self._targets[key]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _check(self, key: Key) -> None:
+    async def _check(self, key: Key, target: Target) -> None:
         loop = asyncio.get_running_loop()
-        target, sent = self._targets[key], loop.time()
+        sent = loop.time()
         due = self._beating.was_due(key)
         if due is not None:
             self._pulse.fired(sent - due)

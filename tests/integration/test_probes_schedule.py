@@ -299,6 +299,82 @@ async def test_failed_results_carry_what_the_canaries_said(sip, alive):
     assert {found.evidence for found in got} == {None}
 
 
+async def test_when_every_canary_is_silent_too_the_probe_says_invalid_not_failed(sip, alive):
+    _, tcp, dead, _ = alive
+
+    async def fail(one, run):
+        return result(one, run.clock.now_us(), "failed", "timeout", answered_by="none")
+
+    got, _ = await collect(fail, [target(every_us=200_000)], 2, runtime([dead], sip))
+    assert {(found.outcome, found.reason) for found in got} == {("invalid", "timeout")}
+    assert got[0].evidence["doubt"] == "network"
+    got, _ = await collect(fail, [target(every_us=200_000)], 2, runtime([dead, tcp], sip))
+    assert {(found.outcome, found.reason) for found in got} == {("failed", "timeout")}, "one witness is enough"
+
+
+async def test_a_dead_canary_is_known_before_it_is_needed_and_an_only_one_is_noted(sip, alive):
+    sip_canary, tcp, dead, _ = alive
+    canaries = Canaries([sip_canary, tcp, dead], sip)
+    watching = asyncio.ensure_future(canaries.watch(0.02))
+    async with asyncio.timeout(5):
+        while not canaries.notes():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert canaries.notes() == [f"canary {dead} did not answer 3 times in a row: mend or replace it"]
+    assert canaries.last == {sip_canary: True, tcp: True, dead: False}
+    watching.cancel()
+    await canaries.close()
+    assert "only one canary" in Canaries([tcp], sip).notes()[0]
+
+
+async def test_targets_change_while_it_runs_and_what_stays_keeps_its_beat():
+    got, seen = [], asyncio.Event()
+
+    def take(found):
+        got.append(found)
+        seen.set()
+
+    async def more(name, count):
+        async with asyncio.timeout(5):
+            while len(instants(got, name)) < count:
+                seen.clear()
+                await seen.wait()
+
+    scheduler = Scheduler([target("stays"), target("goes")], runtime(), take, registry={"edge": good})
+    async with running(scheduler):
+        await more("goes", 3)
+        scheduler.update([target("stays"), target("comes"), target("rare", 3_600_000_000, 0.9)])
+        gone = len(instants(got, "goes"))
+        await more("comes", 3)
+        await more("rare", 1)  # its turn is most of an hour away: it is looked at now all the same
+        await more("stays", 12)
+        assert len(instants(got, "goes")) <= gone + 1
+        assert len(instants(got, "rare")) == 1
+    times = instants(got, "stays")
+    beats = [round((at - times[0]) / 50_000) for at in times]
+    assert len(set(beats)) == len(beats)
+    assert scheduler.keys == {one.key for one in (target("stays"), target("comes"), target("rare"))}
+
+
+async def test_a_target_that_goes_while_its_check_runs_ends_with_it_and_no_fault(caplog):
+    release = asyncio.Event()
+
+    async def wait(one, run):
+        await release.wait()
+        return result(one, run.clock.now_us(), "failed", "timeout")
+
+    got = []
+    scheduler = Scheduler([target("goes")], runtime(), got.append, registry={"edge": wait})
+    async with running(scheduler), asyncio.timeout(5):
+        await asyncio.sleep(0.01)
+        scheduler.update([])
+        release.set()
+        while not got:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert [found.outcome for found in got] == ["failed"]
+    assert scheduler.counts.extras == 0
+    assert caplog.records == []
+
+
 async def test_failures_that_happen_together_share_a_round(sip, alive):
     sip_canary, tcp, _, echo = alive
     canaries = Canaries([sip_canary, tcp], sip)

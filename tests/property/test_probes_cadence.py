@@ -74,6 +74,19 @@ def test_without_trouble_every_turn_fires_exactly_at_its_instant(count, every, t
     assert cadence.counts.missed == cadence.counts.overruns == 0
 
 
+@given(st.floats(0.1, 60), st.floats(0, 0.999), st.floats(0, 10_000))
+def test_a_reload_at_any_time_keeps_the_beat(every, phase, now):
+    """A scheduler that takes over counts from the same anchor: the same instants, none made up for."""
+    before, after = Cadence[str](100.0), Cadence[str](100.0)
+    before.add("t", every=every, phase=phase)
+    after.add("t", every=every, phase=phase, now=100.0 + now)
+    while before.first("t") < 100.0 + now:
+        before.due(before.first("t"))
+        before.finished("t")
+    assert after.first("t") == before.first("t")
+    assert after.first("t") <= 100.0 + now + every * (1 + phase) + 1e-6
+
+
 class Running(RuleBasedStateMachine):
     """Checks of any length, stalls of any length, extras at any moment."""
 
@@ -94,6 +107,8 @@ class Running(RuleBasedStateMachine):
         assert len(started) == len(set(started))
         assert not self.running & set(started)
         self.running |= set(started)
+        for key in started:
+            assert self.now - 60 - max(self.every) <= self.cadence.was_due(key) <= self.now
         self.fired += len(started)
 
     @rule(pick=st.integers(0, 4))
@@ -109,9 +124,19 @@ class Running(RuleBasedStateMachine):
             self.fired += pick not in self.running
             self.running.add(pick)
 
+    @rule(pick=st.integers(0, 4))
+    def goes_and_comes_back(self, pick):
+        if pick < len(self.every):
+            beat = self.cadence.at(pick, 0)
+            self.cadence.remove(pick)
+            self.cadence.add(pick, every=self.every[pick], phase=pick / len(self.every), now=self.now)
+            assert self.cadence.at(pick, 0) == beat
+            assert self.cadence.running(pick) == (pick in self.running), "what runs, runs"
+            assert self.cadence.first(pick) >= self.now
+
     @invariant()
     def the_next_turn_lies_ahead_within_one_interval(self):
-        assert self.cadence.next_due > self.now or self.now == 0.0
+        assert self.cadence.next_due >= self.now
         assert self.cadence.next_due <= self.now + max(self.every) + 1e-9
 
     @invariant()
