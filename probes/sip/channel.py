@@ -45,15 +45,17 @@ class Channel(ABC):
         self._sent_at = 0.0
         self._stamped = False
         self._open = True
-        self._call_id = ask.call_id or secrets.token_hex(12)
+        chance = secrets.token_hex(28)
+        self._call_id = ask.call_id or chance[:24]
+        self._fresh_tag = chance[24:36]
         self._sender = ask.sender
-        self.branch = "z9hG4bK" + secrets.token_hex(10)  # RFC 3261 section 8.1.1.7
+        self.branch = "z9hG4bK" + chance[36:]  # RFC 3261 section 8.1.1.7
         self._transaction: Transaction
 
     async def run(self, timeout_seconds: float) -> Exchange:
         """The answer, or its absence after this time."""
         host, port = self._local()
-        local, tag = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", secrets.token_hex(6)
+        local, tag = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", self._fresh_tag
         self._sender = self._sender or default_sender(self._owner.probe, local, tag)
         request = OptionsRequest(
             uri=self._ask.uri,

@@ -57,7 +57,9 @@ class SipClient:
         loop = asyncio.get_running_loop()
         began_us, began = self.clock.now_us(), loop.time()
         try:
-            address = await self.resolver.first(ask.to, seconds=ask.timeout_seconds)
+            address = self.resolver.literal(ask.to)
+            if address is None:
+                address = await self.resolver.first(ask.to, seconds=ask.timeout_seconds)
             if address.transport == "udp":
                 channel: Channel = _Channel(self, ask, address, on_late)
             else:

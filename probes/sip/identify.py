@@ -58,10 +58,9 @@ def speaker(reply: Reply, topology: Topology, *, sbc: str, core: str | None, pla
     own = topology.sbcs[sbc].identify
     if own is not None:
         rules.append((own, Speaker("sbc")))
+    values = {header: reply.values(header) for header in {rule.header for rule, _ in rules}}
     matched = [
-        (len(rule.contains), who)
-        for rule, who in rules
-        if any(rule.contains in value for value in reply.values(rule.header))
+        (len(rule.contains), who) for rule, who in rules if any(rule.contains in value for value in values[rule.header])
     ]
     if matched:
         longest = max(length for length, _ in matched)

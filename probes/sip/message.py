@@ -26,6 +26,15 @@ COMPACT = {
     "l": "content-length", "m": "contact", "o": "event", "r": "refer-to", "s": "subject", "t": "to",
     "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
 }  # fmt: skip
+# The usual spellings of the usual headers: most names are looked up here and need no closer look.
+_USUAL = {
+    name: name.lower()
+    for name in (
+        "Via", "From", "To", "Call-ID", "CSeq", "Contact", "Content-Length", "Content-Type", "Server", "User-Agent",
+        "Allow", "Accept", "Supported", "Max-Forwards", "Record-Route", "Retry-After", "Warning", "WWW-Authenticate",
+        "Proxy-Authenticate", "Expires", "Allow-Events", "Accept-Encoding", "Accept-Language", "Date",
+    )
+}  # fmt: skip
 MANDATORY = ("via", "from", "to", "call-id", "cseq")  # RFC 3261 section 8.1.1; a reply copies them (8.2.6.2)
 MAX_FORWARDS = 70  # RFC 3261 section 8.1.1.6
 
@@ -96,9 +105,10 @@ def build_options(request: OptionsRequest) -> bytes:
         f"User-Agent: Sereno/{__version__}",
         "Content-Length: 0",
     ]
-    if any("\r" in line or "\n" in line for line in lines):
+    text = "\r\n".join(lines)
+    if not text.count("\r") == text.count("\n") == len(lines) - 1:
         raise ValueError("a header of an OPTIONS holds a line break")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return (text + "\r\n\r\n").encode()
 
 
 def parse_reply(data: bytes) -> Reply:
@@ -137,17 +147,13 @@ def parse_reply(data: bytes) -> Reply:
 
 def _headers(lines: list[str]) -> list[tuple[str, str]]:
     """Name and value of each header, folded lines joined by one space (RFC 3261 section 7.3.1)."""
-    unfolded: list[str] = []
-    for line in lines:
-        if line[:1] in {" ", "\t"}:
-            if not unfolded:
-                raise SipSyntaxError("a folded line before any header")
-            unfolded[-1] += " " + line.strip()
-        else:
-            unfolded.append(line)
-    headers = []
-    for line in unfolded:
+    headers: list[tuple[str, str]] = []
+    for line in _unfolded(lines):
         name, colon, value = line.partition(":")
+        usual = _USUAL.get(name)
+        if usual is not None and colon:
+            headers.append((usual, value.strip()))
+            continue
         name = name.rstrip(" \t")
         if not colon or not _TOKEN.fullmatch(name):
             raise SipSyntaxError(f"not a header: {line[:60]!r}")
@@ -156,8 +162,25 @@ def _headers(lines: list[str]) -> list[tuple[str, str]]:
     return headers
 
 
+def _unfolded(lines: list[str]) -> list[str]:
+    if not any(line[:1] in {" ", "\t"} for line in lines):
+        return lines
+    unfolded: list[str] = []
+    for line in lines:
+        if line[:1] in {" ", "\t"}:
+            if not unfolded:
+                raise SipSyntaxError("a folded line before any header")
+            unfolded[-1] += " " + line.strip()
+        else:
+            unfolded.append(line)
+    return unfolded
+
+
 def split_values(value: str) -> list[str]:
     """The comma-separated values of a header; commas inside quotes do not separate."""
+    if "," not in value:
+        stripped = value.strip()
+        return [stripped] if stripped else []
     values, current = [], ""
     for piece in _SPLIT_VALUES.findall(value):
         if piece == ",":
@@ -171,7 +194,7 @@ def split_values(value: str) -> list[str]:
 
 def _after_address(value: str) -> str:
     """What follows the name-addr: header parameters; URI parameters inside <> are not ours."""
-    bare = _QUOTED.sub("", value)
+    bare = _QUOTED.sub("", value) if '"' in value else value
     return bare.partition(">")[2] if "<" in bare else bare
 
 

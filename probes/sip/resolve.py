@@ -65,6 +65,11 @@ class Resolver:
             uri = msgspec.structs.replace(uri, params=(*uri.params, "transport=udp"))
         return await self.first(uri, seconds=timeout_seconds)
 
+    @staticmethod
+    def literal(uri: SipUri) -> Address | None:
+        """The address of a URI that needs no resolving."""
+        return _literal(uri.host, uri.effective_port, uri.transport)
+
     async def first(self, uri: SipUri, *, seconds: float) -> Address:
         """The target that a phone would try first, over the transport that the name chooses; NetworkError `dns`."""
         known = _literal(uri.host, uri.effective_port, uri.transport)

@@ -1,5 +1,6 @@
 """SIP URIs as the topology writes them (RFC 3261 section 19.1), and the `{core}` words inside steering."""
 
+import functools
 import ipaddress
 import re
 
@@ -70,6 +71,7 @@ class SipUri(msgspec.Struct, frozen=True, kw_only=True):
         return host if self.port is None else f"{host}:{self.port}"
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_uri(text: str) -> SipUri:
     """The parts of a sip or sips URI; UsageError (one line) when it is none."""
     found = _URI.fullmatch(text)
