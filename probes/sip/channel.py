@@ -136,8 +136,7 @@ class Channel(ABC):
         for event in events:
             match event:
                 case Send():
-                    self._note("sent", event.data, time.monotonic())
-                    self._put(event.data)
+                    self._send(event)
                 case Provisional():
                     pass
                 case Answered():
@@ -147,6 +146,16 @@ class Channel(ABC):
                 case Ended():
                     self.close()
         self._arm()
+
+    def _send(self, event: Send) -> None:
+        """Nothing is done between reading the clock and the wire: it would be in the round trip."""
+        if event.number == 1:
+            self._sent_at = time.monotonic()
+            self._put(event.data)
+            self._transaction.left(self._sent_at)
+        else:
+            self._put(event.data)
+        self._note("sent", event.data, self._sent_at if event.number == 1 else time.monotonic())
 
     def _arm(self) -> None:
         if self._timer is not None:

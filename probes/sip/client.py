@@ -33,6 +33,7 @@ _DATAGRAM = 65_535
 _MAX_AGE = 40.0  # longer than any socket here lives
 _QUEUE = 1_024  # datagrams that a socket's buffer can hold, and more
 _AT_ONCE = 64  # datagrams read before other work has its turn: a flood on one socket must not stop the others
+_CLOCK_TRIES, _CLOCK_APART = 3, 0.000_002
 _CLOCK_SLACK = 0.000_1  # the two clocks are not read in the same instant
 LISTENING_LIMIT = 256  # transactions that wait for a late reply at once; the oldest gives way
 
@@ -195,14 +196,23 @@ def _received_at(ancillary: list[tuple[int, int, bytes]]) -> tuple[float, bool]:
 
     A stamp from the future, or older than a datagram can be here, means that the wall clock stepped in between.
     """
-    now = time.monotonic()
+    now, wall_ns = _clocks()
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(payload) >= _STAMP.size:
             seconds, nanoseconds = _STAMP.unpack_from(payload)
-            age = (time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)) / 1e9
+            age = (wall_ns - (seconds * 1_000_000_000 + nanoseconds)) / 1e9
             if -_CLOCK_SLACK <= age <= _MAX_AGE:
                 return now - max(0.0, age), True
     return now, False
+
+
+def _clocks() -> tuple[float, int]:
+    """Monotonic seconds and wall nanoseconds of one instant: read again if this process was interrupted in between."""
+    for _ in range(_CLOCK_TRIES):
+        before, wall_ns, after = time.monotonic(), time.time_ns(), time.monotonic()
+        if after - before < _CLOCK_APART:
+            break
+    return (before + after) / 2, wall_ns
 
 
 def _words(error: OSError) -> str:

@@ -103,6 +103,10 @@ class Transaction:
         self.sent = 1
         return [Send(self.request, 1)]
 
+    def left(self, at: float) -> None:
+        """When the first transmission really went: round trips count from there, timers from `start`."""
+        self._started = at
+
     def tick(self, now: float) -> list[Event]:
         """Timers that are due: E (retransmission), our deadline, F or K (the end)."""
         events: list[Event] = []

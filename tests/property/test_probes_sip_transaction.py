@@ -186,3 +186,29 @@ def test_late_timers_never_make_bursts(delays, timeout):
         sent = [e for e in machine.tick(now) if isinstance(e, Send)]
         assert len(sent) <= 1
         assert not (sent and now >= timeout)
+
+
+def test_round_trips_count_from_when_the_request_left_and_timers_from_the_start():
+    machine = transaction(0.9)
+    machine.start(10.0)
+    machine.left(10.1)
+    (answered, _) = machine.received(reply(200), 10.3)
+    assert answered.after_seconds == pytest.approx(0.2)
+    late = transaction(0.9)
+    late.start(10.0)
+    late.left(10.1)
+    assert late.next_due == 10.5
+    late.tick(10.5)
+    assert [type(event) for event in late.tick(10.9)] == [Expired]
+
+
+def test_over_a_stream_nothing_is_repeated_and_an_answer_is_the_end():
+    """RFC 3261 section 17.1.2.2: no timer E, timer K is zero."""
+    machine = Transaction(b"r", branch="z9hG4bKme", cseq=1, method="OPTIONS", timeout=20.0, reliable=True)
+    seen = run_silent(machine, 0.0)
+    assert [(at, type(event)) for at, event in seen] == [(0.0, Send), (20.0, Expired), (32.0, Ended)]
+    machine = Transaction(b"r", branch="z9hG4bKme", cseq=1, method="OPTIONS", timeout=20.0, reliable=True)
+    machine.start(0.0)
+    assert [type(event) for event in machine.received(reply(100), 1.0)] == [Provisional]
+    assert machine.next_due == 20.0
+    assert [type(event) for event in machine.received(reply(200), 2.0)] == [Answered, Ended]
