@@ -18,13 +18,13 @@ from typing import cast
 import msgspec
 
 from probes.sip.channel import Channel, Owner
-from probes.sip.dialling import Dialled, dial
+from probes.sip.dialling import Dialler
 from probes.sip.errors import NetworkError, SipSyntaxError, Trouble
 from probes.sip.exchange import Ask, Kind, Late, Link
 from probes.sip.message import parse_reply
 from probes.sip.resolve import Address
 from probes.sip.stream import Crlf, Framer
-from probes.sip.tls import Contexts, Session, TlsSettings, why
+from probes.sip.tls import Session, TlsSettings, why
 
 log = logging.getLogger(__name__)
 
@@ -256,8 +256,7 @@ class Connections:
     """The connections that are kept, one for each place; opened by whoever needs one first."""
 
     def __init__(self, bind: str | None = None) -> None:
-        self._bind = bind
-        self._contexts = Contexts()
+        self._dialler = Dialler(bind)
         self._known: dict[_Key, Connection] = {}
         self._opening: dict[_Key, asyncio.Task[Connection]] = {}
         self._lost: dict[_Key, str] = {}
@@ -308,14 +307,7 @@ class Connections:
         address, settings = key
         if address.transport == "tls" and settings is None:
             settings = TlsSettings(server_name=str(address.sockaddr[0]))
-        found: Dialled[Connection] = await dial(
-            address,
-            lambda: Connection(settings),
-            contexts=self._contexts,
-            settings=settings,
-            bind=self._bind,
-            seconds=seconds,
-        )
+        found = await self._dialler.dial(address, lambda: Connection(settings), settings=settings, seconds=seconds)
         connection = found.protocol
         connection.link = msgspec.structs.replace(found.link, replaced=self._lost.pop(key, None))
         self._all.add(connection)

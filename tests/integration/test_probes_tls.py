@@ -105,6 +105,15 @@ async def test_an_expired_certificate_is_named_with_its_date(sip, pki):
     assert (facts["subject"], facts["verified"], facts["why"]) == ("CN=old", False, got.detail)
 
 
+async def test_a_refused_certificate_is_read_once_a_minute(sip, pki):
+    context = server(pki.issue("old", f"DNS:{NAME}", ended=True))
+    async with stream_peer(well, context=context) as at:
+        found = [await sip.options(ask(at.port, pki)) for _ in range(4)]
+        completed = len(at.connections)
+    assert {e.link.session.subject for e in found} == {"CN=old"}
+    assert completed == 1, "only the look completes a handshake, and there is one"
+
+
 async def test_a_self_signed_certificate(sip, pki):
     got = await once(sip, server(pki.self_signed("alone", f"DNS:{NAME}")), pki=pki)
     assert got.kind == "tls"
