@@ -44,7 +44,8 @@ TOPOLOGY_FILE = "topology.json"
 _CLOCK_SECONDS = 1.0
 _LOCK_SECONDS = 12.0  # a probe whose supervisor was killed may still be winding up
 _SET_US = SECOND_US // 4  # a wall clock that moved so far since the boot, while ours is known to be off, was mended
-_SPREAD_SECONDS = 60.0  # probes that start together do not all ask in the same instant of their intervals
+_SPREAD_SECONDS = 60  # probes that start together do not all call in the same second of their minutes
+_SOON_SECONDS = 0.05
 
 
 class Agent:
@@ -85,7 +86,6 @@ class Agent:
 
     async def run(self) -> None:
         """Measures and delivers until cancelled; the spool keeps what is not yet committed."""
-        self._anchor = asyncio.get_running_loop().time() - _SPREAD_SECONDS * zlib.crc32(self.name.encode()) / 2**32
         self._recall()
         try:
             await together(self._delivery.run(), self._measure(), self._watch_clock(), self._beat(), self._announce())
@@ -134,6 +134,9 @@ class Agent:
         log.info("measuring %d targets of %s", len(found), topology.service)
         pool = await self._start_calls(found)
         runtime.calls = pool
+        if self._anchor is None:  # for as long as this process lives, so that a reload keeps every beat
+            slot = zlib.crc32(self.name.encode()) % _SPREAD_SECONDS
+            self._anchor = asyncio.get_running_loop().time() + _SOON_SECONDS - slot
         canaries = canaries_of(runtime)
         scheduler = Scheduler(
             found, runtime, self._emit,
