@@ -22,6 +22,11 @@ PJSIP_INV_STATE_DISCONNECTED: int
 PJMEDIA_TYPE_AUDIO: int
 PJSUA_CALL_MEDIA_ACTIVE: int
 PJSUA_SIP_TIMER_INACTIVE: int
+PJSUA_SIP_TIMER_OPTIONAL: int
+PJSUA_SIP_TIMER_ALWAYS: int
+PJMEDIA_SRTP_DISABLED: int
+PJMEDIA_SRTP_OPTIONAL: int
+PJMEDIA_SRTP_MANDATORY: int
 
 class Error(Exception):
     status: int
@@ -93,6 +98,8 @@ class AudioMedia(Media):
     def startTransmit(self, sink: AudioMedia) -> None: ...
     def getRxLevel(self) -> int: ...
     def getTxLevel(self) -> int: ...
+    def adjustRxLevel(self, level: float) -> None: ...
+    def adjustTxLevel(self, level: float) -> None: ...
 
 class ToneDesc:
     freq1: int
@@ -104,6 +111,9 @@ class ToneGenerator(AudioMedia):
     def createToneGenerator(self, clock_rate: int = ..., channel_count: int = ...) -> None: ...
     def play(self, tones: ToneDescVector, loop: bool = ...) -> None: ...
     def stop(self) -> None: ...
+
+class AudioMediaRecorder(AudioMedia):
+    def createRecorder(self, file_name: str) -> None: ...
 
 class AudDevManager:
     def setNullDev(self) -> None: ...
@@ -155,6 +165,8 @@ class AccountNatConfig:
 
 class AccountMediaConfig:
     transportConfig: TransportConfig
+    srtpUse: int
+    srtpSecureSignaling: int
 
 class AccountConfig:
     idUri: str
@@ -210,6 +222,7 @@ class CallMediaInfo:
     status: int
 
 class CallInfo:
+    localUri: str
     state: int
     lastStatusCode: int
     callIdString: str
@@ -287,6 +300,7 @@ class OnCallTsxStateParam:
 class Call:
     def __init__(self, account: Account, call_id: int = ...) -> None: ...
     def makeCall(self, dst_uri: str, prm: CallOpParam) -> None: ...
+    def reinvite(self, prm: CallOpParam) -> None: ...
     def hangup(self, prm: CallOpParam) -> None: ...
     def sendRequest(self, prm: CallSendRequestParam) -> None: ...
     def answer(self, prm: CallOpParam) -> None: ...

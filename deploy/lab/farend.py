@@ -1,6 +1,10 @@
-"""A far end of the lab: a pjsua2 user agent that answers every call at once and echoes its audio.
+"""A far end of the lab: a pjsua2 user agent that answers calls and echoes their audio.
 
     python -m deploy.lab.farend ADDRESS SIP_PORT RTP_PORT REPORT_FD
+
+What it does is in the extension that was called: `echo` answers at once and echoes; `echo-ring` rings for ever;
+`echo-early` sends media with a 183 and answers a second later; `echo-reinvite` sends a re-INVITE after a second;
+`echo-tone` sends another tone, `echo-mute` silence; `echo-bye` hangs up after a second. SRTP is taken when offered.
 
 pjsua2 is owned by one thread (its asserts kill the process otherwise). The number of calls goes to REPORT_FD, one
 number a line, whenever it changes. A call whose caller has died has no BYE: it is ended when no more packets come.
@@ -17,6 +21,8 @@ from deploy.lab.plan import CALLS_PER_FAR_END, RTP_BLOCK
 
 _SILENCE_SECONDS = 10.0  # longer than any freeze of a live call's media, shorter than a leak that fills four places
 _TICK_MILLISECONDS = 100
+_ACT_SECONDS = 1.0
+_OTHER_HZ = 440
 
 
 class _Call(pj.Call):
@@ -26,6 +32,9 @@ class _Call(pj.Call):
         super().__init__(account, number)
         self.over = False
         self._received = -1
+        self._manner = ""
+        self._due = float("inf")
+        self._tone: pj.ToneGenerator | None = None
         self._heard = time.monotonic()
 
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
@@ -38,7 +47,47 @@ class _Call(pj.Call):
         for media in info.media:
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 audio = self.getAudioMedia(media.index)
-                audio.startTransmit(audio)
+                self._speak(audio)
+
+    def begin(self) -> None:
+        """Answer in the manner of the extension that was called."""
+        user = self.getInfo().localUri.partition("sip:")[2].partition("@")[0]
+        self._manner = user.partition("-")[2]
+        self._answer({"ring": 180, "early": 183}.get(self._manner, 200))
+        self._due = time.monotonic() + _ACT_SECONDS
+
+    def act(self, now: float) -> None:
+        """What this manner does a second after the INVITE."""
+        if now < self._due or self.over:
+            return
+        self._due = float("inf")
+        if self._manner == "early":
+            self._answer(200)
+        elif self._manner == "reinvite":
+            self.reinvite(pj.CallOpParam(True))
+        elif self._manner == "bye":
+            self.hangup(pj.CallOpParam(True))
+
+    def _answer(self, code: int) -> None:
+        answer = pj.CallOpParam(True)
+        answer.statusCode = code
+        self.answer(answer)
+
+    def _speak(self, audio: pj.AudioMedia) -> None:
+        """Echo, or what this manner has instead."""
+        if self._manner == "tone":
+            tones, tone = pj.ToneDescVector(), pj.ToneDesc()
+            tone.freq1, tone.freq2, tone.on_msec, tone.off_msec = _OTHER_HZ, 0, 1000, 0
+            tones.append(tone)
+            self._tone = pj.ToneGenerator()
+            self._tone.createToneGenerator(8000)
+            self._tone.play(tones, True)
+            self._tone.startTransmit(audio)
+            return
+        if self._manner == "mute":
+            audio.adjustRxLevel(0)
+            audio.adjustTxLevel(0)
+        audio.startTransmit(audio)
 
     def end_when_silent(self, now: float) -> None:
         """Hang up a call that no packet has reached for too long."""
@@ -55,7 +104,7 @@ class _Call(pj.Call):
 
 
 class _Account(pj.Account):
-    """Answers at once."""
+    """Takes every call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,9 +113,7 @@ class _Account(pj.Account):
     def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
         call = _Call(self, prm.callId)
         self.calls.append(call)
-        answer = pj.CallOpParam(True)
-        answer.statusCode = 200
-        call.answer(answer)
+        call.begin()
 
 
 def _endpoint(address: str, sip_port: int) -> pj.Endpoint:
@@ -93,6 +140,7 @@ def _endpoint(address: str, sip_port: int) -> pj.Endpoint:
 def _account(address: str, sip_port: int, rtp_port: int) -> _Account:
     config = pj.AccountConfig()
     config.idUri = f"sip:echo@{address}:{sip_port}"
+    config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_OPTIONAL, 0
     rtp = config.mediaConfig.transportConfig
     rtp.boundAddress, rtp.port, rtp.portRange = address, rtp_port, RTP_BLOCK - 2
     account = _Account()
@@ -114,6 +162,8 @@ def main() -> None:
             reported = len(account.calls)
             os.write(report, f"{reported}\n".encode())
         now = time.monotonic()
+        for call in account.calls:
+            call.act(now)
         if now - tick > 1.0:
             tick = now
             for call in account.calls:

@@ -1,14 +1,17 @@
 """`call`: a test call through an SBC to a core, its media measured in both directions, ended by our BYE."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from probes.checks.base import Runtime, Target, result
 from probes.checks.call_media import FarEnd, Media, counted, metered, over, second_by_second, streams_of
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
-from probes.checks.judge_call import Hearing, JudgedCall, judge_call
+from probes.checks.judge_call import Hearing, JudgedCall, Srtp, judge_call, secured
+from probes.checks.recognise import Heard, recognise, samples_of
 from probes.media.live import LiveMeter, missed
 from probes.media.sdp import announce_sdp
 from probes.sip.errors import NetworkError
@@ -29,12 +32,13 @@ async def call(target: Target, runtime: Runtime) -> Result:
         pool = pool_of(runtime)
         command = Call(
             id=0,
-            account=await account_spec(target, runtime, pool),
+            account=msgspec.structs.replace(await account_spec(target, runtime, pool), srtp=_srtp(runtime)),
             to=target.to or "",
             codecs=target.codecs,
             timeout_seconds=target.timeout_seconds,
             hold_seconds=(target.hold_us or 0) / 1e6,
             bye_seconds=min(_BYE_SECONDS, target.timeout_seconds),
+            record=pool.recording(),
         )
         seen = await pool.call(target, command, lambda event: _announce(pool, target, event))
     except (Unable, WorkerFault) as fault:
@@ -42,8 +46,16 @@ async def call(target: Target, runtime: Runtime) -> Result:
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
     media, seconds, hearing = await _media(pool, target, runtime, seen)
+    heard = await asyncio.to_thread(_heard, command.record) if command.record is not None else None
     said = judge_call(
-        seen, runtime.topology, sbc=target.sbc or "", core=target.core or "", codecs=target.codecs, hearing=hearing
+        seen,
+        runtime.topology,
+        sbc=target.sbc or "",
+        core=target.core or "",
+        codecs=target.codecs,
+        hearing=hearing,
+        signal=heard.signal if heard is not None else None,
+        srtp=command.account.srtp,
     )
     return result(
         target,
@@ -61,8 +73,34 @@ async def call(target: Target, runtime: Runtime) -> Result:
         disconnect_seconds=said.disconnect_seconds,
         codec=seen.codec,
         media=media or None,
+        facts=_facts(target, seen, said, heard),
         evidence=_evidence(runtime, said, seen, media, seconds),
     )
+
+
+def _srtp(runtime: Runtime) -> Srtp:
+    given = runtime.topology.checks.call
+    return given.srtp if given is not None else "none"
+
+
+def _heard(record: str) -> Heard | None:
+    """What the recordings say; they are gone afterwards."""
+    paths = [Path(f"{record}.{name}.wav") for name in ("sent", "heard")]
+    sent, heard = (samples_of(path) for path in paths)
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return recognise(sent[0], heard[0], heard[1]) if sent is not None and heard is not None else None
+
+
+def _facts(target: Target, seen: Called, said: JudgedCall, heard: Heard | None) -> dict[str, Any]:
+    facts = {
+        "codecs_offered": list(target.codecs),
+        "srtp": secured(seen) if seen.media_active else None,
+        "signal": heard.signal if heard is not None else None,
+        "echo_delay_seconds": heard.echo_delay_seconds if heard is not None else None,
+        "cut_off": said.cut_off,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _announce(pool: CallPool, target: Target, event: Answered) -> None:

@@ -24,6 +24,8 @@ _NEEDED_LOOKS = 3
 # What the far end's RTCP says of our stream: it received it; its reports are about nothing received; its reports have
 # no word about anything received.
 Hearing = Literal["heard", "nothing", "unnamed"]
+Signal = Literal["ours", "other", "nothing"]
+Srtp = Literal["none", "optional", "required"]
 
 
 class JudgedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,19 +45,35 @@ class JudgedCall(msgspec.Struct, frozen=True, kw_only=True):
     held_seconds: float | None = None
     disconnect_seconds: float | None = None
     ended_by: str | None = None
+    cut_off: dict[str, object] | None = None
     detail: str | None = None
 
 
 def judge_call(
-    seen: Called, topology: Topology, *, sbc: str, core: str, codecs: Sequence[str], hearing: Hearing | None = None
+    seen: Called,
+    topology: Topology,
+    *,
+    sbc: str,
+    core: str,
+    codecs: Sequence[str],
+    hearing: Hearing | None = None,
+    signal: Signal | None = None,
+    srtp: Srtp = "none",
 ) -> JudgedCall:
-    """The outcome of one call through this SBC to this core; `hearing`: as the meter read the far end's RTCP."""
+    """The outcome of one call through this SBC to this core.
+
+    `hearing`: as the meter read the far end's RTCP; `signal`: what the recording holds.
+    """
     ladder = read(seen.messages)
     sent = ladder.sent("INVITE")
     started_ns = sent[0].at_ns if sent else seen.started_ns
     final = ladder.final("INVITE")
     who = speaker(final.reply, topology, sbc=sbc, core=core, plane="options") if final else None
     outcome, reason = _meaning(seen, ladder, final, who, core, codecs, hearing)
+    if (outcome, reason) == ("failed", "codec") and srtp == "required":
+        outcome, reason = _without_srtp(seen, final)
+    elif outcome == "ok" and signal == "other":
+        outcome, reason = "failed", "wrong_audio"
     detail = seen.detail
     if seen.ending == "hung_up":
         detail = "the probe was told to stop during the call"
@@ -74,6 +92,7 @@ def judge_call(
         held_seconds=_held(ladder, final, seen),
         disconnect_seconds=_disconnect(ladder),
         ended_by=_ended_by(seen, ladder),
+        cut_off=_cut(seen, ladder, final) if reason == "cut_off" else None,
         detail=detail,
     )
 
@@ -100,6 +119,29 @@ def _meaning(
         return _refused(code, who)
     bad = _media_fault(seen, codecs, hearing) or _end_fault(seen, ladder)
     return ("failed", bad) if bad else ("ok", None)
+
+
+def _without_srtp(seen: Called, final: Answer | None) -> tuple[Outcome, Reason | None]:
+    """No common media while we insist on SRTP: the codec is to blame only where keys were agreed (RFC 4568)."""
+    return "failed", "codec" if final is not None and final.reply.code < 300 and secured(seen) else "srtp"  # noqa: PLR2004
+
+
+def secured(seen: Called) -> bool:
+    """Whether both sides gave keys (RFC 4568): this call's RTP is encrypted."""
+    return {m.direction for m in seen.messages if "a=crypto:" in m.text} == {"sent", "received"}
+
+
+def _cut(seen: Called, ladder: Ladder, final: Answer | None) -> dict[str, object]:
+    """By what it was seen, the last sign of life and the notice, both since the answer."""
+    by = {"stalled": "media", "unreachable": "signalling"}.get(seen.ending, "bye")
+    byes = [request.at_ns for request in ladder.requests if request.method == "BYE"]
+    noticed = seen.noticed_ns or min(byes, default=seen.ended_ns)
+    answered = final.at_ns if final is not None else seen.started_ns
+    return {
+        "by": by,
+        "after_seconds": _seconds(answered, seen.alive_ns or noticed),
+        "noticed_after_seconds": _seconds(answered, noticed),
+    }
 
 
 def _unanswered(seen: Called, ladder: Ladder) -> Reason:
@@ -147,7 +189,7 @@ def _dead_direction(counters: Counters, hearing: Hearing | None) -> Reason | Non
 
 def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:
     """How it ended, if not as we wanted."""
-    if seen.ending in {"remote", "refused"}:
+    if seen.ending in {"remote", "refused", "unreachable"}:
         return "cut_off"
     answer = ladder.final("BYE")
     if answer is None:

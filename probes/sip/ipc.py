@@ -28,6 +28,7 @@ class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     expires_seconds: int = 300
     headers: tuple[tuple[str, str], ...] = ()
+    srtp: Literal["none", "optional", "required"] = "none"
 
     def __repr__(self) -> str:
         return f"AccountSpec({self.key!r})"  # a repr ends up in logs: no password in it
@@ -40,7 +41,10 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="r
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="call"):
-    """`hold_seconds` counts from the answer, `bye_seconds` is how long the BYE's answer may take."""
+    """`hold_seconds` counts from the answer, `bye_seconds` is how long the BYE's answer may take.
+
+    `record`: where the sound goes, as `record` + `.sent.wav` and `.heard.wav` (same clock, same first sample).
+    """
 
     id: int
     account: AccountSpec
@@ -49,6 +53,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="call"
     timeout_seconds: float
     hold_seconds: float
     bye_seconds: float
+    record: str | None = None
 
 
 class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="hangup"):
@@ -138,13 +143,17 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     ptime_seconds: float
 
 
-CallEnding = Literal["refused", "timeout", "transport", "completed", "remote", "stalled", "hung_up", "error"]
+CallEnding = Literal[
+    "refused", "timeout", "transport", "completed", "remote", "stalled", "unreachable", "hung_up", "error"
+]  # fmt: skip
 
 
 class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="called"):
     """A call is over.
 
-    `completed`: we ended it after its hold. `stalled`: packets from there stopped. `refused`: a bad final answer.
+    `completed`: we ended it after its hold. `stalled`: packets from there stopped. `unreachable`: nobody
+    answers inside the dialog any more, though somebody did before. `refused`: a bad final answer. `alive_ns`: the last
+    sign of life before `stalled` or `unreachable`, `noticed_ns` when that was decided.
     """
 
     id: int
@@ -158,6 +167,8 @@ class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     remote: str | None = None
     seconds: tuple[Second, ...] = ()
     counters: Counters | None = None
+    alive_ns: int | None = None
+    noticed_ns: int | None = None
     detail: str | None = None
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import socket
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,6 +68,8 @@ class CallPool:
         self._meters: dict[str, LiveMeter] = {}
         self._resolver = Resolver()
         self.notes: list[str] = []
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._recordings = itertools.count(1)
 
     @property
     def workers(self) -> list[WorkerProcess]:
@@ -77,6 +81,7 @@ class CallPool:
         plans = plan([(target, await self._source_for(target)) for target in self._targets])
         if not plans:
             return
+        self._scratch = tempfile.TemporaryDirectory(prefix="sereno-calls-")
         base = self._rtp_base or self._free_block([each.source for each in plans])
         wide = any(codec.upper() in _WIDEBAND for target in self._targets for codec in target.codecs)
         if self._capture and any(target.check == "call" for target in self._targets):
@@ -100,6 +105,9 @@ class CallPool:
         for held in self._held:
             held.close()
         self._held.clear()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
 
     async def register(self, target: Target, command: Register) -> Registered:
         """What came of a REGISTER; WorkerFault when the worker failed, not the softswitch."""
@@ -120,6 +128,12 @@ class CallPool:
         """`host:port` of the target's SBC as literals (pjsip's own resolver blocks its loop); NetworkError `dns`."""
         found = await self._resolver.resolve(parse_uri(target.address or ""), timeout_seconds=seconds)
         return f"{found.sockaddr[0]}:{found.sockaddr[1]}"
+
+    def recording(self) -> str | None:
+        """Where a call's sound may go: short files, ours alone, removed when read; None before `start`."""
+        if self._scratch is None:
+            return None
+        return f"{self._scratch.name}/{next(self._recordings)}"
 
     def meter(self, target: Target) -> "LiveMeter | None":
         """The meter that sees this target's calls; None: pjsua2's own statistics have to do."""

@@ -18,9 +18,15 @@ from sereno.version import __version__
 
 MAX_CALLS, MAX_ACCOUNTS = 4, 8  # compiled into the wheel: the fifth call is refused, the ninth account aborts
 RTP_BLOCK = 20  # ports of a worker: four calls with RTP and RTCP, and room for those that close late
+_SRTP = {
+    "none": pjsua2.PJMEDIA_SRTP_DISABLED,
+    "optional": pjsua2.PJMEDIA_SRTP_OPTIONAL,
+    "required": pjsua2.PJMEDIA_SRTP_MANDATORY,
+}  # SDES (RFC 4568)
 _LOG_LEVEL = 4  # where pjsua writes whole messages
 _LOG = re.compile(r"(RX|TX) \d+ bytes (?:Request|Response) msg .*?:\d+:\r?\n(.*?)(?:\r?\n?--end msg--|\Z)", re.DOTALL)
 _CALL_ID = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_PROBING = re.compile(r"^cseq[ \t]*:[ \t]*\d+[ \t]+OPTIONS", re.IGNORECASE | re.MULTILINE)  # the pulse of a call
 _KEEP = 200  # messages: four calls' ladders and eight registrations'
 _TEXT_LIMIT = 4_000
 
@@ -39,7 +45,7 @@ class Log(pjsua2.LogWriter):
             return
         text = printable(found[2].encode("utf-8", "surrogateescape"), _TEXT_LIMIT)
         call_id = _CALL_ID.search(text)
-        if call_id is not None:
+        if call_id is not None and _PROBING.search(text) is None:
             self._messages.append((call_id[1], Message(at_ns, "sent" if found[1] == "TX" else "received", text)))
 
     def of(self, call_id: str | None, since_ns: int) -> tuple[Message, ...]:
@@ -185,7 +191,9 @@ class UserAgent:
         config.natConfig.sipOutboundUse = 0
         media = config.mediaConfig.transportConfig
         media.port, media.portRange, media.boundAddress = self._rtp_port, RTP_BLOCK - 2, self._source
-        config.callConfig.timerUse = pjsua2.PJSUA_SIP_TIMER_INACTIVE
+        config.callConfig.timerUse = pjsua2.PJSUA_SIP_TIMER_OPTIONAL  # RFC 4028: told that we can, held to it if asked
+        config.mediaConfig.srtpUse = _SRTP[spec.srtp]
+        config.mediaConfig.srtpSecureSignaling = 0  # keys over plain SIP: the topology's choice, not ours to refuse
         return config
 
 

@@ -13,13 +13,17 @@ import pjsua2
 from probes.sip.ipc import Answered, AnyEvent, Call, Called, CallEnding, Counters, Fault, Message, Second
 from probes.sip.ua import UserAgent, header, words
 from probes.sip.ua_leg import Leg, counters
+from probes.sip.ua_sound import Sound
 
 Emit = Callable[[AnyEvent], None]
 Phase = Literal["inviting", "held", "ending", "leaving"]
 
 LOOK_SECONDS = 0.5
-SILENT_SECONDS = 3.0  # no packet from there for so long: the far end is gone
-_TONE_HZ, _TONE_MS = 1004, 1000  # the telephone network's test tone: no divisor of 8 kHz, so every code is used
+SILENT_SECONDS = 1.4  # no packet from there for so long: gone; with the looks' grain it is seen within two seconds
+_FIRST_PACKET_SECONDS = 3.0  # an echo extension may take its time to begin
+_PULSE_SILENT_SECONDS = 1.5  # no answer to three OPTIONS and their copies
+_PULSE_TIMEOUT_SECONDS = 4.0  # longer than ours: what pjsip makes of a 408 inside a dialog comes after our decision
+_BYE_OF_THE_DEAD_SECONDS = 1.0
 _MAX_LOOKS = 240
 _LEAVE_SECONDS = 40.0  # beyond every timer of a call that pjsip still has to clear away
 
@@ -30,7 +34,10 @@ class CallInProgress:
     def __init__(self, ua: UserAgent, command: Call, emit: Emit) -> None:
         self._ua, self._command, self._emit = ua, command, emit
         self._leg: Leg | None = None
-        self._tone: pjsua2.ToneGenerator | None = None
+        self._sound: Sound | None = None
+        self._media_changes = 0
+        self._cut: tuple[int, int] | None = None  # last sign of life, when its lack was noticed
+        self._last_packet_ns = 0
         self._call_id: str | None = None
         self._phase: Phase = "inviting"
         self._ending: CallEnding = "error"
@@ -97,28 +104,28 @@ class CallInProgress:
     def _hold(self, leg: Leg, now: float) -> None:
         if leg.media is not None and self._endpoints is None:
             self._open_media(leg, *leg.media)
+        elif leg.media is not None and self._sound is not None and leg.media_changes != self._media_changes:
+            self._media_changes = leg.media_changes
+            self._sound.connect(leg.media[1])
         if now < min(self.deadline, self._phase_ends) and self._looks:
             return
         self._look(leg, now)
+        self._pulse(leg)
         self.deadline = min(now + LOOK_SECONDS, self._phase_ends)
         if now >= self._phase_ends:
             self._end(leg, "completed")
-        elif now - self._advanced[1] >= SILENT_SECONDS:
-            self._end(leg, "stalled")
+        elif now - self._advanced[1] >= (SILENT_SECONDS if self._last_packet_ns else _FIRST_PACKET_SECONDS):
+            self._cut_off(leg, "stalled", self._last_packet_ns or None)
+        elif self._unreachable(leg):
+            self._cut_off(leg, "unreachable", leg.answered_options_ns)
 
     def _open_media(self, leg: Leg, index: int, audio: pjsua2.AudioMedia) -> None:
         """Send the tone, hear what comes back, say where the packets go."""
         stream, transport = leg.getStreamInfo(index), leg.getMedTransportInfo(index)
         self._endpoints = (stream.codecName, transport.localRtpName, stream.remoteRtpAddress)
-        tone = pjsua2.ToneDesc()
-        tone.freq1, tone.freq2, tone.on_msec, tone.off_msec = _TONE_HZ, 0, _TONE_MS, 0
-        tones = pjsua2.ToneDescVector()
-        tones.append(tone)
-        self._tone = pjsua2.ToneGenerator()
-        self._tone.createToneGenerator(self._ua.clock_rate)
-        self._tone.play(tones, True)
-        self._tone.startTransmit(audio)
-        audio.startTransmit(self._ua.endpoint.audDevManager().getPlaybackDevMedia())  # its level is read on the way
+        self._sound = Sound(self._ua, self._command.record)
+        self._media_changes = leg.media_changes
+        self._sound.connect(audio)
         self._emit(Answered(id=self.id, messages=self._messages()))
 
     def _look(self, leg: Leg, now: float) -> None:
@@ -127,8 +134,9 @@ class CallInProgress:
         index, audio = leg.media
         stat = leg.getStreamStat(index)
         self._counters = counters(stat, leg.getStreamInfo(index))
-        if self._counters.rx_packets > self._advanced[0]:
+        if self._counters.rx_packets != self._advanced[0]:  # a stream made anew by a re-INVITE counts from 0 again
             self._advanced = (self._counters.rx_packets, now)
+            self._last_packet_ns = time.monotonic_ns()
         if len(self._looks) < _MAX_LOOKS:
             seen = self._counters
             self._looks.append(
@@ -141,6 +149,28 @@ class CallInProgress:
                 )
             )
 
+    def _pulse(self, leg: Leg) -> None:
+        """An OPTIONS inside the dialog: media go on when a core dies that they do not pass (RFC 3261 section 11)."""
+        request = pjsua2.CallSendRequestParam()
+        request.method = "OPTIONS"
+        self._ua.transaction_timeout(_PULSE_TIMEOUT_SECONDS)
+        try:
+            leg.sendRequest(request)
+        except pjsua2.Error as error:
+            self._emit(Fault(id=None, detail=f"OPTIONS inside the call: {words(error)}"))
+
+    def _unreachable(self, leg: Leg) -> bool:
+        """Answers came before and come no more; a far end that never gives one proves nothing."""
+        last = leg.answered_options_ns
+        return last is not None and time.monotonic_ns() - last > (LOOK_SECONDS + _PULSE_SILENT_SECONDS - 0.1) * 1e9
+
+    def _cut_off(self, leg: Leg, ending: CallEnding, alive_ns: int | None) -> None:
+        self._cut = (alive_ns or self.started_ns, time.monotonic_ns())
+        self._end(leg, ending)
+        if self._phase == "ending":
+            bye = min(_BYE_OF_THE_DEAD_SECONDS, self._command.bye_seconds)
+            self.deadline = self._phase_ends = time.monotonic() + bye
+
     def _end(self, leg: Leg, ending: CallEnding) -> None:
         """Send a BYE and time its answer: `hangup()` says 200 whether or not anybody answered."""
         if not leg.confirmed:
@@ -148,6 +178,7 @@ class CallInProgress:
             return
         request = pjsua2.CallSendRequestParam()
         request.method = "BYE"
+        self._ua.transaction_timeout(self._command.timeout_seconds)
         try:
             leg.sendRequest(request)
         except pjsua2.Error as error:
@@ -182,6 +213,8 @@ class CallInProgress:
 
     def _tell(self, ending: CallEnding, detail: str | None = None) -> None:
         endpoints = self._endpoints
+        if self._sound is not None:
+            self._sound.close()
         self._emit(
             Called(
                 id=self.id,
@@ -195,6 +228,8 @@ class CallInProgress:
                 remote=endpoints[2] if endpoints else None,
                 seconds=tuple(self._looks),
                 counters=self._counters,
+                alive_ns=self._cut[0] if self._cut else None,
+                noticed_ns=self._cut[1] if self._cut else None,
                 detail=detail,
             )
         )

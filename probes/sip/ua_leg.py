@@ -1,5 +1,6 @@
 """pjsua2's call object, reduced to what its owner looks at, and its statistics in our words."""
 
+import time
 from typing import Literal
 
 import pjsua2
@@ -19,6 +20,8 @@ class Leg(pjsua2.Call):
         self.confirmed, self.gone = False, False
         self.invite: How | None = None
         self.media: tuple[int, pjsua2.AudioMedia] | None = None
+        self.media_changes = 0  # a re-INVITE may make the stream anew
+        self.answered_options_ns: int | None = None  # when the other side last answered inside the dialog
 
     def onCallState(self, prm: pjsua2.OnCallStateParam) -> None:  # noqa: ARG002, N802 - pjsua2's name
         """Confirmed, or gone."""
@@ -29,6 +32,7 @@ class Leg(pjsua2.Call):
     def onCallMediaState(self, prm: pjsua2.OnCallMediaStateParam) -> None:  # noqa: ARG002, N802 - pjsua2's name
         """Which medium is the active audio."""
         self.media = None
+        self.media_changes += 1
         info = self.getInfo()  # kept while its media are read: they point into it
         for medium in info.media:
             if medium.type == pjsua2.PJMEDIA_TYPE_AUDIO and medium.status == pjsua2.PJSUA_CALL_MEDIA_ACTIVE:
@@ -37,6 +41,8 @@ class Leg(pjsua2.Call):
     def onCallTsxState(self, prm: pjsua2.OnCallTsxStateParam) -> None:  # noqa: N802 - pjsua2's name
         """How our INVITE ends: without the event's type a real 408 and our own timer look alike."""
         event = prm.e.body.tsxState
+        if event.tsx.method == "OPTIONS" and int(event.type) == pjsua2.PJSIP_EVENT_RX_MSG:
+            self.answered_options_ns = time.monotonic_ns()  # whatever the answer: somebody gave it
         ours = event.tsx.role == pjsua2.PJSIP_ROLE_UAC and event.tsx.method == "INVITE"
         if ours and event.tsx.state in _ENDED and int(event.type) != pjsua2.PJSIP_EVENT_USER:
             self.invite = _how(int(event.type))
