@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("sereno.cli.probe", "A probe agent that reports to a broker."),
     "collector": ("sereno.cli.collector", "Collector, alerting and page against a broker and a database."),
     "check": ("sereno.cli.check", "Make one check now and print its result."),
+    "preflight": ("sereno.cli.preflight", "Is this network fit for voice? Tested from a customer's premises."),
     "rtp": ("sereno.cli.rtp", "Measure RTP streams, in captures or live."),
     "mos": ("sereno.cli.mos", "Rate and MOS by the E-model (ITU-T G.107, G.107.1)."),
     "topology": ("sereno.cli.topology", "Validate topology files."),

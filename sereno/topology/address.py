@@ -46,3 +46,13 @@ def check_canary(text: str, what: str = "a canary") -> None:
     found = _TCP.fullmatch(text)
     if not found or not 0 < int(found["port"]) <= _HIGHEST_PORT:
         raise ValueError(f"{text!r} is not {what}: write sip:HOST or tcp:HOST:PORT")
+
+
+def parse_ports(text: str) -> tuple[int, int]:
+    """A range of ports as `20000-29999`; ValueError in words when it is none."""
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal() and low.isascii() and high.isascii()):
+        raise ValueError(f"{text!r} is no range of ports: write 20000-29999")
+    if len(low) > 5 or len(high) > 5 or not 0 < int(low) <= int(high) <= _HIGHEST_PORT:  # noqa: PLR2004
+        raise ValueError(f"{text!r} runs backwards or out of range: write two ports from 1 to {_HIGHEST_PORT}")
+    return int(low), int(high)

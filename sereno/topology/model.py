@@ -61,6 +61,7 @@ class Sbc(Frozen):
     steer: Steer | None = None
     identify: Identify | None = None
     tls: Tls | None = None
+    rtp_ports: Text | None = None  # of its media, `20000-29999`: what a preflight tries
 
 
 class Customer(Frozen):

@@ -9,7 +9,7 @@ from babel import localedata
 
 from sereno.contract import known_contract
 from sereno.errors import ConfigError
-from sereno.topology.address import check_canary, parse_sip
+from sereno.topology.address import check_canary, parse_ports, parse_sip
 from sereno.topology.model import Identify, Sbc, SignallingCheck, Topology
 from sereno.wire import CHECKS
 from sereno.yamlfile import Document, Where, is_url, nearest
@@ -135,6 +135,11 @@ class _Checker:
             if sbc.backup is not None:
                 yield from self._core((*where, "backup"), sbc.backup)
             yield from self._steer(where, sbc)
+            if sbc.rtp_ports is not None:
+                try:
+                    parse_ports(sbc.rtp_ports)
+                except ValueError as error:
+                    yield self._worded((*where, "rtp_ports"), error)
             if sbc.tls is not None and (sbc.tls.certificate is None) != (sbc.tls.key is None):
                 yield self._fault((*where, "tls"), "has one of certificate and key", "write both, or none")
 
