@@ -5,6 +5,7 @@ import collections
 import itertools
 import json
 import random
+import ssl
 import sys
 
 import pytest
@@ -12,16 +13,19 @@ import yaml
 from dns_server import HOST, dns_server
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_peer import answer, eventually
+from pki import Pki
+from stream_peer import answer, eventually, stream_peer
 
-from probes.checks import targets
+from probes.checks import REGISTRY, Runtime, targets
 from probes.checks.named import Names
 from probes.sip import resolve as resolve_module
+from probes.sip.client import SipClient
 from probes.sip.errors import NetworkError
 from probes.sip.locate import Dns, Srv, in_order, locate
 from probes.sip.resolve import Resolver
 from probes.sip.uri import parse_uri
-from sereno.topology.model import Topology
+from sereno.clock import SystemClock
+from sereno.topology.model import Tls, Topology
 
 ZONE = {
     "a1.voice.example": ["127.81.4.1"],
@@ -244,6 +248,40 @@ async def test_without_names_nothing_is_asked_and_the_watch_ends():
     names = Names(targets(topology("sip:127.81.4.1"), "p"), Resolver(["127.81.53.99"]))
     assert {t.address for t in await names.first()} == {"sip:127.81.4.1"}
     await asyncio.wait_for(names.watch(lambda _: None), 1)
+
+
+async def test_tls_asks_for_the_name_whatever_host_srv_leads_to(tmp_path):
+    """RFC 5922 section 4: the certificate is that of the SIP domain, not of the machine behind it."""
+    pki = Pki(tmp_path / "pki")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pki.issue("sbc", "URI:sip:secure.example"))
+    asked = []
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    sip = SipClient("bog-1", clock=SystemClock())
+
+    def well(request, _, side):
+        side.write(answer(request, "200 OK"))
+
+    async with stream_peer(well, host="127.81.4.9", context=context) as at:
+        records = [
+            "naptr-record=secure.example,1,1,s,SIPS+D2T,,_sips._tcp.secure.example",
+            f"srv-host=_sips._tcp.secure.example,m1.example,{at.port},1,1",
+        ]
+        with dns_server(tmp_path, {"m1.example": ["127.81.4.9"]}, records) as server:
+            sip.resolver = Resolver(dns=asking(server))
+            made = topology("sip:secure.example")
+            sbc = made.sbcs["sbc-1"].model_copy(update={"tls": Tls(ca=str(pki.ca))})
+            made = made.model_copy(update={"sbcs": {"sbc-1": sbc}})
+            found = await Names(targets(made, "p", ["edge"]), sip.resolver).first()
+            runtime = Runtime(clock=SystemClock(), topology=made, probe="p", sip=sip)
+            (result,) = [await REGISTRY["edge"](target, runtime) for target in found]
+        await sip.close()
+    assert (result.outcome, result.address, result.target) == (
+        "ok", f"sip:127.81.4.9:{at.port};transport=tls", "secure.example",
+    )  # fmt: skip
+    assert asked == ["secure.example"]
+    assert result.facts["tls"]["sans"] == ["sip:secure.example"]
+    assert result.facts["dns"] == {"name": "secure.example", "how": "NAPTR, SRV, A/AAAA", "targets": 1}
 
 
 class Peer(asyncio.DatagramProtocol):
