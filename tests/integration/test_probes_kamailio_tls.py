@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -30,9 +31,9 @@ def softswitch(tmp_path_factory):
     tls = kamailio.profiles(pki)
     with (
         kamailio.running(folder, kamailio.core_config(), CORE, "core"),
-        kamailio.running(folder, kamailio.sbc_config(folder, tls, six), SBC, "sbc"),
+        kamailio.running(folder, kamailio.sbc_config(folder, tls, six), SBC, "sbc") as sbc,
     ):
-        yield SimpleNamespace(pki=pki, six=six, folder=folder)
+        yield SimpleNamespace(pki=pki, six=six, sbc=sbc)
 
 
 def write(path, addresses, *, accounts=None, **tls):
@@ -86,6 +87,36 @@ async def test_every_transport_and_both_families(softswitch, tmp_path, kind):
     versions = {a: r["facts"]["tls"]["version"] for a, r in found.items() if r["transport"] == "tls"}
     assert versions[f"sips:{SBC}:5065"] == "TLSv1.2"
     assert versions[f"sip:{SBC}:5061;transport=tls"] == "TLSv1.3"
+
+
+async def test_a_frozen_sbc_is_silent_on_its_connections_and_late_when_it_thaws(softswitch, tmp_path):
+    """Its kernel acknowledges all the same: the connections are kept, and the answers come when it wakes."""
+    addresses = [f"sip:{SBC};transport=tcp", f"sips:{SBC}:5061"]
+    topology = load_topology(
+        write(tmp_path / "t.yaml", addresses, ca=str(softswitch.pki.ca), server_name=NAME)
+    )  # fmt: skip
+    late = []
+    runtime = Runtime(clock=SystemClock(), topology=topology, probe="t", sip=SipClient("t"), emit=late.append)
+    found = targets(topology, "t", ["edge"])
+
+    async def all_of_them():
+        return await asyncio.gather(*(REGISTRY["edge"](target, runtime) for target in found))
+
+    try:
+        assert {r.outcome for r in await all_of_them()} == {"ok"}
+        os.killpg(softswitch.sbc.pid, signal.SIGSTOP)
+        try:
+            frozen = await all_of_them()
+        finally:
+            os.killpg(softswitch.sbc.pid, signal.SIGCONT)
+        await eventually(lambda: len(late) == 2)
+        thawed = await all_of_them()
+    finally:
+        await runtime.sip.close()
+    assert [(r.outcome, r.reason, r.retransmissions) for r in frozen] == [("failed", "timeout", None)] * 2
+    assert {(r.outcome, r.reason, r.at) for r in late} == {("ok", "late", r.at) for r in frozen}
+    assert all(r.answered_after_seconds >= 0.9 for r in late)
+    assert [(r.outcome, r.facts["connection"]) for r in thawed] == [("ok", "reused")] * 2
 
 
 async def test_bad_certificates_are_named_and_dated(softswitch, tmp_path):

@@ -1,6 +1,7 @@
 """A real Kamailio of one test: an SBC over UDP, TCP and TLS, on IPv4 and IPv6, and a core behind it."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -68,8 +69,9 @@ _AUTH = """
 
 def program() -> str:
     found = shutil.which("kamailio") or shutil.which("kamailio", path="/usr/sbin")
-    modules = Path("/usr/lib/x86_64-linux-gnu/kamailio/modules")
-    if found is None or not any((modules / "tls.so").exists() for _ in range(1)):
+    if found is None or not any(Path("/usr/lib").glob("*/kamailio/modules/tls.so")):
+        if os.environ.get("CI"):
+            raise AssertionError("Kamailio with TLS is not installed; run `make setup-test`")
         pytest.skip("Kamailio with TLS is not installed; run `make setup-test`")
     return found
 
