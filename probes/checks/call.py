@@ -42,7 +42,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
         )
         seen = await pool.call(target, command, lambda event: _announce(pool, target, event))
     except (Unable, WorkerFault) as fault:
-        return unable(target, runtime, str(fault))
+        return unable(target, runtime, fault)
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
     media, seconds, hearing = await _media(pool, target, runtime, seen)

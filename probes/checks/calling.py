@@ -10,6 +10,7 @@ from probes.checks.options import forced
 from probes.sip import client
 from probes.sip.ipc import AccountSpec, Message
 from probes.sip.pool import CallPool
+from probes.sip.supervise import WorkerFault
 from probes.sip.uri import parse_uri
 from sereno.topology import explain_secret
 from sereno.wire import Result
@@ -22,9 +23,12 @@ class Unable(Exception):  # noqa: N818 - it says what this probe is not able to 
     """A check that this probe cannot make; nothing is said of the softswitch."""
 
 
-def unable(target: Target, runtime: Runtime, detail: str) -> Result:
-    """Invalid, by this probe's own fault."""
-    return result(target, runtime.clock.now_us(), "invalid", "probe_fault", evidence={"detail": detail[:300]})
+def unable(target: Target, runtime: Runtime, fault: Exception) -> Result:
+    """Invalid, by this probe's own fault; what a dead worker wrote last comes along."""
+    evidence: dict[str, Any] = {"detail": str(fault)[:300]}
+    if isinstance(fault, WorkerFault) and fault.log:
+        evidence["log"] = list(fault.log)
+    return result(target, runtime.clock.now_us(), "invalid", "probe_fault", evidence=evidence)
 
 
 def pool_of(runtime: Runtime) -> CallPool:

@@ -6,7 +6,7 @@ import msgspec
 
 from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Speaker, sip_class, speaker
 from probes.sip.ipc import Registered
-from probes.sip.ladder import Request, read
+from probes.sip.ladder import Ladder, Request, read
 from probes.sip.message import Reply, split_values
 from sereno.topology.model import Topology
 from sereno.wire import AnsweredBy, Outcome, Reason
@@ -14,6 +14,7 @@ from sereno.wire import AnsweredBy, Outcome, Reason
 _URI = re.compile(r"sips?:(?:([^@<>;]*)@)?([^;<>?]+)", re.IGNORECASE)
 _EXPIRES = re.compile(r";[ \t]*expires[ \t]*=[ \t]*\"?([0-9]{1,10})", re.IGNORECASE)
 _SECONDS = re.compile(r"[ \t]*([0-9]{1,10})")
+_TOO_BRIEF = 423
 REFUSED = frozenset({401, 403, 404, 407})
 
 
@@ -30,6 +31,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     expires_seconds: float | None = None
     started_ns: int
     duration_seconds: float
+    bindings: int | None = None
+    min_expires_seconds: int | None = None
     detail: str | None = None
 
 
@@ -59,8 +62,26 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str)
         code=reply.code,
         phrase=reply.phrase,
         retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
+        bindings=_listed(reply) if reply.code < 300 else None,  # noqa: PLR2004
+        min_expires_seconds=_min_expires(ladder),
         expires_seconds=float(expires) if outcome == "ok" and expires is not None else None,
     )
+
+
+def _listed(reply: Reply) -> int:
+    """Every binding of the account is in a 200 (RFC 3261 section 10.3, step 8): ours and those of others."""
+    return sum(_address(v) is not None for header in reply.values("contact") for v in split_values(header))
+
+
+def _min_expires(ladder: Ladder) -> int | None:
+    """What the registrar insisted on with a 423 (RFC 3261 section 10.2.8), in this transaction or the one before."""
+    found = [
+        _SECONDS.fullmatch(value.rstrip())
+        for answer in ladder.heard("REGISTER")
+        if answer.reply.code == _TOO_BRIEF
+        for value in answer.reply.values("min-expires")
+    ]
+    return next((int(each[1]) for each in reversed(found) if each is not None), None)
 
 
 def _judged(outcome: Outcome, reason: Reason | None, started_ns: int, ended_ns: int, **fields: object) -> Judged:

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -35,11 +35,16 @@ log = logging.getLogger("sereno.calls")
 _BACK_OFF_SECONDS = (0.1, 5.0)  # doubling from the first to the second
 _SETTLED_SECONDS = 30.0  # alive for so long: the next death is a new story
 _START_SECONDS = 10.0  # a busy machine starts Python slowly
+_LOG_LINES = 20  # of what a worker wrote before it died, as evidence: a stack and what caused it
 _WAKE = b"\r\n\r\n"
 
 
 class WorkerFault(Exception):  # noqa: N818 - it is the worker's fault, nobody else's error
-    """The worker could not do it: it died, hangs, or refused; says nothing about the softswitch."""
+    """It could not do it: it died, hangs, or refused; says nothing about the softswitch; `log`: its last words."""
+
+    def __init__(self, detail: str, log: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.log = tuple(log)
 
 
 class WorkerProcess:
@@ -59,7 +64,7 @@ class WorkerProcess:
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
-        self._last_words: deque[str] = deque(maxlen=3)
+        self._last_words: deque[str] = deque(maxlen=_LOG_LINES)
         self.starts = 0
 
     @property
@@ -90,8 +95,10 @@ class WorkerProcess:
         except TimeoutError:
             if future in self._pending.values():
                 self._kill()
-                raise WorkerFault(f"worker {self.name} said nothing for {seconds:g} s and was killed") from None
-            raise WorkerFault(f"worker {self.name} is not running: {self._words()}") from None
+                raise WorkerFault(
+                    f"worker {self.name} said nothing for {seconds:g} s and was killed", self._last_words
+                ) from None
+            raise WorkerFault(f"worker {self.name} is not running: {self._words()}", self._last_words) from None
         except asyncio.CancelledError:
             if isinstance(command, Call):
                 self._send(Hangup(id=number))
@@ -141,7 +148,8 @@ class WorkerProcess:
         with theirs, contextlib.ExitStack() as stack:
             stack.callback(ours.close)
             command = [
-                sys.executable, "-m", "probes.sip.worker", "--fd", str(theirs.fileno()), "--parent", str(os.getpid()),
+                sys.executable, "-X", "faulthandler", "-m", "probes.sip.worker",
+                "--fd", str(theirs.fileno()), "--parent", str(os.getpid()),
                 "--source", self.source, "--rtp-port", str(self.rtp_port), "--clock-rate", str(self._clock_rate),
             ]  # fmt: skip
             self._process = process = await asyncio.create_subprocess_exec(
@@ -173,7 +181,7 @@ class WorkerProcess:
             ended = f"status {status}; {self._words()}" if self._last_words else f"status {status}"
             for future in self._pending.values():
                 if not future.done():
-                    future.set_exception(WorkerFault(f"worker {self.name} ended: {ended}"))
+                    future.set_exception(WorkerFault(f"worker {self.name} ended: {ended}", self._last_words))
         return ended
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
