@@ -46,6 +46,7 @@ _LOCK_SECONDS = 12.0  # a probe whose supervisor was killed may still be winding
 _SET_US = SECOND_US // 4  # a wall clock that moved so far since the boot, while ours is known to be off, was mended
 _SPREAD_SECONDS = 60  # probes that start together do not all call in the same second of their minutes
 _SOON_SECONDS = 0.05
+_STALL_NEWS_SECONDS = 1.0
 
 
 class Agent:
@@ -199,7 +200,11 @@ class Agent:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             before, asleep = asleep, _suspended()
+            stalled = self._pulse.stalled_seconds
             self._pulse.beat(asyncio.get_running_loop().time(), asleep - before)
+            if self._pulse.stalled_seconds - stalled >= _STALL_NEWS_SECONDS:
+                log.warning("this process did not run for %.1f s", self._pulse.stalled_seconds - stalled)
+                self._delivery.announce()
 
     # -- the topology ------------------------------------------------------------------------------------------------
 

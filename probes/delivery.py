@@ -114,8 +114,12 @@ class Delivery:
                 log.warning("%s: %s", message.topic, error)
 
     def _acknowledged(self, ack: Ack) -> None:
-        if ack.echo is not None and self.offset.heard(ack.echo, self._clock.now_us(), self._clock.monotonic()):
+        now = self._clock.monotonic()
+        rough = self.offset.rough(now)
+        if ack.echo is not None and self.offset.heard(ack.echo, self._clock.now_us(), now):
             self._unanswered = 0
+            if rough:
+                self.announce()  # the clock's offset is news, and one more answer makes it more exact
         for boot, (first, last) in self._outbox.acknowledged(ack):
             self._spool.forget(boot, first, last)
         self._wake.set()

@@ -12,6 +12,8 @@ from sereno.clock import SECOND_US, parse_instant
 from sereno.wire import Echo
 
 _KEPT = 8
+ROUGH_SECONDS = 0.05
+_BURST = 4
 FRESH_SECONDS = 120.0  # older answers say nothing of now: then the offset is unknown
 
 
@@ -64,6 +66,11 @@ class Offset:
         """The most exact of the fresh samples; None: unknown."""
         fresh = [sample for sample in self._samples if now - sample.at <= FRESH_SECONDS]
         return min(fresh, key=lambda sample: (sample.error_seconds, -sample.at), default=None)
+
+    def rough(self, now: float) -> bool:
+        """Whether the offset is unknown, or not exact yet for want of answers: then the next is asked for at once."""
+        best = self.best(now)
+        return best is None or (best.error_seconds > ROUGH_SECONDS and len(self._samples) < _BURST)
 
     def beyond(self, limit_seconds: float, now: float) -> float | None:
         """The offset, if it is certainly beyond the limit; None where it is not, or not known to be."""

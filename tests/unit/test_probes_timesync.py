@@ -55,6 +55,18 @@ def test_the_shortest_way_counts_and_old_answers_do_not():
     assert offset.beyond(0.5, FRESH_SECONDS + 11) is None
 
 
+def test_a_rough_figure_is_asked_for_again_at_once_but_not_for_ever():
+    offset = Offset()
+    assert offset.rough(0.0)
+    asked(offset, NOW, ahead_us=0, out_us=1_000, held_us=0, back_us=1_000, at=0.0)
+    assert not offset.rough(0.0)
+    slow = Offset()
+    for number in range(4):
+        assert slow.rough(0.0)
+        asked(slow, NOW + number, ahead_us=0, out_us=900_000, held_us=0, back_us=900_000, at=0.0)
+    assert not slow.rough(0.0), "the way is slow: so it is"
+
+
 @pytest.mark.parametrize(
     ("received", "sent"), [("yesterday", iso(NOW)), (iso(NOW), iso(NOW - 1)), (iso(NOW), iso(NOW + SECOND_US))]
 )
