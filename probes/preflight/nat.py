@@ -58,7 +58,9 @@ def judge(subject: str, views: list[View]) -> Line:
         said = Say("no answer tells where our packets came from (no rport in its Via)")
         return untested("nat", subject, said, Say("name a responder: --responder HOST:5060"))
     outside = [hostport(*view.seen) for view in views]
-    facts = {"views": [{"far": v.far, "local": hostport(*v.local), "seen": hostport(*v.seen)} for v in views]}
+    facts: dict[str, object] = {
+        "views": [{"far": v.far, "local": hostport(*v.local), "seen": hostport(*v.seen)} for v in views]
+    }
     if all(_same(view.local, view.seen) for view in views):
         said = Say("no NAT: the far side sees our own address {local}", {"local": views[0].local[0]})
         return Line(test="nat", subject=subject, state="ok", said=said, facts={**facts, "type": "none"})
