@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "maintenance": ("sereno.cli.maintenance", "Add, list and cancel maintenance windows."),
     "replay": ("sereno.cli.replay", "Run recorded results through the same machines."),
     "dashboards": ("sereno.cli.dashboards", "Render the Grafana boards."),
+    "rules": ("sereno.cli.rules", "Render the recording rules for Prometheus."),
     "metrics": ("sereno.cli.metrics", "List every metric exported, with its meaning."),
     "capture-helper": ("sereno.cli.capture", "Open the capture socket for a probe (needs CAP_NET_RAW)."),
     "version": ("sereno.cli.version", "Print the version."),

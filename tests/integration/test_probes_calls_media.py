@@ -49,6 +49,7 @@ async def test_a_callee_that_only_rings_is_no_answer_and_is_cancelled(lab):
     assert (result.outcome, result.reason, result.answered_by) == ("failed", "no_answer", "none")
     assert 0 < result.post_dial_delay_seconds < 1.0
     assert result.setup_seconds is None
+    assert "X-Test-Call: sereno\r\n" in result.evidence["messages"][0]["text"]
 
 
 async def test_a_reinvite_of_the_far_end_is_survived_and_its_bye_is_a_cut(lab):

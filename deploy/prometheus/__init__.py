@@ -1,0 +1,1 @@
+"""Prometheus beside Sereno: its scrape configuration and the recording rules that are generated for it."""
