@@ -102,8 +102,8 @@ class _Sender:
         try:
             self._sock.sock.sendto(train.build(packet, self._octets), self._to)
         except OSError as error:
-            # ENOBUFS: this machine's queue toward the line threw it away (with IP_RECVERR the kernel tells), which is the
-            # line's doing. Anything else (the socket's buffer, an ICMP error of an earlier packet): it never left.
+            # ENOBUFS: this machine's queue toward the line threw it away (with IP_RECVERR the kernel tells): the
+            # line did it. Anything else (the socket's buffer, an ICMP error of an earlier packet): it never left.
             if error.errno != errno.ENOBUFS:
                 return
         self.sent += kind == train.OUT

@@ -7,14 +7,18 @@ import os
 import random
 import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
 from torture import GOOD, RIGHT, WRONG, filled
 
 from probes.checks.evidence import ladder
+from probes.sip import client as client_module
 from probes.sip.client import Ask, SipClient
 from probes.sip.uri import parse_uri
 from sereno.clock import SystemClock
@@ -102,46 +106,63 @@ async def test_what_is_wrong_is_no_answer_and_does_not_hide_the_right_one(sip, n
         assert (after.kind, after.reply.code, after.strays) == ("answered", 200, 1)
 
 
-def noise(seed):
-    chosen = random.Random(seed)
-    return lambda _: (chosen.randbytes(chosen.randrange(1, 1400)) for _ in range(2_000))
-
-
-def huge(request):
-    body = b"X-Filler: " + b"a" * 64_000 + b"\r\n"
-    for _ in range(60):
-        yield filled(GOOD, request).replace(b"CSeq:", body + b"CSeq:").replace(b"branch=z", b"branch=y")
-
-
 FLOODS = {
-    "noise": noise(7),
-    "strays": lambda request: (filled(WRONG["another branch"], request) for _ in range(3_000)),
-    "1xx": lambda request: (filled(GOOD.replace("200 OK", "183 Progress"), request) for _ in range(3_000)),
-    "1000 Vias": lambda request: (filled(WRONG["1000 Vias"], request) for _ in range(150)),
-    "huge": huge,
+    "noise": "[bytes(random.Random(n).randbytes(1 + 37 * n % 1400)) for n in range(200)]",
+    "strays": "[filled(WRONG['another branch'], request)]",
+    "1xx": "[filled(GOOD.replace('200 OK', '183 Progress'), request)]",
+    "1000 Vias": "[filled(WRONG['1000 Vias'], request)]",
+    "huge": "[filled(GOOD, request).replace(b'=z9', b'=z8').replace(b'CSeq:', b'X: ' + b'a' * 64000 + b'\\r\\nCSeq:')]",
 }
+# A process of its own: a thread of ours would be slowed by the very work that it is to overrun.
+FLOODER = """
+import random, socket
+from torture import GOOD, WRONG, filled
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("{host}", 0))
+print(sock.getsockname()[1], flush=True)
+request, source = sock.recvfrom(65535)
+replies = {replies}
+while True:
+    for reply in replies:
+        try:
+            sock.sendto(reply, source)
+        except OSError:
+            pass
+"""
+
+
+@pytest.fixture
+def flooder():
+    children = []
+
+    def start(flood):
+        code = FLOODER.format(host=HOST, replies=FLOODS[flood])
+        support = Path(__file__).parents[1] / "support"
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=support)
+        children.append(child)
+        return int(child.stdout.readline())
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-async def test_a_flood_on_one_path_neither_hangs_it_nor_delays_the_others(sip, flood):
+async def test_a_flood_on_one_path_neither_hangs_it_nor_delays_the_others(sip, flooder, flood):
     """The flooded one ends at its deadline; a well one beside it is answered all the while."""
-
-    def without_end(request):
-        while True:
-            yield from FLOODS[flood](request)
-
-    with Hostile(without_end) as bad, Hostile(lambda request: [filled(GOOD, request)]) as good:
-        before = time.process_time()
+    port = flooder(flood)
+    with Hostile(lambda request: [filled(GOOD, request)]) as good:
         began = time.monotonic()
-        flooded = asyncio.ensure_future(sip.options(ask(bad.port, 0.6)))
+        flooded = asyncio.ensure_future(sip.options(ask(port, 0.6)))
         answered = []
         while not flooded.done() and time.monotonic() - began < 10:
             answered.append(await sip.options(ask(good.port, 2)))
         got = await flooded
-        took, used = time.monotonic() - began, time.process_time() - before
+        took = time.monotonic() - began
     assert got.kind in {"timeout", "malformed"}
     assert took < 5, "the deadline holds"
-    assert used < 2 * took + 1, "both threads of this test together"
     assert len(answered) > 3
     assert {one.kind for one in answered} == {"answered"}
     assert len(got.messages) <= 12
@@ -149,6 +170,34 @@ async def test_a_flood_on_one_path_neither_hangs_it_nor_delays_the_others(sip, f
     evidence = ladder(got.messages, detail=got.detail, unlogged=got.unlogged)
     assert len(msgspec.json.encode(evidence)) <= 4096
     assert evidence["left_out"] > 0
+
+
+async def test_a_full_socket_is_read_in_turns_with_other_work(sip, monkeypatch):
+    """However fast the peer is: what waits in one socket is not read at a stretch."""
+    monkeypatch.setattr(client_module, "_AT_ONCE", 8)
+    ready = threading.Event()
+
+    def behave(request):
+        yield from (filled(WRONG["another branch"], request) for _ in range(80))
+        yield filled(GOOD, request)
+        ready.set()
+
+    loop, turns = asyncio.get_running_loop(), 0
+
+    def turn():
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    with Hostile(behave) as peer:
+        asked = asyncio.ensure_future(sip.options(ask(peer.port, 5)))
+        await asyncio.sleep(0)
+        assert ready.wait(5)  # the loop stands still meanwhile, and everything is in the socket
+        loop.call_soon(turn)
+        got = await asked
+    assert got.kind == "answered"
+    assert got.strays == 80
+    assert turns >= 10
 
 
 async def test_the_answer_in_the_middle_of_a_flood_is_found_and_kept_as_evidence(sip):
