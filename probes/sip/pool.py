@@ -68,6 +68,7 @@ class CallPool:
         self._meters: dict[str, LiveMeter] = {}
         self._resolver = Resolver()
         self.notes: list[str] = []
+        self.closers: list[Callable[[], None]] = []  # of what was opened beside the meters; called at the stop
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._recordings = itertools.count(1)
 
@@ -100,6 +101,9 @@ class CallPool:
         """Un-register, hang up, end the workers and the meter."""
         await asyncio.gather(*(worker.stop(STOP_SECONDS) for worker in self.workers))
         self._workers.clear()
+        await self._resolver.close()
+        while self.closers:
+            self.closers.pop()()
         for meter in self._meters.values():
             await asyncio.to_thread(meter.close)
         for held in self._held:

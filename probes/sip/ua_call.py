@@ -22,7 +22,8 @@ _MARK = ("X-Test-Call", "sereno")  # for CDR and fraud systems: nobody is to be 
 LOOK_SECONDS = 0.5
 SILENT_SECONDS = 1.4  # no packet from there for so long: gone; with the looks' grain it is seen within two seconds
 _FIRST_PACKET_SECONDS = 3.0  # an echo extension may take its time to begin
-_PULSE_SILENT_SECONDS = 1.5  # no answer to three OPTIONS and their copies
+_PULSE_SECONDS = 2 * LOOK_SECONDS - 0.1  # at every second look
+_PULSE_SILENT_SECONDS = 1.9  # no answer to two OPTIONS and their copies, five datagrams at least
 _PULSE_TIMEOUT_SECONDS = 4.0  # longer than ours: what pjsip makes of a 408 inside a dialog comes after our decision
 _BYE_OF_THE_DEAD_SECONDS = 1.0
 _MAX_LOOKS = 240
@@ -37,6 +38,7 @@ class CallInProgress:
         self._leg: Leg | None = None
         self._sound: Sound | None = None
         self._media_changes = 0
+        self._pulse_due = 0.0
         self._cut: tuple[int, int] | None = None  # last sign of life, when its lack was noticed
         self._last_packet_ns = 0
         self._call_id: str | None = None
@@ -111,7 +113,9 @@ class CallInProgress:
         if now < min(self.deadline, self._phase_ends) and self._looks:
             return
         self._look(leg, now)
-        self._pulse(leg)
+        if now >= self._pulse_due:
+            self._pulse_due = now + _PULSE_SECONDS
+            self._pulse(leg)
         self.deadline = min(now + LOOK_SECONDS, self._phase_ends)
         if now >= self._phase_ends:
             self._end(leg, "completed")
@@ -163,7 +167,7 @@ class CallInProgress:
     def _unreachable(self, leg: Leg) -> bool:
         """Answers came before and come no more; a far end that never gives one proves nothing."""
         last = leg.answered_options_ns
-        return last is not None and time.monotonic_ns() - last > (LOOK_SECONDS + _PULSE_SILENT_SECONDS - 0.1) * 1e9
+        return last is not None and time.monotonic_ns() - last > _PULSE_SILENT_SECONDS * 1e9
 
     def _cut_off(self, leg: Leg, ending: CallEnding, alive_ns: int | None) -> None:
         self._cut = (alive_ns or self.started_ns, time.monotonic_ns())
