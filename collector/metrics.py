@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import func, select
 
+from collector.other_metrics import OtherMetrics
 from collector.probe_metrics import ProbeMetrics
 from sereno.clock import SECOND_US
 from sereno.store import Store
@@ -89,6 +90,7 @@ class Metrics:
         self._newest: dict[str, int] = {}
         info = self._gauge("sereno_build_info", "Constant 1; the version is a label.", "version")
         info.labels(__version__).set(1)
+        self._others = OtherMetrics(self.registry)
         self._probes = ProbeMetrics()
         self.registry.register(self._probes)
         self.registry.register(_StoreStates(store))
@@ -113,6 +115,7 @@ class Metrics:
             self._child(self._duration, *where, result.check).observe(result.duration_seconds)
         if result.expires_seconds is not None:
             self._child(self._expires, result.probe, *where).set(result.expires_seconds)
+        self._others.observe(result)
         for direction, stream in (result.media or {}).items():
             if direction in ("rx", "tx"):
                 self._observe_stream(result, where, direction, stream)

@@ -53,10 +53,45 @@ async def _call(target: Target, runtime: Runtime) -> Result:
     return await call(target, runtime)
 
 
+async def _https(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.https import https  # late: as above
+
+    return await https(target, runtime)
+
+
+async def _dns(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.dns import dns_check  # late: as above
+
+    return await dns_check(target, runtime)
+
+
+async def _tcp(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.tcp import tcp  # late: as above
+
+    return await tcp(target, runtime)
+
+
+async def _database(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.database import database  # late: as above
+
+    return await database(target, runtime)
+
+
+async def _traffic(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.traffic import traffic  # late: as above
+
+    return await traffic(target, runtime)
+
+
 REGISTRY: dict[str, CheckFunction] = {
     "edge": _edge,
     "options": _options,
     "natural": _natural,
     "register": _register,
     "call": _call,
+    "https": _https,
+    "dns": _dns,
+    "tcp": _tcp,
+    "database": _database,
+    "traffic": _traffic,
 }

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from probes.checks.base import Target
+from probes.checks.expand_other import OTHER, other
+from probes.checks.expand_other import given as given_others
+from probes.checks.expand_other import notes as notes_of_others
 from probes.sip.uri import fill, parse_uri
 from sereno.topology.model import CallCheck, Path, Probe, RegisterCheck, SignallingCheck, Topology
 
@@ -29,6 +32,9 @@ def targets(topology: Topology, probe: str, only: Sequence[str] | None = None) -
         found += _register(topology, who)
     if "call" in wanted:
         found += _call(topology, who)
+    for kind in OTHER:
+        if kind in wanted:
+            found += other(kind, topology, who)
     return spread(found)
 
 
@@ -43,7 +49,7 @@ def notes(topology: Topology, sbc: str | None = None) -> list[str]:
             lines.append(f"{name}: {' and '.join(planned)} checks are not made: it has no UDP address")
     if topology.checks.natural is not None and topology.domain is None:
         lines.append("natural checks are not made: the topology has no domain")
-    return lines
+    return lines + (notes_of_others(topology) if sbc is None else [])
 
 
 def _scheduled(topology: Topology, who: Probe | None) -> set[str]:
@@ -53,7 +59,8 @@ def _scheduled(topology: Topology, who: Probe | None) -> set[str]:
         "register": checks.register_, "call": checks.call,
     }  # fmt: skip
     allowed = who.checks if who is not None else None
-    return {kind for kind, check in given.items() if check is not None and (allowed is None or kind in allowed)}
+    scheduled = {kind for kind, check in given.items() if check is not None} | given_others(topology)
+    return {kind for kind in scheduled if allowed is None or kind in allowed}
 
 
 def _first(topology: Topology, sbc: str) -> list[tuple[str, str]]:

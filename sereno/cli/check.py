@@ -18,11 +18,21 @@ from sereno.wire import Result, encode
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 PROBE = "sereno-check"
+_SECTIONS = {  # where the topology has what a check needs
+    "https": "`portals:`",
+    "dns": "portals, SBCs or the domain by name",
+    "database": "`databases:`",
+    "tcp": "`members:` of a core",
+    "traffic": "`traffic:`",
+}
 
 Sbc = Annotated[str | None, typer.Option("--sbc", help="Only through this SBC.")]
 Core = Annotated[str | None, typer.Option("--core", help="Only to this core.")]
 File = Annotated[
     Path | None, typer.Option("--topology", help="The topology file; else $SERENO_TOPOLOGY, else the running lab's.")
+]
+Name = Annotated[
+    str | None, typer.Option("--target", help="Only this one, by its name in the topology.", show_default=False)
 ]
 Timeout = Annotated[str | None, typer.Option("--timeout", help="Deadline of the check, such as 900ms.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, as on the wire.")]
@@ -64,9 +74,49 @@ def call(
     _check("call", sbc, core, topology, timeout, as_json)
 
 
-def _check(kind: str, sbc: str | None, core: str | None, file: Path | None, timeout: str | None, as_json: bool) -> None:
+@app.command()
+def https(target: Name = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Every server behind a portal's name: HTTP status, certificate, standing of its TLS."""
+    _check("https", None, None, topology, timeout, as_json, target)
+
+
+@app.command()
+def dns(target: Name = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Where the file's names lead, asked of every resolver."""
+    _check("dns", None, None, topology, timeout, as_json, target)
+
+
+@app.command()
+def database(target: Name = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Role, replication lag and last backup of a database."""
+    _check("database", None, None, topology, timeout, as_json, target)
+
+
+@app.command()
+def tcp(
+    target: Name = None, core: Core = None, topology: File = None, timeout: Timeout = None, as_json: Json = False
+) -> None:
+    """The servers inside the cores."""
+    _check("tcp", None, core, topology, timeout, as_json, target)
+
+
+@app.command()
+def traffic(sbc: Sbc = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Registered users and live calls of an SBC, from the platform's own Prometheus."""
+    _check("traffic", sbc, None, topology, timeout, as_json)
+
+
+def _check(
+    kind: str,
+    sbc: str | None,
+    core: str | None,
+    file: Path | None,
+    timeout: str | None,
+    as_json: bool,
+    name: str | None = None,
+) -> None:
     topology = _topology(file)
-    targets = _targets(kind, topology, sbc, core, timeout)
+    targets = _targets(kind, topology, sbc, core, timeout, name)
     _say_what_is_left_out(topology, sbc)
     outcomes = asyncio.run(_run(topology, targets, as_json))
     raise typer.Exit(1 if "failed" in outcomes else 3 if "invalid" in outcomes else 0)
@@ -90,7 +140,9 @@ def _lab_topology() -> Path:
     return path
 
 
-def _targets(kind: str, topology: Topology, sbc: str | None, core: str | None, timeout: str | None) -> list[Any]:
+def _targets(
+    kind: str, topology: Topology, sbc: str | None, core: str | None, timeout: str | None, name: str | None = None
+) -> list[Any]:
     """The targets that the flags name; UsageError says what there is when they name nothing."""
     from probes.checks import targets
 
@@ -103,6 +155,11 @@ def _targets(kind: str, topology: Topology, sbc: str | None, core: str | None, t
     if kind == "call" and topology.checks.call is None:
         raise UsageError("call: the topology does not say whom to call; write `call:` under `checks:`")
     found = [t for t in targets(topology, PROBE, (kind,)) if sbc in {None, t.sbc} and core in {None, t.core}]
+    if kind in _SECTIONS:
+        if not found:
+            raise UsageError(f"{kind}: nothing to measure; write {_SECTIONS[kind]} in the topology")
+        _known("target", name, {t.name: t for t in found if t.name is not None})
+        found = [t for t in found if name in {None, t.name}]
     if not found:
         where = f"{sbc or 'any SBC'}/{core or 'any core'}"
         raise UsageError(

@@ -140,4 +140,8 @@ def _anchored(topology: Topology, folder: Path) -> Topology:
     accounts = {n: a.model_copy(update={"password": anchor(a.password)}) for n, a in topology.accounts.items()}
     sbcs = {name: sbc(one) for name, one in topology.sbcs.items()}
     databases = {name: database(one) for name, one in topology.databases.items()}
-    return topology.model_copy(update={"accounts": accounts, "databases": databases, "sbcs": sbcs})
+    portals = {
+        name: one if one.ca is None else one.model_copy(update={"ca": str(folder / one.ca)})
+        for name, one in topology.portals.items()
+    }
+    return topology.model_copy(update={"accounts": accounts, "databases": databases, "sbcs": sbcs, "portals": portals})

@@ -1,0 +1,96 @@
+"""Gauges of portals, databases and real traffic: what the newest committed result of each says.
+
+A gauge goes away when the newest result does not measure it: unknown is no number. Late results change nothing.
+"""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from sereno.wire import Result
+
+_GAUGES = {
+    "expiry": ("sereno_tls_certificate_expiry_seconds", "Until the certificate ends.", "probe element address"),
+    "grade": (
+        "sereno_tls_grade",
+        "Held TLS standing of a server: 5 A+, 4 A, 3 B, 2 C, 1 D, 0 F; absent until all of it was measured.",
+        "probe element address",
+    ),
+    "lag": ("sereno_database_replication_lag_seconds", "How far a replica is behind.", "probe element replica"),
+    "age": ("sereno_database_backup_age_seconds", "Since the last backup was finished.", "probe element"),
+    "size": ("sereno_database_backup_size_bytes", "Size of the last backup.", "probe element"),
+    "registered": ("sereno_traffic_registered", "Registered users, from the platform's Prometheus.", "probe sbc"),
+    "calls": ("sereno_traffic_calls", "Live calls, from the platform's Prometheus.", "probe sbc"),
+}
+_GRADES = {"A+": 5.0, "A": 4.0, "B": 3.0, "C": 2.0, "D": 1.0, "F": 0.0}
+_DAY_SECONDS = 86_400.0
+_Labels = tuple[str, ...]
+
+
+class OtherMetrics:
+    """The gauges, fed with every committed result; those of voice checks are passed over."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauges = {
+            key: Gauge(name, meaning, labels.split(), registry=registry)
+            for key, (name, meaning, labels) in _GAUGES.items()
+        }
+        self._newest: dict[_Labels, int] = {}
+        self._shown: dict[_Labels, set[tuple[str, _Labels]]] = {}
+
+    def observe(self, result: Result) -> None:
+        """Takes one committed result."""
+        make = _FIGURES.get(result.check)
+        if make is None:
+            return
+        series = (result.probe, result.check, result.sbc or "", result.target or "")
+        if result.at_us < self._newest.get(series, 0):
+            return
+        self._newest[series] = result.at_us
+        facts = result.facts or {}
+        values = {
+            (key, labels): value for key, labels, raw in make(result, facts) if (value := _number(raw)) is not None
+        }
+        for key, labels in self._shown.get(series, set()) - values.keys():
+            self._gauges[key].remove(*labels)
+        for (key, labels), value in values.items():
+            self._gauges[key].labels(*labels).set(value)
+        self._shown[series] = set(values)
+
+
+def _portal(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
+    found: list[tuple[str, _Labels, Any]] = []
+    for address, one in _dict(facts.get("addresses")).items():
+        tls, labels = _dict(_dict(one).get("tls")), (result.probe, result.target or "", str(address))
+        days = _number(tls.get("days_to_expiry"))
+        found.append(("expiry", labels, None if days is None else days * _DAY_SECONDS))
+        found.append(("grade", labels, _GRADES.get(str(tls.get("grade")))))
+    return found
+
+
+def _database(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
+    element, backup = (result.probe, result.target or ""), _dict(facts.get("backup"))
+    found: list[tuple[str, _Labels, Any]] = [
+        ("lag", (*element, ""), facts.get("lag_seconds")),
+        ("age", element, backup.get("age_seconds")),
+        ("size", element, backup.get("size_bytes")),
+    ]
+    for name, one in _dict(facts.get("replicas")).items():
+        found.append(("lag", (*element, str(name)), _dict(one).get("lag_seconds")))
+    return found
+
+
+def _traffic(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
+    labels = (result.probe, result.sbc or "")
+    return [("registered", labels, facts.get("registered")), ("calls", labels, facts.get("calls"))]
+
+
+_FIGURES = {"https": _portal, "database": _database, "traffic": _traffic}
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,184 @@
+"""`dns` with two real resolvers, `tcp` with real sockets, `traffic` with a real Prometheus; their gauges."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import httpx
+import pytest
+from other_site import check, site
+
+from collector.metrics import Metrics
+from sereno.store import open_store
+from sereno.wire import Result
+
+ONE, TWO = "127.82.53.1", "127.82.53.2"
+
+
+@contextlib.contextmanager
+def dnsmasq(address, folder, *records):
+    program = shutil.which("dnsmasq") or shutil.which("dnsmasq", path="/usr/sbin")
+    if program is None or os.geteuid() != 0:
+        pytest.skip("needs dnsmasq, and root for port 53")
+    folder.mkdir(exist_ok=True)
+    hosts = folder / f"hosts-{address}"
+    hosts.write_text("".join(f"{a} {name}\n" for name, a in records))
+    process = subprocess.Popen(
+        [program, "--keep-in-foreground", "--conf-file=/dev/null", f"--listen-address={address}", "--bind-interfaces",
+         "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}", "--local=/example/", "--local-ttl=30", "--user=",
+         "--pid-file="],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 5
+    try:
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection((address, 53), 0.2):
+                break
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        yield
+    finally:
+        process.terminate()
+        process.wait(5)
+
+
+def named(*resolvers, addresses=()):
+    listed = ", ".join(f'"{one}"' for one in resolvers)
+    expected = ", ".join(f'"{one}"' for one in addresses)
+    return site(f"""
+checks: {{dns: {{resolvers: [{listed}], timeout: 1s}}}}
+portals: {{web: {{url: "https://portal.example/", addresses: [{expected}]}}}}
+""")
+
+
+A, B = ("portal.example", "127.82.1.1"), ("portal.example", "127.82.1.2")
+
+
+async def test_names(tmp_path):
+    with dnsmasq(ONE, tmp_path, A, B), dnsmasq(TWO, tmp_path, A):
+        both = (await check(named(ONE), "dns"))["portal.example"]
+        assert both.outcome == "ok", both
+        assert both.facts["resolvers"][ONE] == {"addresses": ["127.82.1.1", "127.82.1.2"], "ttl_seconds": 30.0}
+        apart = (await check(named(ONE, TWO), "dns"))["portal.example"]
+        assert (apart.reason, apart.facts["agree"], apart.facts["missing"]) == ("dns_incomplete", False, ["127.82.1.2"])
+        third = ("127.82.1.1", "127.82.1.3")
+        lacking = (await check(named(ONE, addresses=third), "dns"))["portal.example"]
+        assert (lacking.reason, lacking.facts["missing"]) == ("dns_incomplete", ["127.82.1.3"])
+        https = (await check(named(ONE, addresses=third), "https"))["web"]
+        assert https.facts["total"] == 3
+        assert https.facts["missing"] == ["127.82.1.3"]
+    with dnsmasq(ONE, tmp_path, ("other.example", "127.82.1.1")):
+        nothing = (await check(named(ONE), "dns"))["portal.example"]
+        assert (nothing.outcome, nothing.reason) == ("failed", "dns")
+        assert (await check(named(ONE), "https"))["web"].reason == "dns"
+    silent = (await check(named(ONE), "dns"))["portal.example"]
+    assert (silent.outcome, silent.reason) == ("failed", "dns")
+
+
+async def test_servers_inside_a_core():
+    with socket.create_server(("127.82.3.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_server(("127.82.3.2", 0)) as gone:
+            closed = gone.getsockname()[1]
+        members = f', members: {{up: "tcp:127.82.3.1:{port}", gone: "tcp:127.82.3.2:{closed}"}}'
+        found = await check(site("checks: {tcp: {}}", members), "tcp")
+    assert (found["up"].outcome, found["up"].core, found["up"].target) == ("ok", "core-a", "up")
+    assert (found["gone"].outcome, found["gone"].reason) == ("failed", "refused")
+
+
+PROM = "127.82.4.1:29090"
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory):
+    """With users of now and, under another name, of three minutes ago."""
+    program, tool = shutil.which("prometheus"), shutil.which("promtool")
+    if program is None or tool is None:
+        pytest.skip("Prometheus is not installed; run `make setup-test`")
+    folder, now = tmp_path_factory.mktemp("prometheus"), time.time()
+    lines = ["# TYPE users gauge"]
+    lines += [
+        f'users{{sbc="{sbc}"}} {users} {now - ago:.3f}' for sbc, users in (("a", 40), ("b", 2)) for ago in (30, 0)
+    ]
+    lines += ["# TYPE old gauge", f"old 7 {now - 180:.3f}", "# EOF", ""]
+    (folder / "data.om").write_text("\n".join(lines))
+    (folder / "prometheus.yml").write_text("{}\n")
+    subprocess.run([tool, "tsdb", "create-blocks-from", "openmetrics", folder / "data.om", folder / "data"], check=True,
+                   capture_output=True, timeout=30)  # fmt: skip
+    process = subprocess.Popen(
+        [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+         f"--web.listen-address={PROM}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 15
+    try:
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"http://{PROM}/-/ready", trust_env=False).is_success:
+                    break
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        yield f"http://{PROM}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def asked(url, registered, calls="sum(users)"):
+    return site(f"traffic: {{sbc-1: {{prometheus: \"{url}\", registered: '{registered}', calls: '{calls}'}}}}")
+
+
+@pytest.mark.parametrize(("query", "outcome", "words"), [
+    ("sum(users)", "ok", None),
+    ("sum(nothing)", "invalid", "no data"),
+    ("old", "invalid", "s old"),
+    ("users", "invalid", "2 series"),
+    ("sum(", "failed", "refuses the query"),
+    ("sum(users) / 0 * 0", "invalid", "no number"),
+])  # fmt: skip
+async def test_traffic(prometheus, query, outcome, words):
+    found = (await check(asked(prometheus, query), "traffic"))["sbc-1"]
+    assert found.outcome == outcome, found
+    assert found.facts["calls"] == 42
+    assert found.facts.get("registered") == (42 if outcome == "ok" else None)
+    assert words is None or words in found.evidence["detail"]
+
+
+async def test_traffic_without_prometheus():
+    found = (await check(asked("http://127.82.4.2:1", "x"), "traffic"))["sbc-1"]
+    assert (found.outcome, found.reason, found.facts) == ("failed", "refused", None)
+
+
+def told(check, at, **fields):
+    return Result(v=1, probe="p", boot="b", seq=1, at=f"2026-10-01T00:00:{at:02d}.000000Z", check=check, outcome="ok",
+                  **fields)  # fmt: skip
+
+
+def test_gauges_tell_the_newest_and_go_away(tmp_path):
+    store = open_store(tmp_path)
+    metrics = Metrics(store)
+    tls = {"days_to_expiry": 2.0, "grade": "B"}
+    metrics.observe(told("https", 1, target="web", facts={"addresses": {"127.82.1.1": {"tls": tls}}}))
+    backup = {"age_seconds": 60.0, "size_bytes": 10, "verified": True}
+    metrics.observe(told("database", 1, target="billing", facts={"lag_seconds": 0.5, "backup": backup}))
+    metrics.observe(told("traffic", 2, sbc="sbc-1", facts={"registered": 40.0, "calls": 2.0}))
+    metrics.observe(told("traffic", 1, sbc="sbc-1", facts={"registered": 1.0, "calls": 1.0}))
+    text = metrics.render()[0].decode()
+    web = 'address="127.82.1.1",element="web",probe="p"'
+    assert f"sereno_tls_certificate_expiry_seconds{{{web}}} 172800.0" in text
+    assert f"sereno_tls_grade{{{web}}} 3.0" in text
+    assert 'sereno_database_replication_lag_seconds{element="billing",probe="p",replica=""} 0.5' in text
+    assert 'sereno_database_backup_age_seconds{element="billing",probe="p"} 60.0' in text
+    assert 'sereno_traffic_registered{probe="p",sbc="sbc-1"} 40.0' in text
+    if shutil.which("promtool"):
+        said = subprocess.run(
+            ["promtool", "check", "metrics"], input=text, text=True, capture_output=True, timeout=20, check=False
+        )
+        assert (said.returncode, said.stdout + said.stderr) == (0, "")
+    metrics.observe(told("traffic", 3, sbc="sbc-1", facts={"calls": 3.0}))
+    text = metrics.render()[0].decode()
+    assert "sereno_traffic_registered{" not in text
+    assert 'sereno_traffic_calls{probe="p",sbc="sbc-1"} 3.0' in text
+    store.dispose()
