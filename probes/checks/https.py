@@ -15,7 +15,7 @@ import msgspec
 from probes.checks.base import Runtime, Target, result
 from probes.checks.portal import Look, Portal, look, refused_certificate
 from probes.checks.tls_scan import scan
-from probes.checks.tls_standing import Standing, below, weaknesses
+from probes.checks.tls_standing import Standing, below, measurable, weaknesses
 from probes.sip.errors import NetworkError
 from probes.sip.locate import Dns
 from sereno.topology.model import Portal as Settings
@@ -79,6 +79,8 @@ async def _one(
     held = runtime.extras.setdefault(_EXTRA, {}).setdefault((target.name, address), _Held())
     await _deepen(held, portal, address, found.tls, max(0.1, left - _since(began)))
     tls = found.tls | (held.scanned or {})
+    if held.scanned is not None:
+        held.standing = msgspec.structs.replace(held.standing, wanted=measurable(held.scanned))
     held.standing = held.standing.after(weaknesses(tls, settings.certificate_days))
     found = msgspec.structs.replace(found, tls=tls | held.standing.facts())
     if found.reason is None and below(held.standing.at_most, settings.grade):

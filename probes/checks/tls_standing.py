@@ -30,7 +30,14 @@ CAPS: dict[str, Grade] = {
     "no_tls13": "A",
     "no_hsts": "A",
 }
-CERTIFICATE = ("untrusted", "expiring")  # what every look measures, SIP over TLS too
+# What only a scan can measure, by the name that it gives to the question.
+_SCANNED = {
+    "anonymous": "anonymous",
+    "weak": "weak_cipher",
+    "TLSv1": "tls10",
+    "TLSv1.1": "tls11",
+    "TLSv1.3": "no_tls13",
+}
 Weak = Mapping[str, bool | None]  # per weakness: measured weak, measured well, not measured
 
 
@@ -106,6 +113,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         """As results tell it."""
         told: dict[str, Any] = {"weaknesses": sorted(self.weak)}
         return told | ({"grade": self.grade} if self.grade is not None else {"grade_at_most": self.at_most})
+
+
+def measurable(facts: Mapping[str, Any]) -> frozenset[str]:
+    """The weaknesses that the machine which looked is able to ask for."""
+    return frozenset(CAPS) - {_SCANNED[name] for name in facts.get("not_offered", ()) if name in _SCANNED}
 
 
 def _not(value: bool | None) -> bool | None:

@@ -1,5 +1,6 @@
 """`database` against a real PostgreSQL primary and its streaming replica, on loopback."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -130,7 +131,7 @@ async def test_a_replica_that_stands_still_is_behind(look, postgres):
         end = time.monotonic() + 10
         while replica.execute("select to_regclass('t')").fetchone() == (None,):
             assert time.monotonic() < end
-            time.sleep(0.02)
+            await asyncio.sleep(0.02)
     with psycopg.connect(postgres.dsn(REPLICA), autocommit=True) as replica:
         replica.execute("select pg_wal_replay_pause()")
         try:
