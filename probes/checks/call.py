@@ -9,6 +9,7 @@ import numpy as np
 
 from probes.checks.base import Runtime, Target, result
 from probes.checks.call_media import FarEnd, Media, counted, metered, over, second_by_second, streams_of
+from probes.checks.call_pcap import kept, listen
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
 from probes.checks.judge_call import Hearing, JudgedCall, Srtp, judge_call, secured
 from probes.checks.recognise import Heard, recognise, samples_of
@@ -40,6 +41,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
             bye_seconds=min(_BYE_SECONDS, target.timeout_seconds),
             record=pool.recording(),
         )
+        await listen(runtime, pool, target)
         seen = await pool.call(target, command, lambda event: _announce(pool, target, event))
     except (Unable, WorkerFault) as fault:
         return unable(target, runtime, fault)
@@ -57,9 +59,13 @@ async def call(target: Target, runtime: Runtime) -> Result:
         signal=heard.signal if heard is not None else None,
         srtp=command.account.srtp,
     )
+    evidence, started_us = _evidence(runtime, said, seen, media, seconds), instant_us(runtime, said.started_ns)
+    packets = await kept(runtime, pool, target, seen, started_us, bad=evidence is not None)
+    if evidence is not None and packets is not None:
+        evidence["pcap"] = packets
     return result(
         target,
-        instant_us(runtime, said.started_ns),
+        started_us,
         said.outcome,
         said.reason,
         code=said.code,
@@ -74,7 +80,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
         codec=seen.codec,
         media=media or None,
         facts=_facts(target, seen, said, heard),
-        evidence=_evidence(runtime, said, seen, media, seconds),
+        evidence=evidence,
     )
 
 

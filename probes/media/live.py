@@ -144,6 +144,20 @@ class LiveMeter:
         return self._meter.forget(rows)
 
     @property
+    def ports(self) -> tuple[int, int]:
+        """The range that is counted."""
+        return self._ports
+
+    @property
+    def interface(self) -> str:
+        return self._interface
+
+    @property
+    def helper(self) -> str:
+        """The program that opens the socket."""
+        return self._helper
+
+    @property
     def names(self) -> Names:
         """Codec names that were announced or mapped, for `stream_fields`."""
         return {**self._meter.names, **self._mapped}
@@ -228,6 +242,11 @@ def _interface_fault(interface: str) -> str | None:
         return f"interface {interface} is gone"
     (flags,) = struct.unpack_from("H", answer, 16)
     return None if flags & _IFF_UP else f"interface {interface} is down"
+
+
+def packet_socket(meter: LiveMeter) -> int:
+    """A second packet socket for the packets that this meter counts; CaptureUnavailable."""
+    return _descriptor(meter.helper, meter.interface, meter.ports)
 
 
 def _descriptor(helper: str, interface: str, ports: tuple[int, int]) -> int:

@@ -99,6 +99,16 @@ class RegisterCheck(Frozen):
     timeout_us: PositiveDuration = Field(alias="timeout", default=4_000_000)
 
 
+class Pcap(Frozen):
+    """The packets of failed and poor test calls, in files on the probe's machine."""
+
+    folder: Text
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 50  # files; the oldest go
+    packets: Annotated[int, Field(ge=100, le=100_000)] = 3_000  # of a call, its last ones
+    max_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000  # of a file
+    payload: bool = False  # headers alone otherwise
+
+
 class CallCheck(Frozen):
     """`codecs` in order of preference, of those that pjsua2's wheel has."""
 
@@ -109,6 +119,7 @@ class CallCheck(Frozen):
     codecs: Annotated[tuple[Codec, ...], Field(min_length=1, strict=False)] = ("PCMA",)
     timeout_us: PositiveDuration = Field(alias="timeout", default=8_000_000)
     srtp: Literal["none", "optional", "required"] = "none"
+    pcap: Pcap | None = None
 
 
 class DnsCheck(Frozen):

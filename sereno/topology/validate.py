@@ -221,6 +221,9 @@ class _Checker:
             yield from self._twice(("checks", "register", "accounts"), register.accounts)
         if call is not None:
             yield from self._account(("checks", "call", "account"), call.account)
+            if call.pcap is not None and not call.pcap.folder.startswith("/"):
+                where = ("checks", "call", "pcap", "folder")
+                yield self._fault(where, f"{call.pcap.folder!r} is no absolute path", "write /var/lib/sereno/pcap")
             yield from self._placeholders(("checks", "call", "to"), call.to)
             yield from self._sip(("checks", "call", "to"), _PLACEHOLDER.sub("x", call.to).replace("@sbc", "@x"))
 
