@@ -49,7 +49,7 @@ class Pictures:
                 f"sereno: {self._plot}: the {len(shown)} worst of {gallery.totals.streams} streams are drawn: "
                 "--json has the series of all\n"
             )
-        names = [Path(about["file"]).name for about in files]
+        names = [words.text("standard input") if about["file"] == "-" else Path(about["file"]).name for about in files]
         title = names[0] if len(names) == 1 else words.text("{count} captures", count=len(names))
         panels = [titled(fields, words, number=at, named=self._named) for at, fields in enumerate(shown, 1)]
         svg = sheet.sheet(panels, words, title=title, note=note, dark=not as_png)

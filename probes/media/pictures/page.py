@@ -60,6 +60,7 @@ def render(
         unknown=UNKNOWN,
         fair=FAIR,
         grade=_grade,
+        name=lambda about: words.text("standard input") if about["file"] == "-" else about["file"],
         style=Markup(style(page=True)),  # noqa: S704 - ours
         legend=[(Markup(mark), text) for mark, text in sheet.legend_entries(words)],  # noqa: S704 - ours
     )
