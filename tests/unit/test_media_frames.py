@@ -36,6 +36,7 @@ def made_of(ip: list[bytes], link_type: int, header: bytes = b"") -> bytes:
 IP4 = list(map(ip4_of, PACKETS))
 IP6 = [ip6_of(p) for p in PACKETS]
 SLL = struct.pack("!HHH8s", 0, 1, 6, bytes(8))
+SNAP = b"\xaa\xaa\x03\x00\x00\x00\x08\x00"
 SLL2 = struct.pack("!HHIHBB8s", 0x0800, 0, 3, 1, 0, 6, bytes(8))
 LINKS = {
     "ethernet": (1, bytes(12) + b"\x08\x00", "ETHERNET"),
@@ -61,6 +62,11 @@ LINKS = {
     "PPP, framed": (9, b"\xff\x03\x00\x21", "PPP"),
     "PPP in HDLC": (50, b"\xff\x03\x00\x21", "PPP_HDLC"),
     "PPPoE alone": (51, b"\x11\x00\x00\x01\x00\xd2\x00\x21", "PPP_ETHER"),
+    "802.11": (105, b"\x08\x01" + bytes(22) + SNAP, "IEEE802_11"),
+    "802.11, QoS": (105, b"\x88\x02" + bytes(24) + SNAP, "IEEE802_11"),
+    "802.11, QoS, HT": (105, b"\x88\x82" + bytes(28) + SNAP, "IEEE802_11"),
+    "802.11 between stations": (105, b"\x08\x03" + bytes(28) + SNAP, "IEEE802_11"),
+    "radiotap": (127, b"\x00\x00\x0a\x00" + bytes(6) + b"\x88\x01" + bytes(24) + SNAP, "IEEE802_11_RADIOTAP"),
     "Cisco HDLC": (104, b"\x0f\x00\x08\x00", "C_HDLC"),
 }
 
@@ -98,9 +104,18 @@ def test_link_layers_of_ipv6(meter, name):
     )
 
 
+@pytest.mark.parametrize("control", [b"\x48\x01", b"\x80\x00", b"\x08\x41", b"\x09\x01", b""])
+def test_wireless_frames_that_carry_nothing_readable(meter, control):
+    kept = control and control[0] & 0xFC == 0x08 and not control[1] & 0x40
+    facts = meter.feed(
+        made_of([ip if control else b"" for ip in IP4], 105, control + (bytes(22) + SNAP if control else b""))
+    )
+    assert counted(facts) == ({"packets": 20} if kept else {"packets": 20, "not_udp": 20})
+
+
 def test_unknown_link_types(meter):
     made = Pcapng()
-    body = made.section() + made.interface(resolution=9) + made.interface(127) + made.interface(189)
+    body = made.section() + made.interface(resolution=9) + made.interface(119) + made.interface(189)
     body += b"".join(made.enhanced(*item) for item in FRAMES)
     odd = made.enhanced(0, b"frame", interface=1) + made.enhanced(0, b"frame", interface=2)
     facts = meter.feed(body + odd)
@@ -108,11 +123,11 @@ def test_unknown_link_types(meter):
     assert facts.warning
     if isinstance(meter, C):
         assert "2 of 22 packets not counted" in facts.warning
-        assert "link types 127 (IEEE802_11_RADIOTAP), 189 (USB_LINUX) are not read" in facts.warning
-    for data in (pcap(FRAMES, link_type=127), pcap([], link_type=127), made.section() + made.interface(127)):
+        assert "link types 119 (IEEE802_11_PRISM), 189 (USB_LINUX) are not read" in facts.warning
+    for data in (pcap(FRAMES, link_type=119), pcap([], link_type=119), made.section() + made.interface(119)):
         with pytest.raises(CaptureError, match="made: "):
             type(meter)().feed(data)
-    assert meter.feed(made.section() + made.interface(1) + made.interface(127)).warning is None
+    assert meter.feed(made.section() + made.interface(1) + made.interface(119)).warning is None
 
 
 # ---- IP -------------------------------------------------------------------------------------------------------------
