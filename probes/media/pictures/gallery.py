@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from probes.media.analysis import Analysis
@@ -90,7 +91,7 @@ def titled(fields: Fields, words: Words, *, number: int | None = None, named: bo
     """A stream with what is written above it."""
     codec = fields["codec"] or words.text("type {number}", number=fields["payload_type"])
     place = f"{number}. " if number is not None else ""
-    file = f"{fields['file']}: " if named else ""
+    file = f"{file_name(fields, words)}: " if named else ""
     mos = words.number(fields["mos_lq"], 2)
     about = (
         f"{codec} · {fields['ssrc']}",
@@ -100,6 +101,11 @@ def titled(fields: Fields, words: Words, *, number: int | None = None, named: bo
         words.text("from {time}", time=words.moment(fields["start"])),
     )
     return Stream(f"{place}{file}{fields['src']} → {fields['dst']}", about, series_of(fields, fields["window"]))
+
+
+def file_name(about: Fields, words: Words) -> str:
+    """A capture's name, without its folders."""
+    return words.text("standard input") if about["file"] == "-" else Path(about["file"]).name
 
 
 def _marks(fields: Fields, words: Words) -> str:

@@ -17,7 +17,7 @@ _POOR, _FAIR = 3.6, 4.0  # G.107 annex B
 _MOS = (1.0, 4.5)
 _LEAST_MARK = 2.0  # points: a burst of a second in an hour is still seen
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # Unicode general categories
-_GLYPH = 0.58  # of the font size: how wide a letter is, on average
+_GLYPH, _BOLD = 0.58, 0.67  # of the font size: how wide a letter is, on average
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ def printable(text: str) -> str:
 def _label(text: str, x: float, y: float, size: float, room: float, *, colour: str = "ink", **more: str) -> str:
     """Text that stays within its room: smaller if need be, then cut in the middle."""
     text = printable(text)
-    fitting = max(size * 0.8, min(size, room / max(1, len(text)) / _GLYPH))
-    most = int(room / fitting / _GLYPH)
+    glyph = _BOLD if "weight" in more else _GLYPH
+    fitting = max(size * 0.8, min(size, room / max(1, len(text)) / glyph))
+    most = int(room / fitting / glyph)
     if len(text) > most:
         half = max(1, (most - 1) // 2)
         text = f"{text[:half]}…{text[-half:]}"
@@ -172,9 +173,10 @@ def _loss(series: Series, x: Scale, top: float, height: float, words: Words) -> 
     together = [a + b for a, b in zip(series.lost_percent, series.discarded_percent, strict=True)]
     highest = min(100.0, round_up(max([_LEAST_LOSS_PERCENT, *together])))
     y = Scale(0, highest, top + height, top)
-    ticks = [(y(value), words.brief(value)) for value in (0, highest / 2, highest)]
+    lossy = any(together)
+    ticks = [(y(value), words.brief(value)) for value in ((0, highest / 2, highest) if lossy else (0, highest))]
     yield from _lane(x, top, height, _per(words, "Loss (%)", series.window), ticks)
-    if not any(together):
+    if not lossy:
         yield _nothing(x, top, height, words.text("nothing lost or discarded"))
     yield from _bars(series, x, y, lambda index: (0.0, series.lost_percent[index]), "lost")
     yield from _bars(series, x, y, lambda index: (series.lost_percent[index], together[index]), "discarded")
