@@ -13,11 +13,12 @@ from babel.messages.pofile import read_po
 from probes.media.analysis import Analysis, Wanted
 from probes.media.pictures import details, gallery, page, sheet
 from probes.media.pictures.gallery import Gallery, titled
-from probes.media.pictures.panel import Shape, draw, printable
+from probes.media.pictures.panel import Shape, draw
 from probes.media.pictures.png import PictureError, png
 from probes.media.pictures.scale import clock, round_up, time_ticks
 from probes.media.pictures.series import series_of, window_for
 from probes.media.pictures.words import Words
+from probes.media.printable import printable
 from tests.media_captures import DST, SRC, ethernet, frame, pcap, rtp_pcap, stream, udp4
 from tests.media_streams import Plan, arrivals_of
 

@@ -12,9 +12,9 @@ from probes.media.analysis import Wanted
 from probes.media.pictures import sheet
 from probes.media.pictures.details import Group, groups
 from probes.media.pictures.gallery import FAIR, Gallery, file_name, titled
-from probes.media.pictures.panel import printable
 from probes.media.pictures.style import style
 from probes.media.pictures.words import Words
+from probes.media.printable import printable
 from probes.media.remarks import remarks
 
 MOST_ROWS = 2_000

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from unicodedata import category
 from xml.sax.saxutils import escape
 
 from probes.media.pictures.scale import Scale, clock, round_up, time_ticks
 from probes.media.pictures.series import Series
 from probes.media.pictures.words import Words
+from probes.media.printable import printable
 
 _LEFT, _RIGHT, _GAP, _FOOT = 50, 14, 20, 24
 _TITLED = 48  # a head of this height has room for two lines
@@ -16,7 +16,6 @@ _LEAST_JITTER_MS, _LEAST_LOSS_PERCENT = 1.0, 2.0
 _POOR, _FAIR = 3.6, 4.0  # G.107 annex B
 _MOS = (1.0, 4.5)
 _LEAST_MARK = 2.0  # points: a burst of a second in an hour is still seen
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # Unicode general categories
 _GLYPH, _BOLD = 0.58, 0.67  # of the font size: how wide a letter is, on average
 
 
@@ -75,11 +74,6 @@ def _fitting(parts: tuple[str, ...], room: float) -> str:
         if len(text) * _ABOUT * _GLYPH <= room:
             return text
     return parts[0]
-
-
-def printable(text: str) -> str:
-    """Text that XML can carry and that stays where it stands: no controls, no halves of characters."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if category(letter) in _UNSEEN else letter for letter in text)
 
 
 def _label(text: str, x: float, y: float, size: float, room: float, *, colour: str = "ink", **more: str) -> str:
