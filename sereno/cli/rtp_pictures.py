@@ -8,6 +8,7 @@ from probes.media.analysis import Analysis, Wanted
 from probes.media.pictures import sheet
 from probes.media.pictures.gallery import Gallery, titled
 from probes.media.pictures.page import MOST_ROWS, render
+from probes.media.pictures.png import png, ready
 from probes.media.pictures.words import Words
 from sereno.cli.rtp_options import Asked
 from sereno.errors import UsageError
@@ -18,6 +19,8 @@ class Pictures:
 
     def __init__(self, asked: Asked, wanted: Wanted) -> None:
         self._plot, self._html = asked.plot, asked.html
+        if self._plot and self._plot.suffix.lower() == ".png":
+            ready()
         self._named = len(asked.files) > 1
         self._words = Words(asked.lang)
         self._wanted = wanted
@@ -55,8 +58,6 @@ class Pictures:
         svg = sheet.sheet(panels, words, title=title, note=note, dark=not as_png)
         if not as_png:
             return svg.encode()
-        from probes.media.pictures.png import png
-
         return png(svg)
 
 
