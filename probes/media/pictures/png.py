@@ -15,7 +15,7 @@ class PictureError(SerenoError):
 
 
 def ready() -> list[str]:
-    """The fonts that pictures are written with. Asked before an hour of reading: PictureError when they cannot be made."""
+    """The fonts that PNGs are written with; PictureError when none can be made. Ask before an hour of reading."""
     if not find_spec("resvg_py"):
         raise PictureError("PNG needs the package resvg-py: run make setup, or plot to .svg")
     faces = [_FONTS / face for face in _FACES]
