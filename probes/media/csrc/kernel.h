@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum {
-    METER_BATCH = 16,         /* datagrams handled together, so that memory latencies overlap */
+    METER_BATCH = 24,         /* datagrams handled together, so that memory latencies overlap */
     METER_WINDOW_WORDS = 32,  /* received-bitmap of 2048 sequence numbers */
     METER_MAX_LATE = 1984,    /* a packet may be this late and still be placed: whole words of the window */
     METER_MAX_DROPOUT = 3000, /* RFC 3550 A.1: a larger jump forward is a restart, unless its timestamp says loss */
