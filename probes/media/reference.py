@@ -103,11 +103,15 @@ class ReferenceMeter:
     def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
         """Take what SDP says that `address:port` receives, and the call it is in."""
         said = tuple(formats)
-        if not self._announced.is_news(address, port, said, info):
+        number = self._announced.known(said, info)
+        if not self._announced.is_news(address, port, number):
             return
-        self._profiles += 1
-        self._endpoints[packed(address), port] = (self._profiles, {entry.payload_type: entry for entry in said})
-        self._announced.take(self._profiles, address, port, said, info)
+        if number is None:
+            self._profiles += 1
+            number = self._profiles
+            self._announced.take(number, said, info)
+        self._endpoints[packed(address), port] = (number, {entry.payload_type: entry for entry in said})
+        self._announced.said(address, port, number)
 
     def packet(self, packet: Packet) -> None:
         """Take one datagram; what is not RTP (RFC 3550 section 5.1, RFC 5761 section 4) is passed over."""

@@ -136,6 +136,8 @@ bool meter_feed(meter *m, datagram *batch, size_t count);
 /* What an endpoint (an address and port that receives) calls its payload types, from SDP.
  * Returns the profile's number, from 1; 0: out of memory. */
 uint32_t meter_endpoint(meter *m, const uint8_t address[16], uint16_t port, const payload_format *formats, size_t count);
+/* The endpoint says what made that profile. False: there is no such profile, or no memory. */
+bool meter_endpoint_as(meter *m, const uint8_t address[16], uint16_t port, uint32_t profile);
 
 /* What a payload type is that no SDP names, instead of RFC 3551's static table. */
 void meter_map(meter *m, const payload_format *format);
