@@ -70,6 +70,26 @@ def test_the_series_drawn_is_the_series_measured(tmp_path):
     assert [begin for begin, _ in series.bursts][:1] == [int(seconds["second"][seconds["flags"] == 1][0])]
 
 
+@pytest.mark.parametrize("width", [240, 560])
+@pytest.mark.parametrize(
+    ("payload_type", "provisional", "marks"),
+    [
+        (0, True, ""),
+        (3, False, ""),
+        (3, True, " · provisional"),
+        (9, False, " · banda ancha"),
+        (9, True, " · banda ancha · provisional"),
+    ],
+)
+def test_a_drawn_mos_is_marked_however_narrow(tmp_path, words, payload_type, provisional, marks, width):
+    data = pcap([frame(sent) for sent in stream(200, payload_type=payload_type)])
+    (fields,) = shown(analysed(tmp_path, data, provisional=provisional)).listed
+    assert fields["mos_lq"] is not None
+    drawn = "".join(draw(titled(fields, words), Shape(width, (60, 40, 50)), words))
+    texts = [one.text for one in parsed(f'<svg xmlns="http://www.w3.org/2000/svg">{drawn}</svg>').iter(f"{SVG}text")]
+    assert [text for text in texts if text.startswith("MOS-LQ (")] == [f"MOS-LQ (1 a 4,5){marks}"]
+
+
 def test_what_is_drawn_stands_where_its_numbers_say(troubled, words):
     (fields,) = troubled.listed
     stream_drawn = titled(fields, words)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 from xml.sax.saxutils import escape
 
 from probes.media.pictures.scale import Scale, clock, round_up, time_ticks
@@ -16,6 +18,7 @@ _LEAST_JITTER_MS, _LEAST_LOSS_PERCENT = 1.0, 2.0
 _POOR, _FAIR = 3.6, 4.0  # G.107 annex B
 _MOS = (1.0, 4.5)
 _LEAST_MARK = 2.0  # points: a burst of a second in an hour is still seen
+_Lane: TypeAlias = Callable[[Series, Scale, float, float, Words], Iterator[str]]
 _GLYPH, _BOLD = 0.58, 0.67  # of the font size: how wide a letter is, on average
 
 
@@ -39,6 +42,7 @@ class Stream:
 
     title: str
     about: tuple[str, ...]  # the last ones go where there is no room
+    marks: tuple[str, ...]  # of its MOS: they stand wherever the line is drawn
     series: Series
 
 
@@ -49,7 +53,8 @@ def draw(stream: Stream, shape: Shape, words: Words) -> Iterator[str]:
     if shape.head >= _TITLED:
         yield from _titles(stream, shape.width - _LEFT - _RIGHT)
     top = shape.head
-    for height, lane in zip(shape.lanes, (_jitter, _loss, _mos), strict=True):
+    lanes: tuple[_Lane, ...] = (_jitter, _loss, partial(_mos, marks=stream.marks))
+    for height, lane in zip(shape.lanes, lanes, strict=True):
         yield from lane(series, x, top, height, words)
         top += height + _GAP
     bottom = top - _GAP
@@ -191,7 +196,7 @@ def _bars(series: Series, x: Scale, y: Scale, part: Callable[[int], tuple[float,
         yield f'<path class="p-{colour}" d="{"".join(shapes)}"/>'
 
 
-def _mos(series: Series, x: Scale, top: float, height: float, words: Words) -> Iterator[str]:
+def _mos(series: Series, x: Scale, top: float, height: float, words: Words, *, marks: tuple[str, ...]) -> Iterator[str]:
     known = any(value is not None for value in series.mos)
     y = Scale(*_MOS, top + height, top)
     if known:
@@ -202,7 +207,8 @@ def _mos(series: Series, x: Scale, top: float, height: float, words: Words) -> I
                 f'height="{y(low) - y(high):.1f}"/>'
             )
     ticks = [(y(value), words.brief(value)) for value in (1, 2, 3, 4)] if known else []
-    yield from _lane(x, top, height, _per(words, "MOS-LQ (1 to 4.5)", series.window), ticks)
+    name = " · ".join((_per(words, "MOS-LQ (1 to 4.5)", series.window), *marks))
+    yield from _lane(x, top, height, name, ticks)
     if not known:
         yield _nothing(x, top, height, words.text("unknown"))
         return
