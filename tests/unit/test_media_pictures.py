@@ -90,6 +90,17 @@ def test_a_drawn_mos_is_marked_however_narrow(tmp_path, words, payload_type, pro
     assert [text for text in texts if text.startswith("MOS-LQ (")] == [f"MOS-LQ (1 a 4,5){marks}"]
 
 
+@pytest.mark.parametrize(
+    ("payload_type", "buffer", "said"),
+    [(0, "adaptive", "nada perdido ni descartado"), (0, "none", "nada perdido"), (96, "adaptive", "nada perdido")],
+)
+def test_no_discards_are_told_of_where_no_buffer_judged(tmp_path, words, payload_type, buffer, said):
+    data = pcap([frame(sent) for sent in stream(200, payload_type=payload_type)])
+    (fields,) = shown(analysed(tmp_path, data, buffer=buffer)).listed
+    drawn = "".join(draw(titled(fields, words), Shape(560, (60, 40, 50)), words))
+    assert f">{said}<" in drawn
+
+
 def test_what_is_drawn_stands_where_its_numbers_say(troubled, words):
     (fields,) = troubled.listed
     stream_drawn = titled(fields, words)

@@ -176,7 +176,7 @@ def _loss(series: Series, x: Scale, top: float, height: float, words: Words) -> 
     ticks = [(y(value), words.brief(value)) for value in ((0, highest / 2, highest) if lossy else (0, highest))]
     yield from _lane(x, top, height, _per(words, "Loss (%)", series.window), ticks)
     if not lossy:
-        yield _nothing(x, top, height, words.text("nothing lost or discarded"))
+        yield _nothing(x, top, height, words.text("nothing lost or discarded" if series.judged else "nothing lost"))
     yield from _bars(series, x, y, lambda index: (0.0, series.lost_percent[index]), "lost")
     yield from _bars(series, x, y, lambda index: (series.lost_percent[index], together[index]), "discarded")
 
