@@ -103,7 +103,8 @@ def test_a_broken_file_among_several_costs_a_line_and_the_status(capture, tmp_pa
     assert b"2 streams" in rtp(broken, capture).stdout
 
 
-def test_file_names_do_not_command_the_terminal(capture, tmp_path):
+def test_file_names_do_not_command_the_terminal(capture, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # room for the file's column
     strange = tmp_path / "a\x1b[2Jb.pcap"
     strange.write_bytes(capture.read_bytes()[:-5])
     done = rtp(strange, capture)
