@@ -105,8 +105,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--senders", type=int, default=2, help="processes that send")
     options = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        sys.exit("benchmarks/live.py: needs two processors: it sends and captures at once")
+    if os.geteuid() or len(os.sched_getaffinity(0)) < 2:  # `make bench` goes on with the others
+        print("benchmarks/live.py: skipped: it needs root, for raw sockets, and two processors")
+        return
     with tempfile.TemporaryDirectory() as folder:
         sender = Path(folder) / "sender"
         subprocess.run(["gcc", "-O2", "-std=c11", "-Wall", "-Wextra", "-o", str(sender), str(SENDER)], check=True)
