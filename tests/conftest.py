@@ -18,7 +18,7 @@ settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 _NETS = range(60, 100)
-_IDLE_SECONDS = 20.0
+_IDLE_SECONDS = 45.0
 
 
 def free_net() -> str:
@@ -61,7 +61,10 @@ def lab(_session_lab):
 
 
 def _assert_idle(lab: Lab) -> None:
-    """Nothing broken, everything running, no call left (a dead caller's goes after ten seconds)."""
+    """Nothing broken, everything running, no call left.
+
+    A dead caller's goes after ten seconds, and its BYE may be repeated for 32 s more (RFC 3261, timer F).
+    """
     end = time.monotonic() + _IDLE_SECONDS
     while True:
         status = lab.status()

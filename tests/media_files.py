@@ -143,3 +143,40 @@ def invite(
         f"CSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n\r\n"
     )
     return (head + sdp).encode()
+
+
+# Link layers: (type, octets before an IPv4 header, its name)
+SLL = struct.pack("!HHH8s", 0, 1, 6, bytes(8))
+SNAP = b"\xaa\xaa\x03\x00\x00\x00\x08\x00"
+SLL2 = struct.pack("!HHIHBB8s", 0x0800, 0, 3, 1, 0, 6, bytes(8))
+LINKS = {
+    "ethernet": (1, bytes(12) + b"\x08\x00", "ETHERNET"),
+    "802.1Q": (1, bytes(12) + b"\x81\x00\x20\x64\x08\x00", "ETHERNET"),
+    "QinQ": (1, bytes(12) + b"\x88\xa8\x00\x01\x81\x00\x00\x02\x08\x00", "ETHERNET"),
+    "QinQ, old": (1, bytes(12) + b"\x91\x00\x00\x01\x81\x00\x00\x02\x08\x00", "ETHERNET"),
+    "three tags": (1, bytes(12) + b"\x81\x00\x00\x07" * 3 + b"\x08\x00", "ETHERNET"),
+    "PPPoE": (1, bytes(12) + b"\x88\x64\x11\x00\x00\x01\x00\xd2\x00\x21", "ETHERNET"),
+    "PPPoE in a VLAN": (1, bytes(12) + b"\x81\x00\x00\x07\x88\x64\x11\x00\x00\x01\x00\xd2\x00\x21", "ETHERNET"),
+    "MPLS": (1, bytes(12) + b"\x88\x47\x00\x01\x00\xff\x00\x02\x01\xff", "ETHERNET"),
+    "SNAP": (1, bytes(12) + b"\x00\xd2\xaa\xaa\x03\x00\x00\x00\x08\x00", "ETHERNET"),
+    "cooked": (113, SLL + b"\x08\x00", "LINUX_SLL"),
+    "cooked, tagged": (113, SLL + b"\x81\x00\x00\x07\x08\x00", "LINUX_SLL"),
+    "cooked 2": (276, SLL2, "LINUX_SLL2"),
+    "raw": (101, b"", "RAW"),
+    "raw of BSD": (12, b"", "RAW"),
+    "raw of OpenBSD": (14, b"", "RAW"),
+    "IPv4": (228, b"", "IPV4"),
+    "null, little": (0, b"\x02\x00\x00\x00", "NULL"),
+    "null, big": (0, b"\x00\x00\x00\x02", "NULL"),
+    "loop": (108, b"\x00\x00\x00\x02", "LOOP"),
+    "PPP": (9, b"\x00\x21", "PPP"),
+    "PPP, framed": (9, b"\xff\x03\x00\x21", "PPP"),
+    "PPP in HDLC": (50, b"\xff\x03\x00\x21", "PPP_HDLC"),
+    "PPPoE alone": (51, b"\x11\x00\x00\x01\x00\xd2\x00\x21", "PPP_ETHER"),
+    "802.11": (105, b"\x08\x01" + bytes(22) + SNAP, "IEEE802_11"),
+    "802.11, QoS": (105, b"\x88\x02" + bytes(24) + SNAP, "IEEE802_11"),
+    "802.11, QoS, HT": (105, b"\x88\x82" + bytes(28) + SNAP, "IEEE802_11"),
+    "802.11 between stations": (105, b"\x08\x03" + bytes(28) + SNAP, "IEEE802_11"),
+    "radiotap": (127, b"\x00\x00\x0a\x00" + bytes(6) + b"\x88\x01" + bytes(24) + SNAP, "IEEE802_11_RADIOTAP"),
+    "Cisco HDLC": (104, b"\x0f\x00\x08\x00", "C_HDLC"),
+}

@@ -15,6 +15,8 @@ from typing import Literal, TypeAlias
 
 Scale: TypeAlias = Literal["narrowband", "wideband"]
 
+ALL = 100.0  # percent: the most that can be lost
+
 _FILE = Path(__file__).with_name("data") / "codecs.json"
 _PUNCTUATION = re.compile(r"[\s._/-]+")
 

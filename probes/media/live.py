@@ -18,7 +18,7 @@ from probes.media.errors import CaptureError, CaptureUnavailable
 from probes.media.payload import Format
 from probes.media.rows import SecondRows, StreamRows
 from probes.media.rtcp import endpoint, rtcp_fields, rtcp_rows
-from probes.media.sdp import Info, Infos, Names
+from probes.media.sdp import Info, Names
 
 _HELPER_SECONDS = 10.0
 _SWEEP_SECONDS = 10  # what has not become a stream by then is forgotten
@@ -102,7 +102,8 @@ class LiveMeter:
 
     def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
         """Tell what `address:port` calls its dynamic payload types; without it their clock is unknown."""
-        self._meter.announce(address, port, formats, info)
+        del info  # who announces live knows its own call; kept, every call would take memory for ever
+        self._meter.announce(address, port, formats)
 
     def map(self, formats: Iterable[Format]) -> None:
         """Tell what payload types are that nobody announces, whatever their ports."""
@@ -161,11 +162,6 @@ class LiveMeter:
     def names(self) -> Names:
         """Codec names that were announced or mapped, for `stream_fields`."""
         return {**self._meter.names, **self._mapped}
-
-    @property
-    def infos(self) -> Infos:
-        """What the calls said, by `profile` of a row."""
-        return self._meter.infos
 
     @property
     def dropped(self) -> int:

@@ -68,11 +68,16 @@ class StreamMeter:
     def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
         """Take what SDP says that `address:port` receives, and the call it is in; it counts from the next packet on."""
         entries = tuple(formats)
-        if not self._announced.is_news(address, port, entries, info):
+        profile = self._announced.known(entries, info)
+        if not self._announced.is_news(address, port, profile):
             return
-        codes = [(entry.payload_type, int(entry.kind), entry.clock_rate, int(entry.law)) for entry in entries]
-        profile = self.core.endpoint(packed(address), port, codes)
-        self._announced.take(profile, address, port, entries, info)
+        if profile is None:
+            codes = [(entry.payload_type, int(entry.kind), entry.clock_rate, int(entry.law)) for entry in entries]
+            profile = self.core.endpoint(packed(address), port, codes)
+            self._announced.take(profile, entries, info)
+        else:
+            self.core.endpoint_as(packed(address), port, profile)
+        self._announced.said(address, port, profile)
 
     def snapshot(self) -> "StreamRows":
         """One row per stream, cumulative."""

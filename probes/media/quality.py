@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from probes.media import emodel, wideband
-from probes.media.codecs import CodecRow, Scale, row_for
+from probes.media.codecs import ALL, CodecRow, Scale, row_for
 from probes.media.emodel import Connection, Rating
 from probes.media.wideband import WidebandConnection
 
@@ -41,7 +41,6 @@ class Echo:
 
 
 UNKNOWN = Quality(None, None, None, None, None, None)
-ALL = 100.0  # percent
 _DEFAULT = Connection()
 
 

@@ -103,11 +103,15 @@ class ReferenceMeter:
     def announce(self, address: str, port: int, formats: Iterable[Format], info: Info | None = None) -> None:
         """Take what SDP says that `address:port` receives, and the call it is in."""
         said = tuple(formats)
-        if not self._announced.is_news(address, port, said, info):
+        number = self._announced.known(said, info)
+        if not self._announced.is_news(address, port, number):
             return
-        self._profiles += 1
-        self._endpoints[packed(address), port] = (self._profiles, {entry.payload_type: entry for entry in said})
-        self._announced.take(self._profiles, address, port, said, info)
+        if number is None:
+            self._profiles += 1
+            number = self._profiles
+            self._announced.take(number, said, info)
+        self._endpoints[packed(address), port] = (number, {entry.payload_type: entry for entry in said})
+        self._announced.said(address, port, number)
 
     def packet(self, packet: Packet) -> None:
         """Take one datagram; what is not RTP (RFC 3550 section 5.1, RFC 5761 section 4) is passed over."""
@@ -132,7 +136,7 @@ class ReferenceMeter:
         stream.valid = stream.valid or stream.streak >= self._probation
         stream.arrivals.append(arrival)
         stream.latest_ns = max(stream.latest_ns, arrival.time_ns)
-        if arrival.place is not Place.STRAY:
+        if arrival.place not in {Place.STRAY, Place.FORMER}:
             self._payload(stream, arrival, packet, number)
 
     def _place(self, stream: _Stream, arrival: Arrival) -> None:
@@ -228,7 +232,7 @@ def _loss_figures(stream: _Stream) -> dict[str, int]:
     segments = stream.numbering.segments
     places = [arrival.place for arrival in stream.arrivals]
     expected = sum(segment.expected for segment in segments)
-    strays, duplicates = places.count(Place.STRAY), places.count(Place.DUPLICATE)
+    strays, duplicates = places.count(Place.STRAY), places.count(Place.DUPLICATE) + places.count(Place.FORMER)
     placed = len(places) - strays
     losses = losses_of(segments)
     return {
@@ -242,7 +246,8 @@ def _loss_figures(stream: _Stream) -> dict[str, int]:
 
 def _header_figures(stream: _Stream) -> dict[str, int]:
     arrivals = stream.arrivals
-    looked_at = [a for a in arrivals if a.place is not Place.STRAY and not a.begins]  # whose payload type was seen
+    unseen = {Place.STRAY, Place.FORMER}  # nobody looked at their payload types
+    looked_at = [a for a in arrivals if a.place not in unseen and not a.begins]
     kinds = [arrival.kind for arrival in looked_at]
     times = [arrival.time_ns for arrival in arrivals]
     seen = {arrival.dscp for arrival in arrivals}
@@ -263,5 +268,5 @@ def _header_figures(stream: _Stream) -> dict[str, int]:
 
 def _is_echo(before: Arrival, after: Arrival) -> bool:
     """The same packet once more at once, as a capture on two interfaces gives it."""
-    same = after.place is Place.DUPLICATE and before.sequence == after.sequence
+    same = after.place in {Place.DUPLICATE, Place.FORMER} and before.sequence == after.sequence
     return same and abs(after.idle_ns) <= ECHO_NS

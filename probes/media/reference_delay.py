@@ -33,7 +33,7 @@ class Sample:
 def counted(arrival: Arrival) -> bool:
     """Whether this packet counts for jitter and delay."""
     known = arrival.clock_rate and arrival.kind is Kind.MEDIA
-    return bool(known) and arrival.place is not Place.STRAY
+    return bool(known) and arrival.place not in {Place.STRAY, Place.FORMER}
 
 
 @dataclass

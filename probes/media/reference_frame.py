@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-KNOWN = {0, 1, 9, 12, 14, 50, 51, 101, 104, 108, 113, 228, 229, 276}  # tcpdump.org/linktypes
+KNOWN = {0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 228, 229, 276}  # tcpdump.org/linktypes
 _IP = {0x0800, 0x86DD}
 _TAGS = {0x8100, 0x88A8, 0x9100}
 _MPLS = {0x8847, 0x8848}
@@ -87,6 +87,8 @@ def _behind_link(link_type: int, frame: bytes) -> int | None:
         return _behind_ppp(frame, 2 if frame[:2] == b"\xff\x03" else 0)
     if link_type == 51:
         return _behind_ppp(frame, 6)
+    if link_type in {105, 127}:
+        return _behind_wlan(frame, int.from_bytes(frame[2:4], "little") if link_type == 127 else 0)
     if link_type in {1, 104, 113, 276}:
         type_at, behind = {1: (12, 14), 104: (2, 4), 113: (14, 16), 276: (0, 20)}[link_type]
         return _behind_type(frame, be16(frame, type_at), behind) if length >= behind else None
@@ -110,9 +112,24 @@ def _behind_type(frame: bytes, kind: int, at: int) -> int | None:
         return _behind_ppp(frame, at + 6)
     if kind in _MPLS:
         return _behind_labels(frame, at)
-    if kind < 0x600 and frame[at : at + 6] == b"\xaa\xaa\x03\x00\x00\x00" and len(frame) >= at + 8:
-        return at + 8 if be16(frame, at + 6) in _IP else None
-    return None
+    return _behind_snap(frame, at) if kind < 0x600 else None
+
+
+def _behind_snap(frame: bytes, at: int) -> int | None:
+    """IEEE 802.2."""
+    known = frame[at : at + 6] == b"\xaa\xaa\x03\x00\x00\x00" and be16(frame, at + 6) in _IP
+    return at + 8 if known and len(frame) >= at + 8 else None
+
+
+def _behind_wlan(frame: bytes, at: int) -> int | None:
+    """IEEE 802.11 section 9.3.2.1: a data frame that is not encrypted."""
+    control = frame[at : at + 2]
+    if len(control) < 2 or control[0] & 0x4C != 0x08 or control[1] & 0x40:
+        return None
+    header = 30 if control[1] & 3 == 3 else 24
+    if control[0] & 0x80:
+        header += 6 if control[1] & 0x80 else 2
+    return _behind_snap(frame, at + header)
 
 
 def _behind_labels(frame: bytes, at: int) -> int | None:

@@ -27,6 +27,7 @@ class Place(Enum):
     LATE = auto()  # after a higher one
     DUPLICATE = auto()
     STRAY = auto()  # far from all others
+    FORMER = auto()  # a duplicate from the numbering before the restart
 
 
 @dataclass
@@ -108,6 +109,7 @@ class Numbering:
         self.step = 0  # timestamp units from packet to packet: the majority vote of Boyer and Moore; 0: unknown
         self._votes = 0
         self.jump = 0  # units by which the timestamp last jumped
+        self._former: tuple[Segment, int] | None = None  # the numbering before the restart, and its step
         self._copies: list[Arrival] = []  # of the odd one
         first.number = self.segments[0].base
 
@@ -128,9 +130,21 @@ class Numbering:
             self._late(arrival, segment, behind)
         elif self._goes_on(arrival, ahead, advance, clock_rate):
             self._forward(arrival, segment, ahead, advance)
-        else:
+        elif not self._is_former(arrival, clock_rate):
             return self._odd(arrival, clock_rate)
         return None
+
+    def _is_former(self, arrival: Arrival, clock_rate: int) -> bool:
+        """Whether the packet is late from before the restart: a duplicate there, else a stray, as that is closed."""
+        if not self._former:
+            return False
+        segment, step = self._former
+        behind = (segment.max - arrival.sequence) % CYCLE
+        later = (arrival.timestamp - segment.max_timestamp + step * behind) % (1 << 32)
+        if behind > MAX_LATE or not _fits_behind(later, clock_rate):
+            return False
+        arrival.place = Place.FORMER if segment.max - behind in segment.received else Place.STRAY
+        return True
 
     def _odd(self, arrival: Arrival, clock_rate: int) -> Arrival | None:
         """A packet far from the others: a stray, unless it and the pending one are near each other (A.1)."""
@@ -195,6 +209,7 @@ class Numbering:
     def _restart(self, arrival: Arrival, first: Arrival) -> Arrival:
         """The sender began anew: at the pending packet, and the new one has its place by that one's number."""
         segment = segment_at(first, arrival.second)
+        self._former = self.segments[-1], self.step
         self.segments.append(segment)
         self.step = self._votes = 0
         first.place, first.begins = Place.HIGHEST, True

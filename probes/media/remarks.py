@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_NO_CLOCK_IS_SO_FAR_OFF = 50_000  # ppm: a hundred times what a bad crystal is
 _DEAD_AIR = 5  # seconds of silence that no pause in a talk lasts
 
 
@@ -52,6 +53,11 @@ def _remarks(fields: Mapping[str, Any]) -> Iterator[Remark]:
         yield Remark("the sender began anew while it ran")
     if fields["timestamp_jumps"]:
         yield Remark("its timestamps jumped: delays are measured anew from there")
+    if abs(fields["clock_drift_ppm"] or 0) > _NO_CLOCK_IS_SO_FAR_OFF:
+        yield Remark(
+            "its timestamps do not run at {rate} Hz: jitter, discards and MOS are not to be believed",
+            {"rate": fields["clock_rate"]},
+        )
     if fields["dscp_changes"]:
         yield Remark("DSCP changed: {values}", {"values": " ".join(str(value) for value in fields["dscp_set"])})
     audio = fields["audio"]

@@ -200,15 +200,24 @@ class Announced:
     def __init__(self) -> None:
         self.names: Names = {}
         self.infos: Infos = {}
-        self._last: dict[tuple[str, int], tuple[tuple[Format, ...], Info | None]] = {}
+        self._numbers: dict[tuple[tuple[Format, ...], Info | None], int] = {}
+        self._last: dict[tuple[str, int], int] = {}
 
-    def is_news(self, address: str, port: int, formats: tuple[Format, ...], info: Info | None) -> bool:
+    def known(self, formats: tuple[Format, ...], info: Info | None) -> int | None:
+        """The number under which exactly this was said before, by whomever: what comes again takes no more memory."""
+        return self._numbers.get((formats, info))
+
+    def is_news(self, address: str, port: int, number: int | None) -> bool:
         """False where this is what the endpoint said last: messages come again, and on both sides of a proxy."""
-        return self._last.get((address, port)) != (formats, info)
+        return number is None or self._last.get((address, port)) != number
 
-    def take(self, profile: int, address: str, port: int, formats: tuple[Format, ...], info: Info | None) -> None:
+    def said(self, address: str, port: int, number: int) -> None:
+        """The endpoint said what is kept under that number."""
+        self._last[address, port] = number
+
+    def take(self, profile: int, formats: tuple[Format, ...], info: Info | None) -> None:
         """Keep what was said under its number."""
-        self._last[address, port] = (formats, info)
+        self._numbers[formats, info] = profile
         self.names.update({(profile, entry.payload_type): entry.codec for entry in formats})
         if info:
             self.infos[profile] = info

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probes.media import emodel, wideband
-from probes.media.codecs import CodecRow
-from probes.media.quality import ALL
+from probes.media.codecs import ALL, CodecRow
 
 Array: TypeAlias = NDArray[np.float64]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from probes.media.analysis import Analysis, Wanted
 from probes.media.capture import Progress
 from probes.media.errors import CaptureError
+from probes.media.printable import printable
 from sereno.cli.rtp_options import Asked, checked
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Json:
 
 def _say(words: str) -> None:
     sys.stdout.flush()
-    sys.stderr.write(f"sereno: {' '.join(words.split())}\n")
+    sys.stderr.write(f"sereno: {printable(' '.join(words.split()))}\n")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from probes.media.analysis import Analysis, Wanted
 from probes.media.pictures import sheet
 from probes.media.pictures.gallery import Gallery, titled
 from probes.media.pictures.page import MOST_ROWS, render
+from probes.media.pictures.png import png, ready
 from probes.media.pictures.words import Words
 from sereno.cli.rtp_options import Asked
 from sereno.errors import UsageError
@@ -18,6 +19,8 @@ class Pictures:
 
     def __init__(self, asked: Asked, wanted: Wanted) -> None:
         self._plot, self._html = asked.plot, asked.html
+        if self._plot and self._plot.suffix.lower() == ".png":
+            ready()
         self._named = len(asked.files) > 1
         self._words = Words(asked.lang)
         self._wanted = wanted
@@ -49,14 +52,12 @@ class Pictures:
                 f"sereno: {self._plot}: the {len(shown)} worst of {gallery.totals.streams} streams are drawn: "
                 "--json has the series of all\n"
             )
-        names = [Path(about["file"]).name for about in files]
+        names = [words.text("standard input") if about["file"] == "-" else Path(about["file"]).name for about in files]
         title = names[0] if len(names) == 1 else words.text("{count} captures", count=len(names))
         panels = [titled(fields, words, number=at, named=self._named) for at, fields in enumerate(shown, 1)]
         svg = sheet.sheet(panels, words, title=title, note=note, dark=not as_png)
         if not as_png:
             return svg.encode()
-        from probes.media.pictures.png import png
-
         return png(svg)
 
 

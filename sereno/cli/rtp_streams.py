@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from probes.media.analysis import Analysis
+from probes.media.printable import printable
 from probes.media.remarks import remarks, worst_first
 
 Fields: TypeAlias = Mapping[str, Any]
@@ -51,7 +52,7 @@ def _listening(fields: Fields) -> str:
 
 _COLUMNS = (
     _Column("#", _ALWAYS, lambda fields: str(fields["number"])),
-    _Column("File", 7, lambda fields: Path(fields["file"]).name, left=True),
+    _Column("File", 7, lambda fields: printable(Path(fields["file"]).name), left=True),
     _Column("From", _ALWAYS, lambda fields: fields["src"], left=True),
     _Column("To", _ALWAYS, lambda fields: fields["dst"], left=True),
     _Column("SSRC", 5, lambda fields: fields["ssrc"], left=True),

@@ -8,7 +8,7 @@ from rich.console import ConsoleDimensions, Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from sereno.cli.rtp_watch import several
+from sereno.cli._words import several
 
 if TYPE_CHECKING:
     from sereno.cli.rtp_watch import Moment

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sereno.cli._words import several
+
 if TYPE_CHECKING:
     from probes.media.live import LiveMeter
     from probes.media.watch import Look, Reports
@@ -32,11 +34,6 @@ class Moment:
     def fields(self, index: int, *, plc: bool = True) -> dict[str, Any]:
         """The fields of one stream."""
         return self.look.fields(index, self.names, plc=plc, reports=self.reports)
-
-
-def several(count: int, what: str) -> str:
-    """So many of it."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 @dataclass

@@ -13,6 +13,7 @@ from sereno.clock import SECOND_US, iso
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
 HEALTHY_SECONDS = 60
+DEADLINE_SECONDS = 0.9  # of an OPTIONS in the lab's topology
 SITE = "site:acme-bog"
 SITE_ELEMENT = ("site", "acme-bog")
 SERVICE = ("service", "sereno-lab")
@@ -148,14 +149,20 @@ def test_frozen_cores_one_after_the_other_and_back(healthy):
     assert "down" not in edges.values()
     assert names(live, "sbc", "down") == set()
     time.sleep(8)
-    check_the_way_back(live, b, live.heal())
+    check_the_way_back(live, b)
 
 
-def check_the_way_back(live, broken, healed):
-    """Resolved within a minute, dated back to the first good sample; the ledger's outage is the true one."""
+def check_the_way_back(live, broken):
+    """Resolved within a minute, dated back to the first good sample; the ledger's outage is the true one.
+
+    That sample may have been sent before the healing began, by less than its deadline: its retransmission was answered.
+    """
+    healing = iso(now_us())
+    healed = live.heal()
     incident = live.wait_for(lambda: open_of(live, *SERVICE, state="resolved"), "resolved", 65)
     assert only(live)["number"] == incident["number"]
-    assert 0 <= seconds(incident["resolved"], healed) <= 4
+    assert seconds(incident["resolved"], healing) >= -DEADLINE_SECONDS
+    assert seconds(incident["resolved"], healed) <= 4
     decided = next(line["at"] for line in reversed(incident["timeline"]) if "esuelto" in line["what"])
     assert seconds(decided, healed) <= 60
     assert incident["priority_peak"] == "Urgente"
@@ -181,14 +188,18 @@ def test_both_cores_killed_at_once_page_in_seconds(start, hook):
     incident = live.wait_for(lambda: open_of(live, *SERVICE, priority="Urgente"), "Urgente", 10)
     assert seconds(incident["opened"], broken) <= 4
     wait_for(lambda: hook.posted, "a page", 5)
-    handed = [row.handed_us for row in live.outbox() if row.incident == incident["number"] and row.handed_us]
-    assert (min(handed) - us(incident["opened"])) / SECOND_US <= 1
+
+    def handed():  # written down once the far end has answered, so a moment after it has the page
+        return [row.handed_us for row in live.outbox() if row.incident == incident["number"] and row.handed_us]
+
+    wait_for(handed, "the page written down as handed over", 5)
+    assert (min(handed()) - us(incident["opened"])) / SECOND_US <= 1
     at_us, page = hook.posted[0]
     assert (page["priority"], page["incident"], page["page"]) == ("Urgente", incident["number"], True)
     assert (at_us - us(broken)) / SECOND_US <= 5
     time.sleep(6)
     assert names(live, "sbc", "down") == set()
-    check_the_way_back(live, broken, live.heal())
+    check_the_way_back(live, broken)
     assert len([row for row in live.outbox() if row.incident == incident["number"]]) <= 3
 
 

@@ -319,13 +319,20 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
 
 
 def test_the_meter_needs_no_interpreter(pair):
-    """Three times what the ring holds arrives while nobody else may run Python."""
+    """Three times what the ring holds arrives while nobody else may run Python.
+
+    Were Python needed to empty the ring, a third at most would be counted. A busy host may cost the meter a moment:
+    what it then drops, it says.
+    """
     a, _ = pair
     host, port = a.getsockname()
     sending = [sys.executable, "-c", _SEND, host, str(port)]
     command = [sys.executable, "-c", _HOLD, str(port), *sending]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["0", "30000", "0"]
+    returned, counted, dropped = map(int, done.stdout.split())
+    assert returned == 0
+    assert counted + dropped == 30_000
+    assert counted >= 20_000
 
 
 _STOPPED = """

@@ -35,13 +35,26 @@ def _may_capture():
         pytest.skip(str(error))
 
 
+def _neighbours():
+    """Four sockets on ports in a row: whoever captures on them sees nobody else's packets."""
+    for low in range(21_000, 32_000, 4):
+        ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
+        try:
+            for number, end in enumerate(ends):
+                end.bind((f"127.30.1.{1 + number % 2}", low + number))
+        except OSError:
+            for end in ends:
+                end.close()
+        else:
+            return ends
+    raise RuntimeError("no four free ports in a row")
+
+
 class Talker:
     """Streams of 100 packets a second on loopback until stopped; of `lossy` every tenth packet is not sent."""
 
     def __init__(self):
-        self.ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
-        for number, end in enumerate(self.ends):
-            end.bind((f"127.30.1.{1 + number % 2}", 0))
+        self.ends = _neighbours()
         self.ends[0].connect(self.ends[1].getsockname())
         self.ends[2].connect(self.ends[3].getsockname())
         ports = [end.getsockname()[1] for end in self.ends]

@@ -11,7 +11,7 @@ from tests.media_meters import CMeter, Reference, agree, agree_by_second, rows_o
 STEP = 160
 MOVES = (
     1, 1, 1, 1, 2, 0, -1, -3, 15, 16, 17, 50, 63, 64, 65, 961, 1984, 1985, 2999, 3000, 3001, 20_000,
-    -63, -64, -65, -900, -1983, -1984, -1985,
+    -63, -64, -65, -900, -1983, -1984, -1985, -20_000, -20_001, -19_000,
 )  # fmt: skip
 
 _chaos = st.lists(

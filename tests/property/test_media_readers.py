@@ -7,7 +7,19 @@ import pytest
 
 from probes.media.errors import CaptureError
 from tests.media_captures import SRC, START_NS, ethernet, frame, pcap, stream, udp4
-from tests.media_files import Pcapng, fragments4, fragments6, invite, ip4_of, ip4_options, ip6_of, kuznetzov, tcp4, udp
+from tests.media_files import (
+    LINKS,
+    Pcapng,
+    fragments4,
+    fragments6,
+    invite,
+    ip4_of,
+    ip4_options,
+    ip6_of,
+    kuznetzov,
+    tcp4,
+    udp,
+)
 from tests.media_readers import C, Plain, Reader, counted
 
 _SIP = (("10.9.0.1", 5060), ("10.9.0.2", 5060))
@@ -145,6 +157,29 @@ def compare(seed: int) -> bool:
 def test_readers_agree(part):
     read = [compare(1000 * part + seed) for seed in range(150)]
     assert sum(read) > 50
+
+
+def _mangled(rng: random.Random) -> bytes:
+    """Six frames of one link layer, with wrong octets in their headers, or cut."""
+    link_type, header, _ = rng.choice(list(LINKS.values()))
+    frames = []
+    for p in stream(6):
+        octets = bytearray(header + rng.choice((ip4_of(p), ip6_of(p), ip6_of(p, [(0, bytes(8)), (44, bytes(8))]))))
+        for _ in range(rng.choice((0, 1, 2, 4))):
+            octets[rng.randrange(80)] = rng.choice((0, 0xFF, rng.randrange(256), 6, 17, 44, 51))
+        frames.append((p.at_ns, bytes(octets[: rng.randrange(len(octets))] if rng.random() < 0.3 else octets)))
+    return pcap(frames, link_type=link_type)
+
+
+def test_readers_agree_on_mangled_frames():
+    metered = 0
+    for seed in range(600):
+        data = _mangled(random.Random(seed))
+        c, plain = C(), Plain()
+        assert _told(c, data) == _told(plain, data), seed
+        assert _rows(c) == _rows(plain), seed
+        metered += len(_rows(c))
+    assert metered > 200
 
 
 def test_an_undamaged_one_says_much():

@@ -103,6 +103,15 @@ def test_a_broken_file_among_several_costs_a_line_and_the_status(capture, tmp_pa
     assert b"2 streams" in rtp(broken, capture).stdout
 
 
+def test_file_names_do_not_command_the_terminal(capture, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # room for the file's column
+    strange = tmp_path / "a\x1b[2Jb.pcap"
+    strange.write_bytes(capture.read_bytes()[:-5])
+    done = rtp(strange, capture)
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert "a\ufffd[2Jb.pcap" in done.stdout.decode()
+
+
 def test_files_say_what_they_were(capture):
     (about,) = json.loads(rtp(capture, "--json").stdout)["files"]
     assert about == {

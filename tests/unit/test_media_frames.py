@@ -1,12 +1,14 @@
 """Every link layer and IP packing that is read, by the C readers and by the plain Python ones."""
 
-import struct
-
 import pytest
 
 from probes.media.errors import CaptureError
 from tests.media_captures import DST, SRC, START_NS, ethernet, frame, pcap, stream
 from tests.media_files import (
+    LINKS,
+    SLL,
+    SLL2,
+    SNAP,
     Pcapng,
     fragments4,
     fragments6,
@@ -35,34 +37,6 @@ def made_of(ip: list[bytes], link_type: int, header: bytes = b"") -> bytes:
 
 IP4 = list(map(ip4_of, PACKETS))
 IP6 = [ip6_of(p) for p in PACKETS]
-SLL = struct.pack("!HHH8s", 0, 1, 6, bytes(8))
-SLL2 = struct.pack("!HHIHBB8s", 0x0800, 0, 3, 1, 0, 6, bytes(8))
-LINKS = {
-    "ethernet": (1, bytes(12) + b"\x08\x00", "ETHERNET"),
-    "802.1Q": (1, bytes(12) + b"\x81\x00\x20\x64\x08\x00", "ETHERNET"),
-    "QinQ": (1, bytes(12) + b"\x88\xa8\x00\x01\x81\x00\x00\x02\x08\x00", "ETHERNET"),
-    "QinQ, old": (1, bytes(12) + b"\x91\x00\x00\x01\x81\x00\x00\x02\x08\x00", "ETHERNET"),
-    "three tags": (1, bytes(12) + b"\x81\x00\x00\x07" * 3 + b"\x08\x00", "ETHERNET"),
-    "PPPoE": (1, bytes(12) + b"\x88\x64\x11\x00\x00\x01\x00\xd2\x00\x21", "ETHERNET"),
-    "PPPoE in a VLAN": (1, bytes(12) + b"\x81\x00\x00\x07\x88\x64\x11\x00\x00\x01\x00\xd2\x00\x21", "ETHERNET"),
-    "MPLS": (1, bytes(12) + b"\x88\x47\x00\x01\x00\xff\x00\x02\x01\xff", "ETHERNET"),
-    "SNAP": (1, bytes(12) + b"\x00\xd2\xaa\xaa\x03\x00\x00\x00\x08\x00", "ETHERNET"),
-    "cooked": (113, SLL + b"\x08\x00", "LINUX_SLL"),
-    "cooked, tagged": (113, SLL + b"\x81\x00\x00\x07\x08\x00", "LINUX_SLL"),
-    "cooked 2": (276, SLL2, "LINUX_SLL2"),
-    "raw": (101, b"", "RAW"),
-    "raw of BSD": (12, b"", "RAW"),
-    "raw of OpenBSD": (14, b"", "RAW"),
-    "IPv4": (228, b"", "IPV4"),
-    "null, little": (0, b"\x02\x00\x00\x00", "NULL"),
-    "null, big": (0, b"\x00\x00\x00\x02", "NULL"),
-    "loop": (108, b"\x00\x00\x00\x02", "LOOP"),
-    "PPP": (9, b"\x00\x21", "PPP"),
-    "PPP, framed": (9, b"\xff\x03\x00\x21", "PPP"),
-    "PPP in HDLC": (50, b"\xff\x03\x00\x21", "PPP_HDLC"),
-    "PPPoE alone": (51, b"\x11\x00\x00\x01\x00\xd2\x00\x21", "PPP_ETHER"),
-    "Cisco HDLC": (104, b"\x0f\x00\x08\x00", "C_HDLC"),
-}
 
 
 @pytest.mark.parametrize("name", LINKS)
@@ -98,9 +72,18 @@ def test_link_layers_of_ipv6(meter, name):
     )
 
 
+@pytest.mark.parametrize("control", [b"\x48\x01", b"\x80\x00", b"\x08\x41", b"\x09\x01", b""])
+def test_wireless_frames_that_carry_nothing_readable(meter, control):
+    kept = control and control[0] & 0xFC == 0x08 and not control[1] & 0x40
+    facts = meter.feed(
+        made_of([ip if control else b"" for ip in IP4], 105, control + (bytes(22) + SNAP if control else b""))
+    )
+    assert counted(facts) == ({"packets": 20} if kept else {"packets": 20, "not_udp": 20})
+
+
 def test_unknown_link_types(meter):
     made = Pcapng()
-    body = made.section() + made.interface(resolution=9) + made.interface(127) + made.interface(189)
+    body = made.section() + made.interface(resolution=9) + made.interface(119) + made.interface(189)
     body += b"".join(made.enhanced(*item) for item in FRAMES)
     odd = made.enhanced(0, b"frame", interface=1) + made.enhanced(0, b"frame", interface=2)
     facts = meter.feed(body + odd)
@@ -108,11 +91,11 @@ def test_unknown_link_types(meter):
     assert facts.warning
     if isinstance(meter, C):
         assert "2 of 22 packets not counted" in facts.warning
-        assert "link types 127 (IEEE802_11_RADIOTAP), 189 (USB_LINUX) are not read" in facts.warning
-    for data in (pcap(FRAMES, link_type=127), pcap([], link_type=127), made.section() + made.interface(127)):
+        assert "link types 119 (IEEE802_11_PRISM), 189 (USB_LINUX) are not read" in facts.warning
+    for data in (pcap(FRAMES, link_type=119), pcap([], link_type=119), made.section() + made.interface(119)):
         with pytest.raises(CaptureError, match="made: "):
             type(meter)().feed(data)
-    assert meter.feed(made.section() + made.interface(1) + made.interface(127)).warning is None
+    assert meter.feed(made.section() + made.interface(1) + made.interface(119)).warning is None
 
 
 # ---- IP -------------------------------------------------------------------------------------------------------------

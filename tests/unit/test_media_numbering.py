@@ -139,3 +139,26 @@ def test_probation(meter):
     del late[1:3]
     (fields,) = fields_of(meter, rtp_pcap(late))
     assert (fields["packets"], fields["lost"]) == (18, 2)
+
+
+def test_copies_from_before_a_restart_are_duplicates(meter):
+    """Late ones, two in a row: no restart back, no loss, and jitter knows nothing of them."""
+    packets = [*stream(300), *stream(300, first=40_000, timestamp=9_000_000)]
+    packets = [replace(p, at_ns=START_NS + i * 20_000_000) for i, p in enumerate(packets)]
+    for place, old in ((310, 200), (312, 201), (320, 299), (400, 150), (400, 151)):
+        packets.insert(place, replace(packets[old], at_ns=packets[place - 1].at_ns))
+    fields = one(meter, packets)
+    assert (fields["packets"], fields["duplicates"], fields["lost"], fields["expected"]) == (605, 5, 0, 600)
+    assert (fields["restarts"], fields["reordered"], fields["strays"]) == (1, 0, 0)
+    assert fields["jitter_max_seconds"] == pytest.approx(0, abs=1e-12)
+
+
+def test_late_from_before_a_restart_makes_no_restart(meter):
+    """What was missing there stays missing: its numbering is closed."""
+    old = stream(300)
+    held = [old.pop(250), old.pop(250)]
+    packets = [*old, *stream(50, first=40_000, timestamp=9_000_000)]
+    packets[320:320] = held
+    packets = [replace(p, at_ns=START_NS + i * 20_000_000) for i, p in enumerate(packets)]
+    fields = one(meter, packets)
+    assert (fields["restarts"], fields["lost"], fields["strays"], fields["duplicates"]) == (1, 2, 2, 0)

@@ -13,13 +13,15 @@ from babel.messages.pofile import read_po
 from probes.media.analysis import Analysis, Wanted
 from probes.media.pictures import details, gallery, page, sheet
 from probes.media.pictures.gallery import Gallery, titled
-from probes.media.pictures.panel import Shape, draw, printable
+from probes.media.pictures.panel import Shape, draw
 from probes.media.pictures.png import PictureError, png
 from probes.media.pictures.scale import clock, round_up, time_ticks
 from probes.media.pictures.series import series_of, window_for
 from probes.media.pictures.words import Words
-from tests.media_captures import DST, SRC, ethernet, frame, pcap, rtp_pcap, stream, udp4
+from probes.media.printable import printable
+from tests.media_captures import DST, SRC, START_NS, ethernet, frame, pcap, rtp_pcap, stream, udp4
 from tests.media_streams import Plan, arrivals_of
+from tests.rtcp_packets import block, bye, rr, sdes, sr
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<script>alert(1)</script>\"'&]]>\u202e\x07"
@@ -66,6 +68,37 @@ def test_the_series_drawn_is_the_series_measured(tmp_path):
     assert series.discarded_percent == pytest.approx(100 * seconds["discarded"] / sent)
     assert series.burst == tuple((seconds["flags"] == 1).tolist())
     assert [begin for begin, _ in series.bursts][:1] == [int(seconds["second"][seconds["flags"] == 1][0])]
+
+
+@pytest.mark.parametrize("width", [240, 560])
+@pytest.mark.parametrize(
+    ("payload_type", "provisional", "marks"),
+    [
+        (0, True, ""),
+        (3, False, ""),
+        (3, True, " · provisional"),
+        (9, False, " · banda ancha"),
+        (9, True, " · banda ancha · provisional"),
+    ],
+)
+def test_a_drawn_mos_is_marked_however_narrow(tmp_path, words, payload_type, provisional, marks, width):
+    data = pcap([frame(sent) for sent in stream(200, payload_type=payload_type)])
+    (fields,) = shown(analysed(tmp_path, data, provisional=provisional)).listed
+    assert fields["mos_lq"] is not None
+    drawn = "".join(draw(titled(fields, words), Shape(width, (60, 40, 50)), words))
+    texts = [one.text for one in parsed(f'<svg xmlns="http://www.w3.org/2000/svg">{drawn}</svg>').iter(f"{SVG}text")]
+    assert [text for text in texts if text.startswith("MOS-LQ (")] == [f"MOS-LQ (1 a 4,5){marks}"]
+
+
+@pytest.mark.parametrize(
+    ("payload_type", "buffer", "said"),
+    [(0, "adaptive", "nada perdido ni descartado"), (0, "none", "nada perdido"), (96, "adaptive", "nada perdido")],
+)
+def test_no_discards_are_told_of_where_no_buffer_judged(tmp_path, words, payload_type, buffer, said):
+    data = pcap([frame(sent) for sent in stream(200, payload_type=payload_type)])
+    (fields,) = shown(analysed(tmp_path, data, buffer=buffer)).listed
+    drawn = "".join(draw(titled(fields, words), Shape(560, (60, 40, 50)), words))
+    assert f">{said}<" in drawn
 
 
 def test_what_is_drawn_stands_where_its_numbers_say(troubled, words):
@@ -269,6 +302,26 @@ def test_the_call_is_told(tmp_path, words):
     assert "sip:ana@x" in html
     assert "opus (por SDP)" in html
     assert "sin MOS: G.113 no tiene valores para opus" in html
+
+
+def test_rtcp_and_audio_are_told(tmp_path, words):
+    packets = stream(500, ssrc=0xABC)
+    at = packets[100].at_ns
+    ntp = (START_NS // 10**9 + 2_208_988_800) << 32
+    there, back = ((*SRC[:1], SRC[1] + 1), (*DST[:1], DST[1] + 1)), ((*DST[:1], DST[1] + 1), (*SRC[:1], SRC[1] + 1))
+    report = sr(0xABC, ntp, 16000, 100, 16000)
+    answer = rr(0xDEF, block(0xABC, fraction=64, lost=25, highest=1100, jitter=80, lsr=ntp >> 16 & 0xFFFFFFFF))
+    leaving = sr(0xABC, ntp, 16000, 100, 16000) + bye(0xABC, reason=b"<b onload=x>&")
+    told = [(at, there, report), (at + 30_000_000, back, answer + sdes(0xDEF)), (at + 10**9, there, leaving)]
+    frames = [frame(packet) for packet in packets] + [(when, ethernet(udp4(*way, data))) for when, way, data in told]
+    _, checked = rendered(analysed(tmp_path, pcap(sorted(frames)), audio=True), words)
+    text = re.sub(r"\s+", " ", " ".join(checked.text))
+    assert "sí: <b onload=x>&" in text
+    assert "onload" not in checked.attributes
+    assert "25,00 % · 25,00 %" in text  # the loss that the far end tells
+    assert "10,0 ms · 10,0 ms" in text  # and its jitter
+    assert "30,0 ms · 30,0 ms · 30,0 ms" in text  # a round trip
+    assert "Silencio total más largo 10,0 s" in text
 
 
 def test_a_capture_without_streams_has_a_report(tmp_path, words):

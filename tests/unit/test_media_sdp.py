@@ -2,8 +2,9 @@
 
 import pytest
 
-from probes.media.payload import Kind, Law
-from probes.media.sdp import endpoints
+from probes.media.meter import StreamMeter
+from probes.media.payload import Kind, Law, announced
+from probes.media.sdp import endpoints, packed
 
 HEAD = b"SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n"
 
@@ -167,3 +168,13 @@ def test_sdp_among_the_parts_of_a_body():
         b"m=audio 5000 RTP/AVP 8\r\n--x--\r\n"
     )
     assert [(one.address, one.port) for one in endpoints(body)] == [("192.0.2.1", 4000)]
+
+
+def test_what_is_announced_again_takes_no_more_memory():
+    """A probe's calls have other ports each, for years."""
+    meter = StreamMeter()
+    opus, speex = announced(96, "opus", 48_000), announced(96, "speex", 16_000)
+    for turn in range(4_000):
+        meter.announce("10.9.0.2", 20_000 + turn % 500, [opus if turn % 3 else speex])
+    assert meter.names == {(1, 96): "speex", (2, 96): "opus"}
+    assert meter.core.endpoint(packed("10.9.0.2"), 30_000, []) == 3, "the third profile ever"

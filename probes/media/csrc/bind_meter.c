@@ -180,6 +180,21 @@ end:
     return result;
 }
 
+static PyObject *meter_set_endpoint_as(PyObject *o, PyObject *args) {
+    MeterObject *self = (MeterObject *)o;
+    const uint8_t *address;
+    Py_ssize_t size;
+    unsigned short port;
+    unsigned int profile;
+    if (!PyArg_ParseTuple(args, "y#HI:endpoint_as", &address, &size, &port, &profile)) return NULL;
+    if (size != 16) return PyErr_Format(PyExc_ValueError, "an address is 16 octets");
+    bind_lock(self);
+    bool done = meter_endpoint_as(self->m, address, port, profile);
+    bind_unlock(self);
+    if (!done) return PyErr_Format(PyExc_ValueError, "there is no profile %u", profile);
+    Py_RETURN_NONE;
+}
+
 static PyObject *meter_spill_to(PyObject *o, PyObject *args) {
     MeterObject *self = (MeterObject *)o;
     int files[METER_SPILLS];
@@ -208,6 +223,8 @@ static PyMethodDef meter_methods[] = {
      "sweep($self, before_ns, /)\n--\n\nDrop what never became a stream and has been silent since; how many."},
     {"endpoint", meter_set_endpoint, METH_VARARGS,
      "endpoint($self, address, port, formats, /)\n--\n\nPayload types that an endpoint announced; the profile's number."},
+    {"endpoint_as", meter_set_endpoint_as, METH_VARARGS,
+     "endpoint_as($self, address, port, profile, /)\n--\n\nAn endpoint announced what a profile holds already."},
     {"map", meter_map_type, METH_VARARGS,
      "map($self, payload_type, kind, clock_rate, law=0, /)\n--\n\nWhat a payload type is that no SDP names."},
     {"spill", meter_spill_to, METH_VARARGS,

@@ -63,9 +63,9 @@ static const double HIST_PER_UNIT[HIST_SCALES] = {DOUBLES(1.0),    DOUBLES(16.0)
 #undef DOUBLES
 
 static inline uint32_t hist_bin(uint32_t units) {
-    if (units < 8) return units;
-    uint32_t octave = 31 - (uint32_t)__builtin_clz(units);
-    return 8 * (octave - 2) + ((units >> (octave - 3)) & 7);
+    /* Below 8 the shift is 0 as in the first octave above: no branch. */
+    uint32_t octave = 31 - (uint32_t)__builtin_clz(units | 8), shift = octave - 3;
+    return 8 * shift + (units >> shift);
 }
 
 static inline void hist_add(stream_tables *t, stream *s, double x) {
@@ -82,17 +82,17 @@ static inline void hist_add(stream_tables *t, stream *s, double x) {
  * when a packet came late and shrinks slowly. */
 static inline bool adaptive_discards(stream_tables *t, stream *s, double x) {
     float n = (float)(x - s->low), wait = s->wait;
-    if (n < 0) { /* the floor falls; what is being played does not move */
-        wait -= n;
-        s->low = (float)x;
-        n = 0;
-    }
+    float under = n < 0 ? n : 0; /* the floor falls; what is being played does not move */
+    wait -= under;
+    s->low = n < 0 ? (float)x : s->low;
+    n -= under;
     float mean = s->mean_delay + (n - s->mean_delay) / 64;
     float deviation = s->mean_deviation + (__builtin_fabsf(n - mean) - s->mean_deviation) / 64;
     float target = mean + 4 * deviation;
     s->mean_delay = mean;
     s->mean_deviation = deviation;
-    target = target < ADAPTIVE_LEAST ? ADAPTIVE_LEAST : target > ADAPTIVE_MOST ? ADAPTIVE_MOST : target;
+    target = target > ADAPTIVE_LEAST ? target : ADAPTIVE_LEAST;
+    target = target < ADAPTIVE_MOST ? target : ADAPTIVE_MOST;
     bool discards = false;
     if (n > wait + ADAPTIVE_SLACK) {
         trouble_of(t, s)->adaptive_late++;
@@ -102,7 +102,8 @@ static inline bool adaptive_discards(stream_tables *t, stream *s, double x) {
         trouble_of(t, s)->adaptive_early++;
         discards = true;
     }
-    if (wait > target) wait = wait - ADAPTIVE_FALL > target ? wait - ADAPTIVE_FALL : target;
+    float lower = wait - ADAPTIVE_FALL > target ? wait - ADAPTIVE_FALL : target;
+    wait = wait > target ? lower : wait;
     s->wait = wait;
     s->wait_sum += wait;
     return discards;
@@ -124,15 +125,15 @@ static inline bool fixed_discards(stream_tables *t, stream *s, double x) {
 /* Takes x of a packet that came for the first time. True if the chosen buffer discards it. */
 static inline bool delay_take(stream_tables *t, stream *s, double x, bool talkspurt) {
     if (talkspurt) s->anchor = x;
-    if (x < s->minute_min) s->minute_min = x;
+    s->minute_min = x < s->minute_min ? x : s->minute_min;
     hist_add(t, s, x);
     float rounded = (float)x;
     if (!(s->state & STATE_SECOND_DELAYS)) {
         s->state |= STATE_SECOND_DELAYS;
         s->second_min_x = s->second_max_x = rounded;
     }
-    if (rounded < s->second_min_x) s->second_min_x = rounded;
-    if (rounded > s->second_max_x) s->second_max_x = rounded;
+    s->second_min_x = rounded < s->second_min_x ? rounded : s->second_min_x;
+    s->second_max_x = rounded > s->second_max_x ? rounded : s->second_max_x;
     bool fixed = fixed_discards(t, s, x), adaptive = adaptive_discards(t, s, x);
     if (!fixed && !adaptive) return false;
     bool chosen = t->options.buffer == BUFFER_FIXED ? fixed : adaptive && t->options.buffer == BUFFER_ADAPTIVE;

@@ -118,6 +118,21 @@ static bool grow_endpoints(format_table *t) {
     return true;
 }
 
+bool formats_assign(format_table *t, const uint8_t address[16], uint16_t port, uint32_t number) {
+    if (!number || number > t->profile_count || !grow_endpoints(t)) return false;
+    for (uint32_t i = endpoint_hash(address, port);; i++) {
+        endpoint *e = &t->endpoints[i & t->endpoint_mask];
+        bool same = e->profile && e->port == port && !memcmp(e->address, address, 16);
+        if (e->profile && !same) continue;
+        if (!e->profile) t->endpoint_count++;
+        memcpy(e->address, address, 16);
+        e->port = port;
+        e->profile = number;
+        t->generation++;
+        return true;
+    }
+}
+
 uint32_t formats_announce(format_table *t, const uint8_t address[16], uint16_t port, const payload_format *formats,
                           size_t count) {
     profile *profiles = grow(t->profiles, &t->profile_room, t->profile_count + 1, sizeof *profiles);
@@ -126,23 +141,14 @@ uint32_t formats_announce(format_table *t, const uint8_t address[16], uint16_t p
     payload_format *all = grow(t->formats, &t->format_room, t->format_count + count + 1, sizeof *all);
     if (!all) return 0;
     t->formats = all;
-    if (!grow_endpoints(t)) return 0;
     t->profiles[t->profile_count] = (profile){t->format_count, count};
     if (count) memcpy(all + t->format_count, formats, count * sizeof *formats);
-    t->format_count += count;
     uint32_t number = (uint32_t)++t->profile_count;
-    uint32_t i = endpoint_hash(address, port);
-    for (;; i++) {
-        endpoint *e = &t->endpoints[i & t->endpoint_mask];
-        bool same = e->profile && e->port == port && !memcmp(e->address, address, 16);
-        if (e->profile && !same) continue;
-        if (!e->profile) t->endpoint_count++;
-        memcpy(e->address, address, 16);
-        e->port = port;
-        e->profile = number;
-        break;
+    if (!formats_assign(t, address, port, number)) {
+        t->profile_count--;
+        return 0;
     }
-    t->generation++;
+    t->format_count += count;
     return number;
 }
 

@@ -40,6 +40,8 @@ typedef struct {
 /* As meter_endpoint. */
 uint32_t formats_announce(format_table *t, const uint8_t address[16], uint16_t port, const payload_format *formats,
                           size_t count);
+/* As meter_endpoint_as. */
+bool formats_assign(format_table *t, const uint8_t address[16], uint16_t port, uint32_t profile);
 /* As meter_map. */
 void formats_map(format_table *t, const payload_format *format);
 /* What the payload type of a datagram is; returns the profile that says so, 0: RFC 3551. */

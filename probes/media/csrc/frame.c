@@ -11,8 +11,10 @@ enum {
     LINK_PPP_ETHER = 51,
     LINK_RAW = 101,
     LINK_C_HDLC = 104,
+    LINK_WLAN = 105,
     LINK_LOOP = 108,
     LINK_LINUX_SLL = 113,
+    LINK_WLAN_RADIOTAP = 127,
     LINK_IPV4 = 228,
     LINK_IPV6 = 229,
     LINK_LINUX_SLL2 = 276,
@@ -50,8 +52,8 @@ enum { MOST_EXTENSIONS = 16 };
 bool frame_link_known(uint32_t link_type) {
     switch (link_type) {
     case LINK_NULL: case LINK_ETHERNET: case LINK_PPP: case LINK_RAW_BSD: case LINK_RAW_OPENBSD: case LINK_PPP_HDLC:
-    case LINK_PPP_ETHER: case LINK_RAW: case LINK_C_HDLC: case LINK_LOOP: case LINK_LINUX_SLL: case LINK_IPV4:
-    case LINK_IPV6: case LINK_LINUX_SLL2: return true;
+    case LINK_PPP_ETHER: case LINK_RAW: case LINK_C_HDLC: case LINK_WLAN: case LINK_LOOP: case LINK_LINUX_SLL:
+    case LINK_WLAN_RADIOTAP: case LINK_IPV4: case LINK_IPV6: case LINK_LINUX_SLL2: return true;
     default: return false;
     }
 }
@@ -75,6 +77,13 @@ static uint32_t behind_labels(const uint8_t *frame, uint32_t captured, uint32_t 
     return NOT_IP;
 }
 
+/* IEEE 802.2 SNAP: DSAP, SSAP, control, three octets of zero, EtherType. */
+static uint32_t behind_snap(const uint8_t *frame, uint32_t captured, uint32_t at) {
+    if (captured < at + 8 || frame_be32(frame + at) != 0xaaaa0300 || frame_be16(frame + at + 4)) return NOT_IP;
+    uint16_t type = frame_be16(frame + at + 6);
+    return type == ETHER_IPV4 || type == ETHER_IPV6 ? at + 8 : NOT_IP;
+}
+
 /* `next`: what follows an EtherType of this value; tags, labels and PPPoE (RFC 2516) may come before IP does. */
 static uint32_t behind_ethertype(const uint8_t *frame, uint32_t captured, uint16_t type, uint32_t next) {
     while (type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD) {
@@ -85,12 +94,20 @@ static uint32_t behind_ethertype(const uint8_t *frame, uint32_t captured, uint16
     if (type == ETHER_IPV4 || type == ETHER_IPV6) return next;
     if (type == ETHER_PPPOE) return behind_ppp(frame, captured, next + 6);
     if (type == ETHER_MPLS || type == ETHER_MPLS_UPSTREAM) return behind_labels(frame, captured, next);
-    /* IEEE 802.2 SNAP: DSAP, SSAP, control, three octets of zero, EtherType */
-    if (type < ETHER_LEAST && captured >= next + 8 && frame_be32(frame + next) == 0xaaaa0300 && !frame_be16(frame + next + 4)) {
-        type = frame_be16(frame + next + 6);
-        return type == ETHER_IPV4 || type == ETHER_IPV6 ? next + 8 : NOT_IP;
-    }
-    return NOT_IP;
+    return type < ETHER_LEAST ? behind_snap(frame, captured, next) : NOT_IP;
+}
+
+/* IEEE 802.11 section 9.3.2.1: a data frame that is not encrypted. */
+static uint32_t behind_wlan(const uint8_t *frame, uint32_t captured, uint32_t at) {
+    enum { TYPE = 0x0c, DATA = 0x08, NO_DATA = 0x40, QOS = 0x80 };       /* first octet */
+    enum { BOTH_WAYS = 0x03, PROTECTED = 0x40, HT_CONTROL = 0x80 }; /* second */
+    if (captured < at + 2) return NOT_IP;
+    uint8_t first = frame[at], second = frame[at + 1];
+    if ((first & TYPE) != DATA || first & NO_DATA || second & PROTECTED) return NOT_IP;
+    at += 24;
+    if ((second & BOTH_WAYS) == BOTH_WAYS) at += 6; /* a fourth address */
+    if (first & QOS) at += second & HT_CONTROL ? 6 : 2;
+    return behind_snap(frame, captured, at);
 }
 
 static uint32_t link_header(uint32_t link_type, const uint8_t *frame, uint32_t captured) {
@@ -105,6 +122,9 @@ static uint32_t link_header(uint32_t link_type, const uint8_t *frame, uint32_t c
     case LINK_PPP: case LINK_PPP_HDLC: /* RFC 1662: address and control may be left out */
         at = captured >= 2 && frame_be16(frame) == 0xff03 ? 2 : 0;
         return behind_ppp(frame, captured, at);
+    case LINK_WLAN: return behind_wlan(frame, captured, 0);
+    case LINK_WLAN_RADIOTAP: /* radiotap.org: version, pad, length in little-endian order */
+        return captured < 4 ? NOT_IP : behind_wlan(frame, captured, (uint32_t)frame[3] << 8 | frame[2]);
     case LINK_PPP_ETHER: return behind_ppp(frame, captured, 6); /* RFC 2516 section 4 */
     default: /* raw */ return captured > 0 ? 0 : NOT_IP;
     }

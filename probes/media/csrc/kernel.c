@@ -13,6 +13,7 @@ enum {
     CHUNK_STREAMS = CHUNK_OCTETS / sizeof(stream),
     CHUNK_BITS = 13,        /* of an index, for the place in its chunk */
     CHUNK_MASK = (1 << CHUNK_BITS) - 1,
+    SLOTS_A_STREAM = 4,     /* at least: few streams are then not where their hash says */
 };
 
 #define NO_STREAM UINT32_MAX
@@ -97,7 +98,7 @@ static bool reserve(meter *m, uint32_t more) {
     if (wanted > m->tables.options.max_streams) wanted = m->tables.options.max_streams;
     if (wanted > (uint64_t)m->chunk_count * CHUNK_STREAMS && !add_chunk(m)) return false;
     uint32_t size = m->slot_mask + 1;
-    if ((uint64_t)(m->live + more) * 2 > size && !rehash(m, size * 2)) return false;
+    if ((uint64_t)(m->live + more) * SLOTS_A_STREAM > size && !rehash(m, size * 2)) return false;
     return stream_reserve(&m->tables, more);
 }
 
@@ -224,9 +225,11 @@ static inline bool parse(const datagram *d, job *j) {
     return true;
 }
 
-/* The stream of the first slot with the right hash, brought near. */
+/* The stream of the first slot with the right hash, brought near. Most are in their own slot or in the next; which of
+ * the two cannot be foretold, so it is no branch. */
 static inline stream *likely(const meter *m, uint32_t hash) {
-    const slot *at = &m->slots[hash & m->slot_mask];
+    const slot *own = &m->slots[hash & m->slot_mask], *next = &m->slots[(hash + 1) & m->slot_mask];
+    const slot *at = own->hash == hash ? own : next;
     if (at->hash != hash || at->index == NO_STREAM) return NULL;
     stream *s = stream_at(m, at->index);
     for (size_t line = 0; line < 5; line++) __builtin_prefetch((const char *)s + 64 * line, 1);
@@ -354,6 +357,10 @@ size_t meter_sweep(meter *m, int64_t before_ns) {
 
 uint32_t meter_endpoint(meter *m, const uint8_t address[16], uint16_t port, const payload_format *formats, size_t count) {
     return formats_announce(&m->tables.formats, address, port, formats, count);
+}
+
+bool meter_endpoint_as(meter *m, const uint8_t address[16], uint16_t port, uint32_t profile) {
+    return formats_assign(&m->tables.formats, address, port, profile);
 }
 
 void meter_map(meter *m, const payload_format *format) { formats_map(&m->tables.formats, format); }

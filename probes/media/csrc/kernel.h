@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum {
-    METER_BATCH = 16,         /* datagrams handled together, so that memory latencies overlap */
+    METER_BATCH = 24,         /* datagrams handled together, so that memory latencies overlap */
     METER_WINDOW_WORDS = 32,  /* received-bitmap of 2048 sequence numbers */
     METER_MAX_LATE = 1984,    /* a packet may be this late and still be placed: whole words of the window */
     METER_MAX_DROPOUT = 3000, /* RFC 3550 A.1: a larger jump forward is a restart, unless its timestamp says loss */
@@ -136,6 +136,8 @@ bool meter_feed(meter *m, datagram *batch, size_t count);
 /* What an endpoint (an address and port that receives) calls its payload types, from SDP.
  * Returns the profile's number, from 1; 0: out of memory. */
 uint32_t meter_endpoint(meter *m, const uint8_t address[16], uint16_t port, const payload_format *formats, size_t count);
+/* The endpoint says what made that profile. False: there is no such profile, or no memory. */
+bool meter_endpoint_as(meter *m, const uint8_t address[16], uint16_t port, uint32_t profile);
 
 /* What a payload type is that no SDP names, instead of RFC 3551's static table. */
 void meter_map(meter *m, const payload_format *format);

@@ -182,6 +182,14 @@ static void settle_all(const burst_sink *sink, extent e, uint64_t word, loss_rec
     close_cluster(sink, l);
 }
 
+void loss_window(const stream_tables *t, const stream *s, uint64_t window[METER_WINDOW_WORDS]) {
+    const loss_record *l = SIDE_RECORD(t, s, loss, losses);
+    uint64_t newest = s->max >> 6, base = stream_base(s);
+    for (uint64_t index = newest - (METER_WINDOW_WORDS - 1); index < newest; index++)
+        window[index & WINDOW_MASK] = l ? l->window[index & WINDOW_MASK] : since(base, index);
+    window[newest & WINDOW_MASK] = s->word;
+}
+
 void loss_close(stream_tables *t, stream *s) {
     uint64_t base = stream_base(s);
     if (!s->side && (s->word | ~(since(base, s->max >> 6) & until(s->max, s->max >> 6))) == UINT64_MAX) return;

@@ -41,6 +41,8 @@ void loss_advance(stream_tables *t, stream *s, uint64_t position);
 bool loss_late(stream_tables *t, stream *s, uint64_t position);
 /* This received position was discarded by the chosen buffer. */
 void loss_discard(stream_tables *t, stream *s, uint64_t position);
+/* The window as it is, for when the segment is closed. */
+void loss_window(const stream_tables *t, const stream *s, uint64_t window[METER_WINDOW_WORDS]);
 /* Everything of this segment is final; the next begins at s->base = s->max. */
 void loss_close(stream_tables *t, stream *s);
 /* Bursts that nobody was told of yet, as if the segment were closed now. */

@@ -62,11 +62,17 @@ static bool begins_after(const second_record *record, uint64_t position) {
     return (int32_t)(record->first - (uint32_t)position) > 0;
 }
 
-/* The kept second in which this position was new; NULL: it is not kept (or the running one). */
-static second_record *second_of(const stream_tables *t, const stream *s, uint64_t position) {
+/* The oldest mile that begins after this position, else the newest record: from there on back it is no long way. */
+static second_record *near_record(const stream_tables *t, const stream *s, uint64_t position) {
     second_record *record = last_record(t, s), *mile;
     while (record && begins_after(record, position) && (mile = record_at(t, record->mile)) && begins_after(mile, position))
         record = mile;
+    return record;
+}
+
+/* The kept second in which this position was new; NULL: it is not kept (or the running one). */
+static second_record *second_of(const stream_tables *t, const stream *s, uint64_t position) {
+    second_record *record = near_record(t, s, position);
     while (record && begins_after(record, position)) record = record_at(t, record->before);
     return record;
 }
@@ -99,7 +105,8 @@ void series_mark_burst(stream_tables *t, stream *s, uint64_t first, uint64_t las
     if (!t->options.series) return;
     uint32_t ends = s->second_first; /* of the second before: positions are its own up to there */
     if ((int32_t)((uint32_t)last - ends) >= 0) s->state |= STATE_SECOND_BURST;
-    for (second_record *r = last_record(t, s); r && (int32_t)(ends - (uint32_t)first) > 0; r = record_at(t, r->before)) {
+    second_record *r = near_record(t, s, last); /* a burst is told when it leaves the window, many seconds later */
+    for (; r && (int32_t)(ends - (uint32_t)first) > 0; r = record_at(t, r->before)) {
         if (!begins_after(r, last)) r->row.flags |= 1;
         ends = r->first;
     }

@@ -29,8 +29,20 @@ static void begin_segment(stream *s, uint16_t sequence, uint32_t timestamp, uint
     s->state &= (uint8_t)~(STATE_TRANSIT | STATE_FORWARD);
 }
 
+static void remember(stream_tables *t, stream *s) {
+    side_record *side = side_of(t, s);
+    if (!side->former) side->former = pool_take(&t->formers);
+    former_record *f = pool_at(&t->formers, side->former);
+    loss_window(t, s, f->window);
+    f->max = s->max;
+    f->max_timestamp = s->max_timestamp;
+    f->step = s->step;
+    f->origin = s->origin;
+}
+
 static void restart(stream_tables *t, stream *s, rare_record *rare) {
     uint64_t old_max = s->max;
+    remember(t, s);
     loss_close(t, s);
     rare->expected_before += s->max - stream_base(s) + 1;
     rare->restarts++;
@@ -160,6 +172,25 @@ static RARE placing odd_packet(stream_tables *t, stream *s, const datagram *d, c
     return off > 0 ? forward(t, s, p, (uint16_t)off) : late(t, s, d, p, *position);
 }
 
+/* Late from the numbering before the restart? Then no restart is made of it. A duplicate there is known as such; what was
+ * missing is a stray, as its numbering is closed. PLACE_FORWARD: it is not from there. */
+static RARE placing former_packet(stream_tables *t, stream *s, const datagram *d, const rtp_header *p) {
+    const former_record *f = SIDE_RECORD(t, s, former, formers);
+    if (!f) return PLACE_FORWARD;
+    uint16_t behind = (uint16_t)((uint16_t)(f->max + f->origin) - rtp_sequence(p));
+    if (behind > METER_MAX_LATE || !in_time(s, p->timestamp - f->max_timestamp + f->step * behind)) return PLACE_FORWARD;
+    uint64_t position = f->max - behind;
+    rare_record *rare = rare_of(t, s);
+    if (f->window[(position >> 6) & WINDOW_MASK] >> (position & 63) & 1) {
+        rare->run_begin++; /* nobody looks at its type */
+        duplicate(t, s, d, p);
+        return PLACE_FORMER;
+    }
+    rare->strays++;
+    s->second_unplaced++;
+    return PLACE_STRAY;
+}
+
 /* Places the packet by its sequence number; a stray is out of all figures but the number of packets and octets. */
 static placing place(stream_tables *t, stream *s, const datagram *d, const rtp_header *p, uint64_t *position) {
     uint16_t ahead = (uint16_t)(rtp_sequence(p) - (uint16_t)(s->max + s->origin)), behind = (uint16_t)-ahead;
@@ -172,7 +203,9 @@ static placing place(stream_tables *t, stream *s, const datagram *d, const rtp_h
         return placed == PLACE_LATE && !in_time(s, later) ? PLACE_MISFIT : placed;
     }
     bool fits = ahead < METER_MAX_DROPOUT ? behind > METER_MAX_LATE && fits_ahead(s, d, p, ahead) : outage(s, p, ahead);
-    return fits ? forward(t, s, p, ahead) : odd_packet(t, s, d, p, position);
+    if (fits) return forward(t, s, p, ahead);
+    placing former = former_packet(t, s, d, p);
+    return former != PLACE_FORWARD ? former : odd_packet(t, s, d, p, position);
 }
 
 /* ---- what it carries ------------------------------------------------------------------------------------------------- */
@@ -232,8 +265,8 @@ static inline double jitter_take(stream *s, const datagram *d, uint32_t timestam
         s->jitter_sum += jitter;
         s->jitter_samples++;
         s->second_jitter_sum += (float)jitter;
-        if (jitter > s->jitter_max) s->jitter_max = jitter;
-        if ((float)jitter > s->second_jitter_max) s->second_jitter_max = (float)jitter;
+        s->jitter_max = jitter > s->jitter_max ? jitter : s->jitter_max;
+        s->second_jitter_max = (float)jitter > s->second_jitter_max ? (float)jitter : s->second_jitter_max;
     }
     s->x += moved;
     s->transit_ns = d->time_ns;
@@ -360,7 +393,7 @@ static __attribute__((noinline)) void any_packet(stream_tables *t, stream *s, co
         else earlier(t, s, d);
         if (d->dscp != s->dscp) mark_dscp(t, s, d->dscp);
     }
-    if (placed != PLACE_STRAY) payload(t, s, d, p, placed, position, gap);
+    if (placed < PLACE_STRAY) payload(t, s, d, p, placed, position, gap);
     s->last_sequence = rtp_sequence(p);
     s->packets++;
     s->bytes += d->length;
@@ -386,7 +419,7 @@ void stream_take(stream_tables *t, stream *s, const datagram *d, const rtp_heade
     s->packets++;
     s->bytes += d->length;
     s->end_ns = d->time_ns;
-    if (gap > s->largest_gap) s->largest_gap = (uint32_t)gap; /* within a second */
+    s->largest_gap = gap > s->largest_gap ? (uint32_t)gap : s->largest_gap; /* within a second */
     double moved = jitter_take(s, d, p->timestamp, false);
     if (fabs(moved) > TIMESTAMP_JUMP) {
         timestamp_jump(t, s, 0);

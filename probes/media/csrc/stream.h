@@ -43,6 +43,7 @@ typedef enum {
     PLACE_MISFIT, /* late, with a timestamp from before a jump */
     PLACE_DUPLICATE,
     PLACE_STRAY,
+    PLACE_FORMER, /* a duplicate from the numbering before the restart */
 } placing;
 
 /* 320 octets: five lines of a cache. What few streams need is in records beside it. */
@@ -118,6 +119,7 @@ typedef struct {
     uint32_t discard; /* discard_record: once a buffer discarded */
     uint32_t trouble; /* trouble_record */
     uint32_t rare;    /* rare_record */
+    uint32_t former;  /* former_record: after a restart */
     uint32_t drift;   /* drift_record: from the second second on */
     uint32_t history; /* history_record: from the second minute on */
     uint32_t carry;   /* carry_record: once a bin of the histogram was full */
@@ -144,6 +146,14 @@ typedef struct {
     uint32_t strays, restarts, timestamp_jumps, payload_type_changes, dscp_changes, events, comfort_noise;
 } rare_record;
 
+/* The numbering before the last restart, for what comes late from it. */
+typedef struct {
+    uint64_t window[METER_WINDOW_WORDS]; /* received */
+    uint64_t max;
+    uint32_t max_timestamp, step;
+    uint16_t origin;
+} former_record;
+
 /* Packets that came late or twice. */
 typedef struct {
     double x_forward;         /* x of the last packet that was the highest, while others came after it */
@@ -168,7 +178,7 @@ typedef struct {
     struct audio_pool *audio; /* NULL: nobody listens */
     uint32_t credit;          /* packets there is memory for in every pool */
     format_table formats;
-    pool sides, addresses, losses, discards, windows, troubles, rares, carries, drifts, histories, seconds;
+    pool sides, addresses, losses, discards, windows, troubles, rares, formers, carries, drifts, histories, seconds;
 } stream_tables;
 
 /* Memory for whatever `packets` more packets may need. */

@@ -12,7 +12,7 @@ bool stream_reserve(stream_tables *t, uint32_t packets) {
         return true;
     }
     pool *const pools[] = {&t->sides,    &t->addresses, &t->losses,  &t->discards, &t->windows,  &t->troubles,
-                           &t->rares,    &t->carries,   &t->drifts,  &t->histories, &t->seconds};
+                           &t->rares,    &t->formers,   &t->carries, &t->drifts,   &t->histories, &t->seconds};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         if (!pool_reserve(pools[i], packets + CREDIT)) return false;
     t->credit = CREDIT;
@@ -31,6 +31,7 @@ void stream_tables_init(stream_tables *t, const meter_options *options) {
     pool_init(&t->windows, sizeof(window_record));
     pool_init(&t->troubles, sizeof(trouble_record));
     pool_init(&t->rares, sizeof(rare_record));
+    pool_init(&t->formers, sizeof(former_record));
     pool_init(&t->carries, sizeof(carry_record));
     pool_init(&t->drifts, sizeof(drift_record));
     pool_init(&t->histories, sizeof(history_record));
@@ -45,7 +46,7 @@ void stream_tables_spill(stream_tables *t, const int files[METER_SPILLS]) {
 void stream_tables_free(stream_tables *t) {
     formats_free(&t->formats);
     pool *const pools[] = {&t->sides,    &t->addresses, &t->losses,  &t->discards, &t->windows,  &t->troubles,
-                           &t->rares,    &t->carries,   &t->drifts,  &t->histories, &t->seconds};
+                           &t->rares,    &t->formers,   &t->carries, &t->drifts,   &t->histories, &t->seconds};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) pool_free(pools[i]);
 }
 
@@ -67,6 +68,7 @@ void stream_release(stream_tables *t, stream *s) {
     }
     if (side.trouble) pool_return(&t->troubles, side.trouble);
     if (side.rare) pool_return(&t->rares, side.rare);
+    if (side.former) pool_return(&t->formers, side.former);
     if (side.carry) pool_return(&t->carries, side.carry);
     if (side.drift) pool_return(&t->drifts, side.drift);
     if (side.history) pool_return(&t->histories, side.history);

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from probes.media.analysis import Analysis
@@ -90,22 +91,27 @@ def titled(fields: Fields, words: Words, *, number: int | None = None, named: bo
     """A stream with what is written above it."""
     codec = fields["codec"] or words.text("type {number}", number=fields["payload_type"])
     place = f"{number}. " if number is not None else ""
-    file = f"{fields['file']}: " if named else ""
+    file = f"{file_name(fields, words)}: " if named else ""
     mos = words.number(fields["mos_lq"], 2)
     about = (
         f"{codec} · {fields['ssrc']}",
-        words.text("{count} packets", count=words.number(fields["packets"])),
+        f"MOS-LQ {mos}",
         words.text("loss {ratio}", ratio=words.percent(fields["loss_ratio"])),
-        f"MOS-LQ {mos}{_marks(fields, words) if fields['mos_lq'] is not None else ''}",
+        words.text("{count} packets", count=words.number(fields["packets"])),
         words.text("from {time}", time=words.moment(fields["start"])),
     )
-    return Stream(f"{place}{file}{fields['src']} → {fields['dst']}", about, series_of(fields, fields["window"]))
+    title = f"{place}{file}{fields['src']} → {fields['dst']}"
+    marks = _marks(fields, words) if fields["mos_lq"] is not None else ()
+    return Stream(title, about, marks, series_of(fields, fields["window"]))
 
 
-def _marks(fields: Fields, words: Words) -> str:
-    said = []
-    if fields["mos_scale"] == "wideband":
-        said.append(words.text("wideband"))
-    if fields["mos_provisional"]:
-        said.append(words.text("provisional"))
-    return f" ({', '.join(said)})" if said else ""
+def file_name(about: Fields, words: Words) -> str:
+    """A capture's name, without its folders."""
+    return words.text("standard input") if about["file"] == "-" else Path(about["file"]).name
+
+
+def _marks(fields: Fields, words: Words) -> tuple[str, ...]:
+    """What to know before this MOS is set beside another's."""
+    wideband = fields["mos_scale"] == "wideband"
+    said = (wideband and words.text("wideband"), fields["mos_provisional"] and words.text("provisional"))
+    return tuple(mark for mark in said if mark)

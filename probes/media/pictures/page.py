@@ -11,10 +11,10 @@ from markupsafe import Markup
 from probes.media.analysis import Wanted
 from probes.media.pictures import sheet
 from probes.media.pictures.details import Group, groups
-from probes.media.pictures.gallery import FAIR, Gallery, titled
-from probes.media.pictures.panel import printable
+from probes.media.pictures.gallery import FAIR, Gallery, file_name, titled
 from probes.media.pictures.style import style
-from probes.media.pictures.words import UNKNOWN, Words
+from probes.media.pictures.words import Words
+from probes.media.printable import printable
 from probes.media.remarks import remarks
 
 MOST_ROWS = 2_000
@@ -57,9 +57,10 @@ def render(
         drawn=[entry for entry in entries if entry.picture],
         wanted=wanted,
         named=named,
-        unknown=UNKNOWN,
+        talking=any(entry.fields["mos_cq"] is not None for entry in entries),
         fair=FAIR,
         grade=_grade,
+        name=lambda about: file_name(about, words),
         style=Markup(style(page=True)),  # noqa: S704 - ours
         legend=[(Markup(mark), text) for mark, text in sheet.legend_entries(words)],  # noqa: S704 - ours
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from unicodedata import category
+from functools import partial
+from typing import TypeAlias
 from xml.sax.saxutils import escape
 
 from probes.media.pictures.scale import Scale, clock, round_up, time_ticks
 from probes.media.pictures.series import Series
 from probes.media.pictures.words import Words
+from probes.media.printable import printable
 
 _LEFT, _RIGHT, _GAP, _FOOT = 50, 14, 20, 24
 _TITLED = 48  # a head of this height has room for two lines
@@ -16,8 +18,8 @@ _LEAST_JITTER_MS, _LEAST_LOSS_PERCENT = 1.0, 2.0
 _POOR, _FAIR = 3.6, 4.0  # G.107 annex B
 _MOS = (1.0, 4.5)
 _LEAST_MARK = 2.0  # points: a burst of a second in an hour is still seen
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # Unicode general categories
-_GLYPH = 0.58  # of the font size: how wide a letter is, on average
+_Lane: TypeAlias = Callable[[Series, Scale, float, float, Words], Iterator[str]]
+_GLYPH, _BOLD = 0.58, 0.67  # of the font size: how wide a letter is, on average
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Stream:
 
     title: str
     about: tuple[str, ...]  # the last ones go where there is no room
+    marks: tuple[str, ...]  # of its MOS: they stand wherever the line is drawn
     series: Series
 
 
@@ -50,7 +53,8 @@ def draw(stream: Stream, shape: Shape, words: Words) -> Iterator[str]:
     if shape.head >= _TITLED:
         yield from _titles(stream, shape.width - _LEFT - _RIGHT)
     top = shape.head
-    for height, lane in zip(shape.lanes, (_jitter, _loss, _mos), strict=True):
+    lanes: tuple[_Lane, ...] = (_jitter, _loss, partial(_mos, marks=stream.marks))
+    for height, lane in zip(shape.lanes, lanes, strict=True):
         yield from lane(series, x, top, height, words)
         top += height + _GAP
     bottom = top - _GAP
@@ -77,16 +81,12 @@ def _fitting(parts: tuple[str, ...], room: float) -> str:
     return parts[0]
 
 
-def printable(text: str) -> str:
-    """Text that XML can carry and that stays where it stands: no controls, no halves of characters."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if category(letter) in _UNSEEN else letter for letter in text)
-
-
 def _label(text: str, x: float, y: float, size: float, room: float, *, colour: str = "ink", **more: str) -> str:
     """Text that stays within its room: smaller if need be, then cut in the middle."""
     text = printable(text)
-    fitting = max(size * 0.8, min(size, room / max(1, len(text)) / _GLYPH))
-    most = int(room / fitting / _GLYPH)
+    glyph = _BOLD if "weight" in more else _GLYPH
+    fitting = max(size * 0.8, min(size, room / max(1, len(text)) / glyph))
+    most = int(room / fitting / glyph)
     if len(text) > most:
         half = max(1, (most - 1) // 2)
         text = f"{text[:half]}…{text[-half:]}"
@@ -172,10 +172,11 @@ def _loss(series: Series, x: Scale, top: float, height: float, words: Words) -> 
     together = [a + b for a, b in zip(series.lost_percent, series.discarded_percent, strict=True)]
     highest = min(100.0, round_up(max([_LEAST_LOSS_PERCENT, *together])))
     y = Scale(0, highest, top + height, top)
-    ticks = [(y(value), words.brief(value)) for value in (0, highest / 2, highest)]
+    lossy = any(together)
+    ticks = [(y(value), words.brief(value)) for value in ((0, highest / 2, highest) if lossy else (0, highest))]
     yield from _lane(x, top, height, _per(words, "Loss (%)", series.window), ticks)
-    if not any(together):
-        yield _nothing(x, top, height, words.text("nothing lost or discarded"))
+    if not lossy:
+        yield _nothing(x, top, height, words.text("nothing lost or discarded" if series.judged else "nothing lost"))
     yield from _bars(series, x, y, lambda index: (0.0, series.lost_percent[index]), "lost")
     yield from _bars(series, x, y, lambda index: (series.lost_percent[index], together[index]), "discarded")
 
@@ -195,7 +196,7 @@ def _bars(series: Series, x: Scale, y: Scale, part: Callable[[int], tuple[float,
         yield f'<path class="p-{colour}" d="{"".join(shapes)}"/>'
 
 
-def _mos(series: Series, x: Scale, top: float, height: float, words: Words) -> Iterator[str]:
+def _mos(series: Series, x: Scale, top: float, height: float, words: Words, *, marks: tuple[str, ...]) -> Iterator[str]:
     known = any(value is not None for value in series.mos)
     y = Scale(*_MOS, top + height, top)
     if known:
@@ -206,7 +207,8 @@ def _mos(series: Series, x: Scale, top: float, height: float, words: Words) -> I
                 f'height="{y(low) - y(high):.1f}"/>'
             )
     ticks = [(y(value), words.brief(value)) for value in (1, 2, 3, 4)] if known else []
-    yield from _lane(x, top, height, _per(words, "MOS-LQ (1 to 4.5)", series.window), ticks)
+    name = " · ".join((_per(words, "MOS-LQ (1 to 4.5)", series.window), *marks))
+    yield from _lane(x, top, height, name, ticks)
     if not known:
         yield _nothing(x, top, height, words.text("unknown"))
         return

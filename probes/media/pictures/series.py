@@ -22,6 +22,7 @@ class Series:
     discarded_percent: tuple[float, ...]
     mos: tuple[float | None, ...]
     burst: tuple[bool, ...]
+    judged: bool  # by a de-jitter buffer; else its discards are unknown
 
     @property
     def bursts(self) -> list[tuple[int, int]]:
@@ -66,6 +67,7 @@ def series_of(fields: Mapping[str, Any], window: int) -> Series:
         discarded_percent=tuple(100 * count / of for count, of in zip(discarded, sent, strict=True)),
         mos=tuple(columns["mos_lq"]),
         burst=tuple(columns["burst"]),
+        judged=fields["discarded"] is not None,
     )
 
 

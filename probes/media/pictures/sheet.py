@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from probes.media.pictures.panel import Shape, Stream, draw, printable
+from probes.media.pictures.panel import Shape, Stream, draw
 from probes.media.pictures.style import FONT, style
 from probes.media.pictures.words import Words
+from probes.media.printable import printable
 
 MOST = 60  # panels: beyond that nobody finds the one he looks for
 ALONE = Shape(960, (110, 70, 80))

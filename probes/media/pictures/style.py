@@ -3,12 +3,12 @@
 _LIGHT = {
     "paper": "#ffffff", "ink": "#1b2733", "quiet": "#5c6b7a", "grid": "#e3e8ee", "frame": "#c9d2db",
     "jitter": "#1f6fb5", "peak": "#bcd8ef", "lost": "#c62f3b", "discarded": "#e5a13a", "mos": "#1d7f5c",
-    "burst": "#c62f3b", "poor": "#fbe9ea", "fair": "#fdf4e3",
+    "burst": "#c62f3b", "poor": "#fdf4f4", "fair": "#fefaf0",
 }  # fmt: skip
 _DARK = {
     "paper": "#11181f", "ink": "#e8edf2", "quiet": "#9aa9b8", "grid": "#26323d", "frame": "#3a4855",
     "jitter": "#6cb2ee", "peak": "#25486a", "lost": "#f0727b", "discarded": "#e8b35c", "mos": "#58c79b",
-    "burst": "#f0727b", "poor": "#33191d", "fair": "#30271a",
+    "burst": "#f0727b", "poor": "#22191d", "fair": "#221e18",
 }  # fmt: skip
 
 
