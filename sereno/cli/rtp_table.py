@@ -11,7 +11,7 @@ from rich.text import Text
 from sereno.cli._words import several
 
 if TYPE_CHECKING:
-    from sereno.cli.rtp_watch import Moment
+    from sereno.cli.rtp_moment import Moment
 
 _NS = 1_000_000_000
 _LINES_AROUND = 4  # title, what is wrong, head, what is left out

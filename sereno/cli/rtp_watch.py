@@ -12,28 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sereno.cli._words import several
+from sereno.cli.rtp_moment import Moment
 
 if TYPE_CHECKING:
     from probes.media.live import LiveMeter
-    from probes.media.watch import Look, Reports
 
 _RING_MIB = 32  # a tenth of a second at a million packets a second: this runs on machines that are busy
 _NS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One second's look, and what is known of the sensor itself."""
-
-    look: "Look"
-    names: dict[tuple[int, int], str]
-    dropped: int
-    error: str | None
-    reports: "Reports | None" = None
-
-    def fields(self, index: int, *, plc: bool = True) -> dict[str, Any]:
-        """The fields of one stream."""
-        return self.look.fields(index, self.names, plc=plc, reports=self.reports)
 
 
 @dataclass
