@@ -43,11 +43,13 @@ class OtherMetrics:
         make = _FIGURES.get(result.check)
         if make is None:
             return
-        series = (result.probe, result.check, result.sbc or "", result.target or "")
+        series = (result.probe, result.check, result.sbc or "", result.target or "", result.address or "")
+        facts = result.facts or {}
+        if result.check == "edge" and "tls" not in facts and series not in self._shown:
+            return  # most of all results
         if result.at_us < self._newest.get(series, 0):
             return
         self._newest[series] = result.at_us
-        facts = result.facts or {}
         values = {
             (key, labels): value for key, labels, raw in make(result, facts) if (value := _number(raw)) is not None
         }
@@ -61,11 +63,21 @@ class OtherMetrics:
 def _portal(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
     found: list[tuple[str, _Labels, Any]] = []
     for address, one in _dict(facts.get("addresses")).items():
-        tls, labels = _dict(_dict(one).get("tls")), (result.probe, result.target or "", str(address))
-        days = _number(tls.get("days_to_expiry"))
-        found.append(("expiry", labels, None if days is None else days * _DAY_SECONDS))
-        found.append(("grade", labels, _GRADES.get(str(tls.get("grade")))))
+        labels = (result.probe, result.target or "", str(address))
+        found += _certificate(labels, _dict(_dict(one).get("tls")))
     return found
+
+
+def _listener(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
+    return _certificate((result.probe, result.sbc or "", result.address or ""), _dict(facts.get("tls")))
+
+
+def _certificate(labels: _Labels, tls: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
+    days = _number(tls.get("days_to_expiry"))
+    return [
+        ("expiry", labels, None if days is None else days * _DAY_SECONDS),
+        ("grade", labels, _GRADES.get(str(tls.get("grade")))),
+    ]
 
 
 def _database(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
@@ -85,7 +97,7 @@ def _traffic(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, 
     return [("registered", labels, facts.get("registered")), ("calls", labels, facts.get("calls"))]
 
 
-_FIGURES = {"https": _portal, "database": _database, "traffic": _traffic}
+_FIGURES = {"edge": _listener, "https": _portal, "database": _database, "traffic": _traffic}
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from probes.bootclock import BootClock
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
 from probes.checks.named import Names
+from probes.checks.sip_standing import SipStandings
 from probes.delivery import Delivery
 from probes.pulse import BEAT_SECONDS, Pulse
 from probes.schedule import Key, Scheduler, canaries_of
@@ -82,6 +83,7 @@ class Agent:
         self._known: frozenset[Key] = frozenset()  # what was measured under the last topology
         self._canaries: Canaries | None = None
         self._names: Names | None = None
+        self._standings, self._kept = SipStandings(), dict[str, Any]()
         self._doubted: Counter[str] = Counter()
         self._clock_off = False
 
@@ -129,8 +131,9 @@ class Agent:
         names = Names(targets(topology, self.name), sip.resolver)
         found = await names.first()
         runtime = Runtime(
-            clock=self._clock, topology=topology, probe=self.name, sip=sip, emit=self._emit, secret=secret
-        )
+            clock=self._clock, topology=topology, probe=self.name, sip=sip, emit=self._emit, secret=secret,
+            standings=self._standings, kept=self._kept,
+        )  # fmt: skip
         self._notes, self._names = list(notes(topology)), names
         log.info("measuring %d targets of %s", len(found), topology.service)
         pool = await self._start_calls(found)
@@ -144,7 +147,8 @@ class Agent:
             registry=self._registry, pulse=self._pulse, anchor=self._anchor, known=self._known, canaries=canaries,
         )  # fmt: skip
         self._canaries, self._known = canaries, scheduler.keys
-        watching = [names.watch(scheduler.update), *([canaries.watch()] if canaries is not None else [])]
+        watching = [names.watch(scheduler.update), self._standings.watch(names.now, runtime)]
+        watching += [canaries.watch()] if canaries is not None else []
         try:
             await together(scheduler.run(), *watching)
         finally:

@@ -11,6 +11,7 @@ from sereno.topology.model import Topology
 from sereno.wire import VERSION, CheckName, Outcome, Reason, Result
 
 if TYPE_CHECKING:
+    from probes.checks.sip_standing import SipStandings
     from probes.sip.client import SipClient
 
 
@@ -61,6 +62,7 @@ class Runtime:
     `emit` takes results that come after a check has returned (a late reply, see `probes.checks`); whoever owns the
     runtime sets it. `secret` gives the password of an account by its name, or None when this probe was not told it.
     `calls` is the pool of pjsua2 workers (`probes.sip.pool`), `meter` the live RTP meter or a factory of it.
+    `standings` is what is held of the SBCs' TLS. `extras` goes with the topology, `kept` outlives it.
     """
 
     clock: Clock
@@ -71,6 +73,8 @@ class Runtime:
     secret: Callable[[str], str | None] = lambda account: None  # noqa: ARG005
     calls: Any = None
     meter: Any = None
+    standings: "SipStandings | None" = None
+    kept: dict[str, Any] = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
 
 

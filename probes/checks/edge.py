@@ -13,4 +13,5 @@ async def edge(target: Target, runtime: Runtime) -> Result:
     """One edge check."""
     to = sbc_uri(target)
     ask = Ask(to=to, uri=to.itself, max_forwards=0, timeout_seconds=target.timeout_seconds)
-    return await measure(target, runtime, "edge", ask)
+    found = await measure(target, runtime, "edge", ask)
+    return found if runtime.standings is None else runtime.standings.told(target, runtime, found)

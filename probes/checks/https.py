@@ -22,7 +22,7 @@ from sereno.topology.model import Portal as Settings
 from sereno.wire import Reason, Result
 
 SCAN_SECONDS = 3600.0  # between two deep looks at one address whose certificate stays the same
-_EXTRA = "https standings"
+_KEPT = "https standings"
 # Gravest first: which reason speaks for a portal whose servers have several.
 _GRAVITY: tuple[Reason, ...] = (
     "dns", "refused", "timeout", "transport", "malformed", "tls", "http_status", "tls_grade", "dns_incomplete",
@@ -76,9 +76,9 @@ async def _one(
         found = msgspec.structs.replace(found, tls=(blind | {"why": found.detail}) or None)
     if found.tls is None:
         return found
-    held = runtime.extras.setdefault(_EXTRA, {}).setdefault((target.name, address), _Held())
+    held = runtime.kept.setdefault(_KEPT, {}).setdefault((target.name, address), _Held())
     await _deepen(held, portal, address, found.tls, max(0.1, left - _since(began)))
-    tls = found.tls | (held.scanned or {})
+    tls = (held.scanned or {}) | found.tls
     if held.scanned is not None:
         held.standing = msgspec.structs.replace(held.standing, wanted=measurable(held.scanned))
     held.standing = held.standing.after(weaknesses(tls, settings.certificate_days))

@@ -2,13 +2,18 @@
 
 One handshake for each question, by OpenSSL through `ssl`; the certificate is read by `cryptography`. What the
 OpenSSL of this machine cannot itself offer (3DES and RC4 are left out of Debian's) is not measured, and told so.
+
+A version or suite is accepted once the server says so in its ServerHello (RFC 8446 section 4.1.3, RFC 5246 section
+7.4.1.3), whatever becomes of the handshake afterwards: a server that then wants a client certificate took it too.
 """
 
 import asyncio
+import contextlib
 import ssl
 import warnings
 from typing import Any
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -20,22 +25,45 @@ _VERSIONS = {
 }
 _SUITES = {"anonymous": "aNULL:eNULL", "weak": "EXPORT:DES:3DES:RC4"}
 _FORWARD = ("ECDHE", "DHE", "TLS_")  # every suite of TLS 1.3 has forward secrecy
+_HANDSHAKE, _ALERT, _SERVER_HELLO = 22, 21, 2  # RFC 8446, sections 5.1 and 4
+_WARNING, _UNRECOGNIZED_NAME = 1, 112  # alerts: RFC 8446 section 6
+_READ = 16_384
+_MOST = 262_144  # octets that a server may send in one handshake
 
 
-async def scan(address: str, port: int, host: str, seconds: float) -> dict[str, Any]:
-    """`protocols` and `suites`: True accepted, False refused, absent not measured. Never raises for the network."""
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One handshake: whether the server took what was offered, or why nobody knows."""
+
+    accepted: bool | None = None
+    closed: bool = False  # it hung up without a word: some servers say no so, and some when they are asked too much
+    der: bytes | None = None
+
+
+async def scan(
+    address: str, port: int, host: str, seconds: float, client: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """`protocols` and `suites`: True accepted, False refused, absent not measured. Never raises for the network.
+
+    `client` is our own certificate and key, for a server that wants one. Of the server's, `key` and `signature_hash`.
+    """
     each = max(0.2, seconds / 3)
     names = [*_VERSIONS, *_SUITES]
     contexts = [_version(v) for v in _VERSIONS.values()] + [_suites(c) for c in _SUITES.values()]
     # One after another: a portal's rate limit must not be read as a refusal.
-    found = [None if one is None else await _accepts(one, address, port, host, each) for one in contexts]
-    answers = dict(zip(names, found, strict=True))
+    found = [_Seen() if one is None else await _ask(one, address, port, host, each, client) for one in contexts]
+    speaks = any(one.accepted for one in found)
+    answers = {
+        # Who hangs up on everything refuses us, not a version.
+        name: False if one.closed and speaks else one.accepted
+        for name, one in zip(names, found, strict=True)
+    }
     told: dict[str, Any] = {
         "protocols": {name: answers[name] for name in _VERSIONS if answers[name] is not None},
         "suites": {name: answers[name] for name in _SUITES if answers[name] is not None},
     }
     untold = [name for name, context in zip(names, contexts, strict=True) if context is None]
-    return told | ({"not_offered": untold} if untold else {})
+    der = next((one.der for one in reversed(found[: len(_VERSIONS)]) if one.der), None)
+    return told | ({"not_offered": untold} if untold else {}) | (certificate_facts(der) if der else {})
 
 
 def certificate_facts(der: bytes) -> dict[str, Any]:
@@ -59,21 +87,66 @@ def forward_secrecy(cipher: str | None) -> bool | None:
     return None if cipher is None else cipher.startswith(_FORWARD)
 
 
-async def _accepts(context: ssl.SSLContext, address: str, port: int, host: str, seconds: float) -> bool | None:
-    """True: the handshake came to its end; False: the server refused; None: nobody knows."""
+async def _ask(
+    context: ssl.SSLContext, address: str, port: int, host: str, seconds: float, client: tuple[str, str] | None
+) -> _Seen:
+    """One connection, one offer."""
+    if client is not None:
+        with contextlib.suppress(OSError):  # the check itself tells of a file that cannot be used
+            context.load_cert_chain(*client, password=lambda: "")
     try:
         async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(
-                address, port, ssl=context, server_hostname=host, ssl_shutdown_timeout=0.2
-            )
-    except ssl.SSLError:
-        return False  # an alert, or a version that we did not ask for
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                return await _shake_hands(context, host, reader, writer)
+            finally:
+                writer.transport.abort()
     except ConnectionResetError:
-        return False  # how some servers say no
-    except (OSError, TimeoutError):
-        return None
-    writer.transport.abort()
-    return True
+        return _Seen(closed=True)
+    except (OSError, TimeoutError, ValueError):  # ValueError: a name that cannot be asked for
+        return _Seen()
+
+
+async def _shake_hands(
+    context: ssl.SSLContext, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> _Seen:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=host)
+    heard = bytearray()
+    while True:
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            writer.write(outgoing.read())
+            with contextlib.suppress(ConnectionResetError):
+                await writer.drain()
+            data = await _read(reader)
+            if not data or len(heard) > _MOST:
+                return _Seen(accepted=_accepted(heard), closed=not heard)
+            heard += data
+            incoming.write(data)
+        except ssl.SSLError:
+            return _Seen(accepted=_accepted(heard))
+        else:
+            return _Seen(accepted=True, der=tls.getpeercert(binary_form=True))
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(_READ)
+    except ConnectionResetError:
+        return b""
+
+
+def _accepted(heard: bytes | bytearray) -> bool | None:
+    """What the first record that counts says: ServerHello True, an alert False; None where it is no answer to that."""
+    while len(heard) >= 7 and heard[0] == _ALERT and heard[5] == _WARNING:  # noqa: PLR2004  # header 5, body 2
+        heard = heard[5 + int.from_bytes(heard[3:5], "big") :]
+    if len(heard) >= 6 and heard[0] == _HANDSHAKE:  # noqa: PLR2004
+        return True if heard[5] == _SERVER_HELLO else None
+    if len(heard) >= 7 and heard[0] == _ALERT:  # noqa: PLR2004
+        return None if heard[6] == _UNRECOGNIZED_NAME else False
+    return None
 
 
 def _version(version: ssl.TLSVersion) -> ssl.SSLContext | None:

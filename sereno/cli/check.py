@@ -197,6 +197,7 @@ async def _run(topology: Topology, targets: list[Any], as_json: bool) -> set[str
     """All at once, each printed when it comes; the outcomes seen."""
     from probes.checks import REGISTRY, Runtime
     from probes.checks.run import guarded
+    from probes.checks.sip_standing import SipStandings
     from probes.sip.client import SipClient
     from sereno.topology import resolve_secret
 
@@ -207,7 +208,9 @@ async def _run(topology: Topology, targets: list[Any], as_json: bool) -> set[str
 
     sip = SipClient(PROBE, clock=clock)
     targets = await _named(topology, targets, sip)
-    runtime = Runtime(clock=clock, topology=topology, probe=PROBE, sip=sip, secret=secret)
+    standings = SipStandings()
+    runtime = Runtime(clock=clock, topology=topology, probe=PROBE, sip=sip, secret=secret, standings=standings)
+    await standings.scan_due(targets, runtime)
     stop = await _with_calls(runtime, targets)
 
     async def one(target: Any) -> None:

@@ -50,6 +50,7 @@ class Tls(Frozen):
     server_name: Text | None = None  # in SNI and in the certificate; the address's host when absent
     certificate: Text | None = None  # mutual TLS
     key: Text | None = None
+    certificate_days: Annotated[int, Field(ge=0)] = 14  # left at least, else its standing falls
 
 
 class Sbc(Frozen):

@@ -182,3 +182,18 @@ def test_gauges_tell_the_newest_and_go_away(tmp_path):
     assert "sereno_traffic_registered{" not in text
     assert 'sereno_traffic_calls{probe="p",sbc="sbc-1"} 3.0' in text
     store.dispose()
+
+
+def test_gauges_of_an_sbcs_listener(tmp_path):
+    store = open_store(tmp_path)
+    metrics = Metrics(store)
+    at = {"sbc": "sbc-1", "address": "sips:127.82.1.1:5061"}
+    metrics.observe(told("edge", 1, facts={"tls": {"days_to_expiry": 2.0, "grade": "B"}}, **at))
+    metrics.observe(told("edge", 1, sbc="sbc-1", address="sip:127.82.1.1"))
+    labels = '{address="sips:127.82.1.1:5061",element="sbc-1",probe="p"}'
+    text = metrics.render()[0].decode()
+    assert f"sereno_tls_grade{labels} 3.0" in text
+    assert f"sereno_tls_certificate_expiry_seconds{labels} 172800.0" in text
+    metrics.observe(told("edge", 2, **at))
+    assert "sereno_tls_grade{" not in metrics.render()[0].decode()
+    store.dispose()

@@ -17,5 +17,5 @@ def site(more="", members=""):
 
 async def check(topology, kind, extras=None, sip=None):
     """The results of every target of one kind, by its name (or its SBC)."""
-    runtime = Runtime(clock=SystemClock(), topology=topology, extras=extras if extras is not None else {}, sip=sip)
+    runtime = Runtime(clock=SystemClock(), topology=topology, kept=extras if extras is not None else {}, sip=sip)
     return {t.name or t.sbc: await REGISTRY[kind](t, runtime) for t in targets(topology, "by-hand", (kind,))}

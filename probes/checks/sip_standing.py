@@ -1,0 +1,100 @@
+"""The TLS standing of an SBC's listeners, held as a portal's is, and told in `facts.tls` of `edge`.
+
+A scan takes longer than an edge check may, so it goes beside the checks: at once for a new listener, then now and
+then. What a session shows (chain, dates, name, suite) comes with every check. A low standing is never a failure here:
+who speaks TLS to a weak listener is served.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from probes.checks.base import Runtime, Target
+from probes.checks.signalling import sbc_uri, tls_settings
+from probes.checks.tls_scan import forward_secrecy, scan
+from probes.checks.tls_standing import EXPIRING_DAYS, Standing, measurable, weaknesses
+from sereno.wire import Result
+
+SCAN_SECONDS = 3600.0  # between two scans of a listener that is well
+WEAK_SECONDS = 600.0  # of one that has a weakness which only a scan can find mended
+RETRY_SECONDS = 60.0  # of one that said nothing
+_DEADLINE_SECONDS = 10.0
+_POLL_SECONDS = 5.0
+_HSTS = frozenset({"no_hsts"})  # of HTTP alone
+_SESSION = frozenset({"untrusted", "expiring", "no_forward_secrecy", "no_hsts"})  # found and mended by every session
+_WHO = ("subject", "issuer", "not_after")
+
+
+class Held(msgspec.Struct):
+    """What this process knows of one listener."""
+
+    standing: Standing = Standing()
+    scanned: dict[str, Any] | None = None
+    certificate: tuple[object, ...] | None = None
+    due: float = 0.0
+
+
+class SipStandings:
+    """By SBC and address; lives as long as the process, so that a reload forgets nothing."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str | None, str | None], Held] = {}
+
+    async def watch(self, targets: Callable[[], Sequence[Target]], runtime: Runtime) -> None:
+        """For ever: scan what is due, one listener after another."""
+        while True:
+            await self.scan_due(targets(), runtime)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def scan_due(self, targets: Sequence[Target], runtime: Runtime) -> None:
+        """One scan of each listener of these targets whose time has come."""
+        for target in targets:
+            if target.check != "edge" or target.transport != "tls" or sbc_uri(target).is_name:
+                continue
+            held = self._of(target)
+            if time.monotonic() >= held.due:
+                await _scan(held, target, runtime)
+
+    def told(self, target: Target, runtime: Runtime, found: Result) -> Result:
+        """The result with the standing in its `facts.tls`; unchanged where it tells of no certificate."""
+        facts = dict(found.facts or {})
+        tls = facts.get("tls")
+        if not isinstance(tls, dict) or "not_after" not in tls:
+            return found  # a handshake that broke off says nothing of whom to trust
+        held = self._of(target)
+        secret = forward_secrecy(tls.get("cipher"))
+        tls = (held.scanned or {}) | tls | ({"forward_secrecy": secret} if secret is not None else {})
+        certificate = tuple(tls.get(key) for key in _WHO)
+        if held.certificate not in {None, certificate}:
+            held.due = 0.0  # another certificate: perhaps another configuration
+        held.certificate = certificate
+        given = runtime.topology.sbcs[target.sbc or ""].tls
+        days = given.certificate_days if given is not None else EXPIRING_DAYS
+        held.standing = held.standing.after(weaknesses(tls, days))
+        facts["tls"] = tls | held.standing.facts()
+        return msgspec.structs.replace(found, facts=facts)
+
+    def _of(self, target: Target) -> Held:
+        wanted = Standing().wanted - _HSTS
+        return self._held.setdefault((target.sbc, target.address), Held(standing=Standing(wanted=wanted)))
+
+
+async def _scan(held: Held, target: Target, runtime: Runtime) -> None:
+    settings, uri = tls_settings(target, runtime), sbc_uri(target)
+    client = (settings.certificate, settings.key) if settings.certificate and settings.key else None
+    found = None
+    try:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            found = await scan(uri.host, uri.effective_port, settings.server_name, _DEADLINE_SECONDS / 2, client)
+    except TimeoutError:
+        pass  # cut short: nothing of it counts
+    if found is None or not found["protocols"]:
+        held.due = time.monotonic() + RETRY_SECONDS
+        return
+    held.scanned = found
+    held.standing = msgspec.structs.replace(held.standing, wanted=measurable(found) - _HSTS).after(weaknesses(found))
+    weak = held.standing.weak - _SESSION or held.standing.wanted - _SESSION - held.standing.measured
+    held.due = time.monotonic() + (WEAK_SECONDS if weak else SCAN_SECONDS)
