@@ -12,10 +12,9 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from probes import doubt
-from probes.bootclock import BootClock
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
 from probes.checks.named import Names
