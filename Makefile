@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell test -x /usr/bin/python3.11 && echo /usr/bin/python3.11 || echo python3)
 LISTS_RUN := deploy/setup/apt-run.txt
 LISTS_TEST := deploy/setup/apt-run.txt deploy/setup/apt-test.txt
-C_SOURCES := $(wildcard probes/media/csrc/*.c probes/media/csrc/*.h probes/media/csrc/helper/*.[ch]) setup.py
+C_SOURCES := $(wildcard probes/media/csrc/*.c probes/media/csrc/*.h probes/media/csrc/helper/*.[ch] probes/sip/csrc/*.[ch] probes/sip/csrc/wire/*.[ch]) setup.py
 EXT := .make/ext
 PYTEST := $(BIN)/python -m pytest
 
@@ -40,7 +40,7 @@ $(APT_TEST):
 	@mkdir -p .make && touch $@ $(APT_RUN)
 
 $(PY): | $(APT_RUN)
-	@echo "[2/2] Python packages and the C meter into $(VENV) (about a minute)"
+	@echo "[2/2] Python packages and the C parts into $(VENV) (about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sereno: $(PYTHON) is older than 3.11; run make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --progress-bar off -c deploy/setup/constraints.txt setuptools
@@ -48,7 +48,7 @@ $(PY): | $(APT_RUN)
 	@mkdir -p .make && touch $@ $(EXT)
 
 $(EXT): $(C_SOURCES) | $(PY)
-	@echo "the C meter, built again"
+	@echo "the C parts, built again"
 	@$(BIN)/python setup.py -q build_ext --inplace
 	@mkdir -p .make && touch $@
 

@@ -1,4 +1,7 @@
-"""Builds the C meter and the capture helper beside it; everything else is in pyproject.toml."""
+"""Builds what is in C: the meter with the capture helper beside it, the SIP client's wire, the clock of test calls.
+
+Everything else is in pyproject.toml.
+"""
 
 from pathlib import Path
 
@@ -7,6 +10,9 @@ from setuptools.command.build_ext import build_ext
 
 METER = "probes.media._meter"
 SOURCES = Path("probes/media/csrc")
+WIRE = "probes.sip._wire"
+WIRE_SOURCES = Path("probes/sip/csrc/wire")
+TICKER = Path("probes/sip/csrc")
 CFLAGS = [
     "-O3",
     "-std=c11",
@@ -40,6 +46,19 @@ setup(
             depends=sorted(str(path) for path in SOURCES.glob("*.h")),
             extra_compile_args=CFLAGS,
             extra_link_args=["-pthread"],
-        )
+        ),
+        Extension(
+            WIRE,
+            sources=sorted(str(path) for path in WIRE_SOURCES.glob("*.c")),
+            depends=sorted(str(path) for path in WIRE_SOURCES.glob("*.h")),
+            extra_compile_args=[*CFLAGS, "-D_GNU_SOURCE"],
+        ),
+        Extension(
+            "probes.sip._ticker",
+            sources=sorted(str(path) for path in TICKER.glob("*.c")),
+            depends=sorted(str(path) for path in TICKER.glob("*.h")),
+            extra_compile_args=CFLAGS,
+            extra_link_args=["-pthread"],
+        ),
     ],
 )

@@ -1,6 +1,8 @@
 """`call`: a test call through an SBC to a core, its media measured in both directions, ended by our BYE."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ _BYE_SECONDS = 4.0
 _METER_LAG_SECONDS = 0.06  # what arrived in the last 50 ms may be missing in a snapshot
 _POOR_MOS = 3.6  # G.107 Annex B: below it, many users dissatisfied
 _EVIDENCE_LOOKS = 60
+
+Seconds = Callable[[], dict[str, Any]]  # read when they are evidence; the stream stays known for a minute
 
 
 async def call(target: Target, runtime: Runtime) -> Result:
@@ -117,7 +121,9 @@ def _announce(pool: CallPool, target: Target, event: Answered) -> None:
             announce_sdp(meter, message.text.encode())
 
 
-async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> tuple[Media, Any, Hearing | None]:
+async def _media(
+    pool: CallPool, target: Target, runtime: Runtime, seen: Called
+) -> tuple[Media, Seconds | None, Hearing | None]:
     """Both directions, their seconds as evidence, whether we are heard; by the meter if it saw the whole call."""
     meter = pool.meter(target)
     if meter is None or meter.error is not None:
@@ -132,9 +138,9 @@ async def _media(pool: CallPool, target: Target, runtime: Runtime, seen: Called)
     to_us, from_us = streams_of(rows, seen, started_us)
     far = _far_end(meter, to_us, from_us)
     media = metered(rows, meter.names, seen, started_us, far)
-    seconds = second_by_second(rows, meter.names, seen, started_us, meter.seconds)
     meter.forget(over(rows, runtime.clock.now_us()))
-    return media, seconds or None, far.hearing(seen.counters)
+    seconds = partial(second_by_second, rows, meter.names, seen, started_us, meter.seconds)
+    return media, seconds, far.hearing(seen.counters)
 
 
 def _far_end(meter: LiveMeter, to_us: np.void | None, from_us: np.void | None) -> FarEnd:
@@ -146,7 +152,7 @@ def _far_end(meter: LiveMeter, to_us: np.void | None, from_us: np.void | None) -
 
 
 def _evidence(
-    runtime: Runtime, said: JudgedCall, seen: Called, media: Media, seconds: dict[str, Any] | None
+    runtime: Runtime, said: JudgedCall, seen: Called, media: Media, seconds: Seconds | None
 ) -> dict[str, Any] | None:
     """The messages and the packets second by second, of a failed or poor call."""
     mos = [value for stream in media.values() if (value := stream.get("mos_lq")) is not None]
@@ -163,5 +169,5 @@ def _evidence(
         ended_by=said.ended_by,
         held_seconds=said.held_seconds,
         rtp={"columns": ["seconds", "rx_packets", "tx_packets", "rx_level"], "rows": looks} if looks else None,
-        rtp_seconds=seconds,
+        rtp_seconds=seconds() or None if seconds is not None else None,
     )

@@ -44,17 +44,19 @@ def recognise(sent: Samples, heard: Samples, rate: int) -> Heard | None:
     if len(loud) < _NEEDED_BLOCKS // 2:
         return Heard(signal="nothing")
     # A prompt before the echo is no fault: it is another signal only if ours is in hardly any block.
-    ours = np.mean([_share(block, rate) >= _OURS_RATIO for block in loud])
-    if ours < 0.1:  # noqa: PLR2004
+    if np.mean(_shares(loud, rate) >= _OURS_RATIO) < 0.1:  # noqa: PLR2004
         return Heard(signal="other")
     return Heard(signal="ours", echo_delay_seconds=_delay(sent, heard, rate))
 
 
-def _share(block: NDArray[np.float64], rate: int) -> float:
-    power = np.abs(np.fft.rfft(block * np.hanning(len(block)))) ** 2
-    near = np.abs(np.fft.rfftfreq(len(block), 1 / rate) - TONE_HZ) <= _WIDTH_HZ
-    total = power.sum()
-    return float(power[near].sum() / total) if total else 0.0  # all of it under the window's edge
+def _shares(blocks: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    """Of each block's power, the part around our frequency; all at once, for the probe's loop waits meanwhile."""
+    size = blocks.shape[1]
+    power = np.abs(np.fft.rfft(blocks * np.hanning(size), axis=1)) ** 2
+    near = np.abs(np.fft.rfftfreq(size, 1 / rate) - TONE_HZ) <= _WIDTH_HZ
+    total = power.sum(axis=1)
+    total[total == 0] = np.inf  # all of it under the window's edge
+    return np.asarray(power[:, near].sum(axis=1) / total)
 
 
 def _delay(sent: Samples, heard: Samples, rate: int) -> float | None:
@@ -65,7 +67,7 @@ def _delay(sent: Samples, heard: Samples, rate: int) -> float | None:
     start = int(_SETTLING_SECONDS / _ENVELOPE_SECONDS)
     second = second[start:]
     most = int((BURST_MS + GAP_MS) / 1000 / _ENVELOPE_SECONDS)
-    scores = [_likeness(first[start - shift : len(first) - shift], second) for shift in range(most)]
+    scores = _likeness(first[start - most + 1 :], second)[::-1]
     best = int(np.argmax(scores))
     return round(best * _ENVELOPE_SECONDS, 3) if scores[best] >= _SURE else None
 
@@ -74,10 +76,17 @@ def _envelope(samples: Samples, step: int) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.mean(samples.astype(np.float64).reshape(-1, step) ** 2, axis=1)) > _QUIET_RMS, float)
 
 
-def _likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    if one.std() == 0 or other.std() == 0:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
+def _likeness(longer: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson's correlation of `other` with each stretch of `longer` that is as long; 0 where one is constant."""
+    size = len(other)
+    centred = other - other.mean()
+    sums, squares = (np.concatenate(([0.0], np.cumsum(each))) for each in (longer, longer**2))
+    mean = (sums[size:] - sums[:-size]) / size
+    spread = np.sqrt(np.maximum((squares[size:] - squares[:-size]) / size - mean**2, 0)) * other.std() * size
+    room = 1 << (len(longer) - 1).bit_length()  # no shift that is asked for wraps around
+    products = np.fft.irfft(np.fft.rfft(longer, room) * np.conj(np.fft.rfft(centred, room)), room)[: len(spread)]
+    flat = spread < 1e-9  # noqa: PLR2004 - rounding of the sums
+    return np.asarray(np.where(flat, 0.0, products / np.where(flat, 1.0, spread)))
 
 
 def samples_of(path: Path) -> tuple[Samples, int] | None:

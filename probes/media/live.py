@@ -17,7 +17,7 @@ from probes.media import helper as capture_helper
 from probes.media.errors import CaptureError, CaptureUnavailable
 from probes.media.payload import Format
 from probes.media.rows import SecondRows, StreamRows
-from probes.media.rtcp import endpoint, rtcp_fields, rtcp_rows
+from probes.media.rtcp import rtcp_between, rtcp_fields
 from probes.media.sdp import Info, Names
 
 _HELPER_SECONDS = 10.0
@@ -132,12 +132,9 @@ class LiveMeter:
     def rtcp_of_others(self, row: np.void) -> tuple[dict[str, Any], ...]:
         """What the receiver of this stream reported of other streams, or of none (SSRC 0), on the same way."""
         self._check_owner()
-        ends = tuple(endpoint(row[side].tobytes(), int(row[f"{side}_port"])) for side in ("src", "dst"))
-        return tuple(
-            said.fields
-            for said in rtcp_rows(self._meter.core)
-            if (said.src, said.dst) == ends and said.ssrc != row["ssrc"] and said.fields["reports"]
-        )
+        src, dst = ((row[side].tobytes(), int(row[f"{side}_port"])) for side in ("src", "dst"))
+        told = (said for said in rtcp_between(self._meter.core, src, dst) if said.ssrc != row["ssrc"])
+        return tuple(said.fields for said in told if said.fields["reports"])
 
     def forget(self, rows: StreamRows) -> int:
         """Drop these streams (a call ended); how many were still there."""

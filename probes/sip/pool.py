@@ -5,6 +5,7 @@ import contextlib
 import errno
 import itertools
 import logging
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -87,12 +88,14 @@ class CallPool:
         wide = any(codec.upper() in _WIDEBAND for target in self._targets for codec in target.codecs)
         if self._capture and any(target.check == "call" for target in self._targets):
             await self._start_meters({each.source for each in plans}, (base, base + RTP_BLOCK * len(plans) - 1))
+        gate = asyncio.Semaphore(len(os.sched_getaffinity(0)))
         for index, each in enumerate(plans):
             worker = WorkerProcess(
                 each.name,
                 source=each.source,
                 rtp_port=base + RTP_BLOCK * index,
                 clock_rate=16_000 if wide else 8_000,
+                gate=gate,
             )
             worker.start()
             self._workers.update(dict.fromkeys(each.keys, worker))

@@ -50,8 +50,13 @@ class WorkerFault(Exception):  # noqa: N818 - it is the worker's fault, nobody e
 class WorkerProcess:
     """A worker on one local address with its own block of RTP ports."""
 
-    def __init__(self, name: str, *, source: str, rtp_port: int, clock_rate: int) -> None:
+    def __init__(
+        self, name: str, *, source: str, rtp_port: int, clock_rate: int, gate: asyncio.Semaphore | None = None
+    ) -> None:
+        """`gate`: how many of a pool may start at once; a start takes a processor for a tenth of a second."""
         self.name, self.source, self.rtp_port = name, source, rtp_port
+        self._gate = gate if gate is not None else asyncio.Semaphore()
+        self._in_gate = False
         self._clock_rate = clock_rate
         self._numbers = itertools.count(1)
         self._pending: dict[int, asyncio.Future[AnyEvent]] = {}
@@ -143,7 +148,21 @@ class WorkerProcess:
             pause = min(2 * pause, longest)
 
     async def _one_life(self) -> str:
-        """Start it, read it until it ends; how it ended."""
+        """Start it when its turn has come, read it until it ends; how it ended."""
+        await self._gate.acquire()
+        self._in_gate = True
+        try:
+            return "told to stop" if self._stopping.is_set() else await self._started()
+        finally:
+            self._leave_gate()
+
+    def _leave_gate(self) -> None:
+        """It runs, or never will: the next may start."""
+        if self._in_gate:
+            self._in_gate = False
+            self._gate.release()
+
+    async def _started(self) -> str:
         ours, theirs = socket.socketpair()
         with theirs, contextlib.ExitStack() as stack:
             stack.callback(ours.close)
@@ -199,6 +218,7 @@ class WorkerProcess:
         if isinstance(event, Ready):
             self._sip_port = event.sip_port
             self._ready.set()
+            self._leave_gate()
         elif isinstance(event, Answered):
             if event.id in self._answered:
                 self._answered[event.id](event)

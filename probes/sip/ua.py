@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pjsua2
 
+from probes.sip._ticker import Ticker
 from probes.sip.ipc import AccountSpec, Message
 from probes.sip.message import printable
 from sereno.version import __version__
@@ -23,6 +24,7 @@ _SRTP = {
     "optional": pjsua2.PJMEDIA_SRTP_OPTIONAL,
     "required": pjsua2.PJMEDIA_SRTP_MANDATORY,
 }  # SDES (RFC 4568)
+FRAME_MS = 20  # of the conference bridge
 _LOG_LEVEL = 4  # where pjsua writes whole messages
 _LOG = re.compile(r"(RX|TX) \d+ bytes (?:Request|Response) msg .*?:\d+:\r?\n(.*?)(?:\r?\n?--end msg--|\Z)", re.DOTALL)
 _CALL_ID = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -97,14 +99,15 @@ class UserAgent:
         self.log = Log()
         self.endpoint = pjsua2.Endpoint()
         self._accounts: dict[str, Account] = {}
-        self._sounding = False
+        self._ticker: Ticker | None = None
         self.endpoint.libCreate()
         self.endpoint.libInit(self._config(clock_rate))
         transport = pjsua2.TransportConfig()
         transport.port, transport.boundAddress = 0, source
         self._transport = self.endpoint.transportCreate(pjsua2.PJSIP_TRANSPORT_UDP, transport)
         self.endpoint.libStart()
-        self.endpoint.audDevManager().setNoDev()  # the null device's clock ticks 50 times a second: only during calls
+        self._library.pjsua_set_no_snd_dev.restype = ctypes.c_void_p
+        self._bridge = int(self._library.pjsua_set_no_snd_dev())  # the port of the conference bridge
 
     def _config(self, clock_rate: int) -> pjsua2.EpConfig:
         config = pjsua2.EpConfig()
@@ -157,12 +160,25 @@ class UserAgent:
         return (account for account in self._accounts.values() if account.getInfo().regIsActive)
 
     def sound(self, *, on: bool) -> None:
-        """The clock that drives media; on before the first call, off after the last."""
-        if on and not self._sounding:
-            self.endpoint.audDevManager().setNullDev()
-        elif not on and self._sounding:
-            self.endpoint.audDevManager().setNoDev()
-        self._sounding = on
+        """The clock that drives media: on before the first call, off after the last.
+
+        Ours: the null device's sleeps whole milliseconds, which is half a millisecond of jitter in all that we send.
+        """
+        if on and self._ticker is None:
+            enter, get_frame = (
+                int(ctypes.cast(function, ctypes.c_void_p).value or 0)
+                for function in (self._library.pj_thread_register, self._library.pjmedia_port_get_frame)
+            )
+            samples = self.clock_rate * FRAME_MS // 1000
+            self._ticker = Ticker(enter, get_frame, self._bridge, samples, FRAME_MS * 1_000_000)
+        elif not on and self._ticker is not None:
+            self._ticker.close()
+            self._ticker = None
+
+    @property
+    def ticker(self) -> Ticker | None:
+        """The clock, while it runs."""
+        return self._ticker
 
     def prefer(self, codecs: tuple[str, ...]) -> None:
         """Offer these codecs in this order, and no other."""
