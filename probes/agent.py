@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probes import doubt
+from probes.bootclock import BootClock
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
 from probes.checks.named import Names
