@@ -16,7 +16,7 @@ from sereno.wire import BATCH_LIMIT, VERSION, Ack, Batch, Result, decode
 
 _NAME_LIMIT = 64
 _SEQ_LIMIT = 1 << 62
-_AHEAD_US = 5 * SECOND_US  # more than clocks that are kept may differ
+AHEAD_US = 5 * SECOND_US  # more than clocks that are kept may differ
 _BEHIND_US = 60 * 86_400 * SECOND_US  # far more than a spool keeps: a machine that woke up without its clock, in 1970
 
 
@@ -121,7 +121,7 @@ def _check(result: Result, batch: Batch, seq: int) -> None:
 
 def _check_time(result: Result, now_us: int) -> None:
     """One result from another age would be the newest for ever, or make the ledger begin with it."""
-    if result.at_us > now_us + _AHEAD_US:
+    if result.at_us > now_us + AHEAD_US:
         raise WireError(f"sent at {result.at}, which is still to come: the clock of {result.probe} is ahead")
     if result.at_us < now_us - _BEHIND_US:
         raise WireError(f"sent at {result.at}, longer ago than any spool keeps: the clock of {result.probe} is behind")

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, or_, select
 
 from collector.engine import Engine
+from collector.ingest import AHEAD_US
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
 from sereno.store.changes import Said, last_said
@@ -74,14 +75,18 @@ class Judge:
     # -- rebuilding --------------------------------------------------------------------------------------------------
 
     def rebuild(self, connection: Connection, now_us: int) -> list[Change]:
-        """Takes up the last minutes silently; what must now be written so that the store says what is true."""
+        """Takes up the last minutes silently; what must now be written so that the store says what is true.
+
+        What lies ahead was stored by a clock that was set back since: it would be the newest until its time comes.
+        """
         from_us = now_us - LOOK_BACK_US
         for number, window in _windows(connection, from_us).items():
             self._windows[number] = window
             self._engine.maintenance(window)
         said: Said = {}
-        events = _probe_events(connection, from_us)
-        for arrived_us, group in groupby(since(connection, from_us), key=lambda pair: pair[1]):
+        events = _probe_events(connection, from_us, now_us)
+        past = (pair for pair in since(connection, from_us) if pair[1] <= now_us and pair[0].at_us <= now_us + AHEAD_US)
+        for arrived_us, group in groupby(past, key=lambda pair: pair[1]):
             while events and events[0][0] <= arrived_us:
                 at_us, probe, state = events.pop(0)
                 _note(said, self._engine.probe_event(probe, state, at_us))
@@ -157,7 +162,7 @@ def _isolated(connection: Connection) -> dict[int, tuple[str, int]]:
     return {row.id: (row.sbc, row.from_us) for row in rows}
 
 
-def _probe_events(connection: Connection, from_us: int) -> list[tuple[int, str, str]]:
+def _probe_events(connection: Connection, from_us: int, now_us: int) -> list[tuple[int, str, str]]:
     """What probes said since `from_us`, and the last word of each before it."""
     columns = probe_events.c
     earlier = select(func.max(columns.id)).where(columns.at_us < from_us).group_by(columns.probe)
@@ -166,4 +171,4 @@ def _probe_events(connection: Connection, from_us: int) -> list[tuple[int, str, 
         .where(or_(columns.at_us >= from_us, columns.id.in_(earlier)))
         .order_by(columns.at_us, columns.id)
     )
-    return [(row.at_us, row.probe, row.state) for row in rows]
+    return [(min(row.at_us, now_us), row.probe, row.state) for row in rows]

@@ -11,7 +11,7 @@ from typing import Literal
 import aiomqtt
 import msgspec
 
-from sereno.mqtt import Broker, connect, retry_pause, words
+from sereno.mqtt import Broker, Client, Complaints, NotTakenError, connect, words
 from sereno.tasks import raise_if_cancelled, together
 from sereno.wire import TOPIC_PREFIX
 
@@ -37,6 +37,8 @@ class Link:
         self._retained: dict[str, bytes] = {}
         self._dirty: dict[str, None] = {}  # an ordered set
         self._wake = asyncio.Event()
+        self._complaints = Complaints(log, broker.shown)
+        self._not_taken: set[str] = set()
         self.connected = asyncio.Event()
 
     def retain(self, topic: str, payload: bytes) -> None:
@@ -47,23 +49,22 @@ class Link:
 
     async def run(self) -> None:
         """Connects, and connects again."""
-        failures = 0
         while True:
+            pause = 0.0
             try:
                 await self._connection()
             except aiomqtt.MqttError as error:
-                log.warning("broker %s: %s; connecting again", self._broker.shown, words(error))
+                pause = self._complaints.failed(error)
             raise_if_cancelled()
-            failures = 0 if self.connected.is_set() else failures + 1
             self.connected.clear()
-            await asyncio.sleep(retry_pause(failures))
+            await asyncio.sleep(pause)
 
     async def _connection(self) -> None:
         async with connect(self._broker, "sereno-collector") as client:
             self._dirty = dict.fromkeys(self._retained)
             await client.subscribe([(filter_, 1) for filter_ in _FILTERS])
             self.connected.set()
-            log.info("connected to %s", self._broker.shown)
+            self._complaints.connected()
             await together(self._receive(client), self._publish(client))
 
     async def _receive(self, client: aiomqtt.Client) -> None:
@@ -73,15 +74,21 @@ class Link:
             while len(messages) and len(gathered) < GATHER:
                 gathered.append(await anext(messages))
             self._on_messages([found for each in gathered if (found := _incoming(each)) is not None])
+            self._complaints.lasting()
             await asyncio.sleep(0)
 
-    async def _publish(self, client: aiomqtt.Client) -> None:
+    async def _publish(self, client: Client) -> None:
         while True:
             self._wake.clear()
             while self._dirty:
                 topic = next(iter(self._dirty))
                 del self._dirty[topic]
-                await client.publish(topic, self._retained[topic], qos=1, retain=True)
+                try:
+                    await client.say(topic, self._retained[topic], retain=True)
+                except NotTakenError as error:  # one probe's topic; the others still need us
+                    if topic not in self._not_taken:
+                        self._not_taken.add(topic)
+                        log.warning("broker %s: %s", self._broker.shown, words(error))
                 raise_if_cancelled()
             await self._wake.wait()
 

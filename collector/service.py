@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 _NOTE_LIMIT = 500
+_AGAIN_US = 600 * SECOND_US
+_TOLD_KEPT = 10_000
 
 
 class Observer(Protocol):
@@ -71,6 +73,7 @@ class CollectorService:
         self._statuses: dict[str, _Word] = {}
         self._hash = topology_hash(topology)
         self._garbage: set[int] = set()
+        self._told: dict[tuple[str, str, str], int] = {}
         with store.write() as connection:
             self._ingest = Ingest(load_cursors(connection))
             self._statuses = _last_statuses(connection)
@@ -105,8 +108,7 @@ class CollectorService:
 
     def _commit(self, connection: Connection, taken: Taken, statuses: Sequence[Incoming], now_us: int) -> bool:
         refused = [each for each in taken.refused if self._is_news(each)]
-        for each in refused:
-            log.warning("quarantine: %s: %s", each.probe, each.why)
+        self._tell_refused(refused, now_us)
         insert_results(connection, [result for result, _ in taken.fresh], now_us)
         save_cursors(connection, {key: self._ingest.cursors[key] for key in taken.moved})
         changes = self._judge.feed(taken.fresh, now_us)
@@ -133,8 +135,7 @@ class CollectorService:
         word = _word(status)
         if self._statuses.get(message.probe) == word:
             return []
-        for note in status.notes or ():
-            log.warning("probe %s: %s", status.probe, note[:_NOTE_LIMIT])
+        self._tell_notes(status, now_us)
         self._statuses[message.probe] = word
         body = encode(status).decode()
         connection.execute(
@@ -143,6 +144,31 @@ class CollectorService:
             )
         )
         return self._judge.probe(status.probe, status.state, now_us)
+
+    def _tell_refused(self, refused: Sequence[Refused], now_us: int) -> None:
+        """One line for what was refused of a boot: a clock that is off spoils thousands of results."""
+        why: dict[tuple[str, str], list[str]] = {}
+        for each in refused:
+            why.setdefault((each.probe, each.boot or each.why), []).append(each.why)
+        for (probe, what), reasons in why.items():
+            if self._to_be_told(("quarantine", probe, what), now_us):
+                more = f" ({len(reasons)} results)" if len(reasons) > 1 else ""
+                log.warning("quarantine: %s: %s%s", probe, reasons[0], more)
+
+    def _tell_notes(self, status: Status, now_us: int) -> None:
+        """What a probe wants a person to know."""
+        for note in status.notes or ():
+            if self._to_be_told(("note", status.probe, _NUMBER.sub("#", note)), now_us):
+                log.warning("probe %s: %s", status.probe, note[:_NOTE_LIMIT])
+
+    def _to_be_told(self, what: tuple[str, str, str], now_us: int) -> bool:
+        """Once in ten minutes, however often it comes and goes meanwhile."""
+        if len(self._told) > _TOLD_KEPT:
+            self._told.clear()
+        if abs(now_us - self._told.get(what, -_AGAIN_US)) < _AGAIN_US:
+            return False
+        self._told[what] = now_us
+        return True
 
     def _is_news(self, refused: Refused) -> bool:
         """Whether a refused message was not seen before: a batch that nobody can read comes again every few seconds."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probes import doubt
-from probes.bootclock import BootClock
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
 from probes.checks.named import Names
@@ -25,6 +24,7 @@ from probes.pulse import BEAT_SECONDS, Pulse
 from probes.schedule import Key, Scheduler, canaries_of
 from probes.sip.client import SipClient
 from probes.spool import Spool
+from sereno.bootclock import BootClock
 from sereno.clock import SECOND_US, Clock, SystemClock, iso
 from sereno.errors import ConfigError, WireError
 from sereno.instance import take_lock
@@ -261,7 +261,7 @@ class Agent:
         notes = [*self._notes, *named, *(note for pool in self._pools for note in pool.notes)]
         if self._refusal:
             notes.append(self._refusal)
-        notes += self._spool.notes()
+        notes += [*self._spool.notes(), *self._delivery.notes()]
         if self._canaries is not None:
             notes += self._canaries.notes()
         offset = self._offset_beyond()

@@ -51,6 +51,15 @@ class Outbox:
                 return flight
         return None
 
+    def shortened(self, flight: Flight, first: int) -> Flight:
+        """The batch was too large: it begins later, and what is older of it waits for another one."""
+        shorter = Flight(flight.boot, first, flight.last, flight.sent_at)
+        self._flights[self._flights.index(flight)] = shorter
+        held = self._held.get(flight.boot)
+        for piece in _common(held, flight.first, first - 1):
+            self._unsent[flight.boot].add(*piece)
+        return shorter
+
     def acknowledged(self, ack: Ack) -> list[tuple[str, Range]]:
         """What may be let go of now. An epoch other than the last one sends everything else again."""
         done: list[tuple[str, Range]] = []

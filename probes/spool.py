@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from probes.spoolfile import SPOOL_SCHEMA, SpoolDamaged, SpoolError, SpoolFile, set_aside
+from probes.spoolfile import SPOOL_SCHEMA, SpoolDamaged, SpoolError, SpoolFile, read_through, set_aside
 from sereno.clock import SECOND_US
 from sereno.errors import StoreError
 from sereno.ranges import Range, Ranges
@@ -46,7 +46,8 @@ class Spool:
         self._probe, self._path = probe, path
         self._limit_rows, self._limit_age_us, self._limit_bytes = limit_rows, limit_age_us, limit_bytes
         self._memory_rows, self._memory_bytes = memory_rows, memory_bytes
-        self.dropped = 0
+        self.dropped = 0  # all in all; of these:
+        self.lost = 0  # with a damaged file
         self.trouble: str | None = None  # why the disk takes nothing now
         self.damaged: str | None = None  # what became of a file that could not be read
         self._boot, self._seq = "", 0
@@ -78,8 +79,10 @@ class Spool:
         found = [self.damaged] if self.damaged else []
         if self.trouble:
             found.append(f"spool: {self.trouble}; {self.unsaved} results wait in memory")
-        if self.dropped:
-            found.append(f"spool full: {self.dropped} results dropped, oldest first")
+        if self.lost:
+            found.append(f"spool: {self.lost} results were lost with a damaged file")
+        if self.dropped > self.lost:
+            found.append(f"spool full: {self.dropped - self.lost} results dropped, oldest first")
         return found
 
     def held(self) -> dict[str, Ranges]:
@@ -161,6 +164,7 @@ class Spool:
             except SpoolDamaged as damage:
                 if self._file is not None:
                     self._file.close()
+                read_through(self._path)
                 self._told_damage(damage, set_aside(self._path))
                 self._file = SpoolFile(self._path)
                 self._disk = {}
@@ -173,6 +177,8 @@ class Spool:
                 ) from None
             self._troubled(str(words))
             return
+        for boot, span in self._forgotten:  # still in the file, and about to go
+            self._disk.get(boot, Ranges()).remove(*span)
         self._rows = sum(ranges.count() for ranges in self._disk.values())
 
     def _try(self, action: Callable[[SpoolFile], object]) -> bool:
@@ -182,18 +188,31 @@ class Spool:
         try:
             action(self._file)
         except SpoolDamaged as damage:
-            self._replace(damage)
+            self._doubt(damage)
             return False
         except SpoolError as error:
             self._troubled(str(error))
             return False
         return True
 
+    def _doubt(self, damage: SpoolDamaged) -> None:
+        """A disk that cannot be read looks like damage to SQLite: then the file is left as it is, and tried again."""
+        try:
+            read_through(self._path)
+        except OSError as error:
+            if self._file is not None:
+                self._file.close()
+            self._file = None
+            self._troubled(f"{self._path.name} cannot be read: {error.strerror}")
+        else:
+            self._replace(damage)
+
     def _replace(self, damage: SpoolDamaged) -> None:
         """Goes on with a new file; what was in the old one is lost to the collector."""
         for boot, ranges in self._disk.items():
             self._gone += [(boot, span) for span in ranges]
             self.dropped += ranges.count()
+            self.lost += ranges.count()
         self._disk, self._rows, self._forgotten = {}, 0, []
         if self._file is not None:
             try:

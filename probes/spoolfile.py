@@ -256,6 +256,14 @@ class _Transaction:
                 self._db.execute("ROLLBACK")
 
 
+def read_through(path: Path) -> None:
+    """OSError where the disk does not give what the file or its log holds."""
+    for ending in ("", "-wal"):
+        with suppress(FileNotFoundError), path.with_name(path.name + ending).open("rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+
+
 def set_aside(path: Path) -> Path:
     """Moves a file that cannot be read (and what belongs to it) out of the way; where it is now."""
     aside = path.with_name(path.name + ".damaged")
@@ -267,4 +275,13 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-__all__ = ["RESERVE_BYTES", "SPOOL_SCHEMA", "Row", "SpoolDamaged", "SpoolError", "SpoolFile", "set_aside"]
+__all__ = [
+    "RESERVE_BYTES",
+    "SPOOL_SCHEMA",
+    "Row",
+    "SpoolDamaged",
+    "SpoolError",
+    "SpoolFile",
+    "read_through",
+    "set_aside",
+]

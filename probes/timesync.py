@@ -13,6 +13,7 @@ from sereno.wire import Echo
 
 _KEPT = 8
 ROUGH_SECONDS = 0.05
+_DRIFT_SECONDS = 0.05  # what two clocks that are kept may part while a sample is fresh
 _BURST = 4
 FRESH_SECONDS = 120.0  # older answers say nothing of now: then the offset is unknown
 
@@ -23,6 +24,12 @@ class Sample(NamedTuple):
     offset_seconds: float
     error_seconds: float
     at: float
+
+
+def _agree(before: Sample, after: Sample) -> bool:
+    """Whether both can be true of clocks that nobody set in between; else only the newer one can be true now."""
+    apart = abs(after.offset_seconds - before.offset_seconds)
+    return apart <= before.error_seconds + after.error_seconds + _DRIFT_SECONDS
 
 
 class Offset:
@@ -51,7 +58,9 @@ class Offset:
         if trip_us < 0 or t3 < t2:
             return False  # a clock was set while it was on its way
         offset = ((t2 - t1) + (t3 - now_us)) / 2
-        self._samples.append(Sample(offset / SECOND_US, trip_us / 2 / SECOND_US, now))
+        sample = Sample(offset / SECOND_US, trip_us / 2 / SECOND_US, now)
+        agreeing = [before for before in self._samples if _agree(before, sample)]
+        self._samples = deque([*agreeing, sample], maxlen=_KEPT)
         return True
 
     def stepped(self, step_us: int) -> None:

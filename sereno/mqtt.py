@@ -7,8 +7,10 @@ import random
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -23,9 +25,16 @@ _TIMEOUT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 10  # a silent broker is noticed within 15 s
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 5.0)
 _TELL_AGAIN_SECONDS = 600.0
+_LASTING_SECONDS = 15.0  # more than the longest pause between attempts: two that take turns never last so long
+_ELSE = "does another client use this name? Look at the broker's log"
+_FLEETING = 3  # connections in a row that did not last: it is no restart of the broker
 _LIBRARY = logging.getLogger("sereno.mqtt.library")
 _LIBRARY.setLevel(logging.CRITICAL)  # what it logs as an error is raised to us as well, and said once
-_REFUSED = {4, 5, 134, 135}  # CONNACK: bad user name or password, not authorized; of MQTT 3.1.1 and 5
+_REFUSED = {134, 135}  # bad user name or password, not authorized (MQTT 5, 2.4); paho's own codes lie below 128
+_LOST_WORDS = "the connection was lost"
+_LOST = 128  # what paho calls a connection that ended without a word
+TAKEN_OVER = 142
+TOO_LARGE = 149
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +84,40 @@ def parse_broker(url: str) -> Broker:
     )
 
 
-def connect(broker: Broker, identifier: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+class Client(aiomqtt.Client):
+    """One connection, which also remembers what the broker said beside its yes: aiomqtt drops it."""
+
+    maximum_packet: int | None = None  # octets that the broker takes at once (MQTT 5, 3.2.2.3.6); None: it named none
+    refused: int | None = None  # the reason code with which it took a publication and threw it away (MQTT 5, 3.4.2.1)
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
+        self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        if reason_code.is_failure:
+            self.refused = reason_code.value
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    async def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publishes; NotTakenError when the broker acknowledges it and throws it away all the same."""
+        await self.publish(topic, payload, qos=1, retain=retain)
+        if self.refused is not None:
+            code, self.refused = self.refused, None
+            raise NotTakenError(code, topic)
+
+
+class NotTakenError(aiomqtt.MqttError):
+    """The broker does not pass on what this account publishes."""
+
+    def __init__(self, code: int, topic: str) -> None:
+        super().__init__(f"it does not take what is said on {topic} (reason code {code})")
+        self.rc, self.topic = code, topic
+
+
+def connect(broker: Broker, identifier: str, will: aiomqtt.Will | None = None) -> Client:
     """A client for one connection. The identifier is fixed per role, so that the broker drops our own stale session."""
-    return aiomqtt.Client(
+    return Client(
         broker.host,
         broker.port,
         identifier=identifier,
@@ -89,8 +129,15 @@ def connect(broker: Broker, identifier: str, will: aiomqtt.Will | None = None) -
         keepalive=_KEEPALIVE_SECONDS,
         clean_start=True,
         logger=_LIBRARY,
-        tls_context=ssl.create_default_context(cafile=broker.ca) if broker.tls else None,
+        tls_context=_trust(broker.ca) if broker.tls else None,
     )
+
+
+def _trust(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:  # there when we began, and changed since; ssl.SSLError is one too
+        raise aiomqtt.MqttError(f"{ca}: {error.strerror or error}; look at ${CA_ENV}") from None
 
 
 def retry_pause(failures: int) -> float:
@@ -98,44 +145,102 @@ def retry_pause(failures: int) -> float:
     return _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)] * random.uniform(0.6, 1.2)  # noqa: S311  # spreads load
 
 
+def code_of(error: BaseException) -> int | None:
+    """The reason code of MQTT 5 that ended a connection, where there is one."""
+    for each in (error, error.__cause__, error.__context__):
+        code = getattr(each, "rc", None)
+        code = getattr(code, "value", code)
+        if isinstance(code, int):
+            return code
+    return None
+
+
 def words(error: BaseException) -> str:
     """The reason of what ended a connection, in one line, with what to mend where a person can."""
     cause = error.__cause__ or error.__context__ or error
-    said = " ".join((str(cause) or type(cause).__name__).split())
-    code = getattr(error, "rc", None)
+    said = _of_the_network(cause) or _of_the_broker(error)
+    return said or " ".join((str(cause) or type(cause).__name__).split())
+
+
+def _of_the_network(cause: BaseException) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
-        said = f"its certificate is not trusted ({cause.verify_message}); name your authority's file in ${CA_ENV}"
-    elif isinstance(cause, ssl.SSLError):
-        said = f"no TLS there ({cause.reason or said}); look at the port and at mqtt:// or mqtts://"
-    elif isinstance(cause, socket.gaierror):
-        said = f"there is no such host ({cause.strerror}); look at --broker"
-    elif isinstance(cause, ConnectionRefusedError):
-        said = "nobody listens there; start the broker, or look at --broker"
-    elif isinstance(cause, TimeoutError):
-        said = "no broker's answer in time; look at the port and at mqtt:// or mqtts://"
-    elif getattr(code, "value", code) in _REFUSED:
-        said = f"it refuses the account; look at the user in --broker and at ${PASSWORD_FILE_ENV}"
-    return said
+        return f"its certificate is not trusted ({cause.verify_message}); name your authority's file in ${CA_ENV}"
+    if isinstance(cause, ssl.SSLError):
+        return f"no TLS there ({cause.reason or cause}); look at the port and at mqtt:// or mqtts://"
+    if isinstance(cause, socket.gaierror):
+        return f"there is no such host ({cause.strerror}); look at --broker"
+    if isinstance(cause, ConnectionRefusedError):
+        return "nobody listens there; start the broker, or look at --broker"
+    if isinstance(cause, TimeoutError):
+        return "no broker's answer in time; look at the port and at mqtt:// or mqtts://"
+    return None
+
+
+def _of_the_broker(error: BaseException) -> str | None:
+    code = code_of(error)
+    if isinstance(error, NotTakenError) and code in _REFUSED:
+        return f"it does not let this account speak on {error.topic}; the user in --broker must be the probe's name"
+    if code in _REFUSED:
+        return f"it refuses the account; look at the user in --broker and at ${PASSWORD_FILE_ENV}"
+    if code == TAKEN_OVER:
+        return "another client took this one's place; give every probe a name of its own"
+    if code == TOO_LARGE:
+        return "it takes no message of that size; raise its max_packet_size or message_size_limit"
+    if code is not None and code <= _LOST:
+        return _LOST_WORDS
+    return None
 
 
 class Complaints:
-    """Says why a broker cannot be had: a reason once, and again every ten minutes, not at every attempt."""
+    """Says why a broker cannot be had, or is lost again and again; and how long to wait before the next attempt.
 
-    def __init__(self, log: logging.Logger, where: str) -> None:
-        self._log, self._where = log, where
+    A reason once, and again every ten minutes, not at every attempt. A connection is a mended one only when it lasts:
+    what takes it away within seconds (another client of the same name, a message that the broker does not stand) would
+    fill the log otherwise, and the network.
+    """
+
+    def __init__(self, log: logging.Logger, where: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._where, self._now = log, where, now
         self._said, self._at, self._times = "", 0.0, 0
+        self._failures = 0  # attempts in a row that came to nothing
+        self._fleeting = 0  # connections in a row that did not last
+        self._since: float | None = None
+        self.trouble: str | None = None  # what takes every connection away, for whoever looks
 
-    def failed(self, error: BaseException) -> None:
-        """One more attempt, or a connection, came to nothing."""
+    def connected(self) -> None:
+        """It can be had; whether it can be kept shows later."""
+        self._since, self._failures = self._now(), 0
+        if self._fleeting < _FLEETING:
+            self._log.info("connected to %s", self._where)
+
+    def lasting(self) -> None:
+        """To be called now and then while connected: one that lasts is a mended one."""
+        if self._since is None or self._now() - self._since < _LASTING_SECONDS:
+            return
+        if self.trouble is not None:
+            self._log.info("connected to %s, and still after %.0f s", self._where, self._now() - self._since)
+        self._said, self._times, self._fleeting, self.trouble = "", 0, 0, None
+
+    def failed(self, error: BaseException) -> float:
+        """One more attempt, or a connection, came to nothing; seconds to wait before the next."""
         self._times += 1
-        reason, now = words(error), time.monotonic()
+        reason = words(error)
+        if self._since is None:
+            self._failures, self._fleeting = self._failures + 1, 0
+        else:
+            lasted = self._now() - self._since >= _LASTING_SECONDS
+            self.lasting()
+            self._since, self._fleeting = None, 0 if lasted else self._fleeting + 1
+        if self._fleeting >= _FLEETING:
+            if self.trouble is None or reason != _LOST_WORDS:  # others tell more
+                more = f"; {_ELSE}" if reason == _LOST_WORDS else ""
+                self.trouble = f"it ends every connection within seconds: {reason}{more}"
+            reason = self.trouble
+        now = self._now()
         if reason != self._said or now - self._at >= _TELL_AGAIN_SECONDS:
-            self._log.warning("%s: %s; connecting again (%d times so far)", self._where, reason, self._times)
+            self._log.warning("broker %s: %s; connecting again (%d times so far)", self._where, reason, self._times)
             self._said, self._at = reason, now
-
-    def mended(self) -> None:
-        """It can be had."""
-        self._said, self._times = "", 0
+        return retry_pause(max(self._failures, self._fleeting - 1))
 
 
 def _is_loopback(host: str) -> bool:

@@ -22,6 +22,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
     async def under_signals() -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_told)
         task = asyncio.ensure_future(main)
 
         def stop() -> None:
@@ -36,3 +37,12 @@ def run(main: Coroutine[Any, Any, None]) -> None:
             logging.getLogger("sereno").info("stopped")
 
     asyncio.run(under_signals())
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for. A socket that closed under a library's hands is no fault: one line, no stack."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        logging.getLogger("sereno").warning("a connection ended in the middle of things: %s", error)
+    else:
+        loop.default_exception_handler(context)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from sereno.clock import SECOND_US
 from sereno.errors import ConfigError, SerenoError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sereno.bootclock import BootClock
     from sereno.contract import Contract
     from sereno.desk import Desk
     from sereno.mqtt import Broker
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 log = logging.getLogger("sereno.collector")
 _STANDBY_SECONDS = 0.25
+_STEPPED_US = SECOND_US // 4  # probes that are right must not be called half a second off
+_LOOK_SECONDS = 0.25
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,16 @@ class _Reload:
         self.wanted = True
         stop()
 
+    async def when_stepped(self, clock: "BootClock", stop: Callable[[], object]) -> None:
+        """A clock that was set makes what memory holds useless: the newest sample may lie ahead for hours."""
+        step_us = 0
+        while abs(step_us) <= _STEPPED_US:
+            await asyncio.sleep(_LOOK_SECONDS)
+            step_us = clock.behind_us()
+        log.warning("the wall clock stepped by %+.3f s: taking everything up again", step_us / SECOND_US)
+        self.wanted = True
+        stop()
+
 
 async def _main(
     store: "Store", broker: "Broker", watched: Watched, listen: tuple[str, int], extra: list[str], again: _Reload
@@ -100,11 +114,12 @@ async def _main(
     from alerting.service import AlertingService, machine_for
     from collector.metrics import Metrics
     from collector.service import CollectorService
+    from sereno.bootclock import BootClock
     from sereno.clock import SystemClock
     from sereno.notify import tell
     from sereno.tasks import together
 
-    clock = SystemClock()
+    clock = BootClock(SystemClock())  # nobody here sees a step: the process begins again instead
     sockets = _listen(*listen)
     lease = await _lead(store)
     log.info("writer with epoch %d", lease.epoch)
@@ -123,16 +138,18 @@ async def _main(
         await service.connected.wait()
         tell("ready", f"collector epoch {lease.epoch}, http://{listen[0]}:{sockets.getsockname()[1]}/")
 
+    running = asyncio.ensure_future(
+        together(service.run(), alerting.run(), _serve(store, clock, metrics, sockets), announce())
+    )
+    watching = asyncio.ensure_future(again.when_stepped(clock, running.cancel))
     try:
-        running = asyncio.ensure_future(
-            together(service.run(), alerting.run(), _serve(store, clock, metrics, sockets), announce())
-        )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, running.cancel)
         await running
     except asyncio.CancelledError:
         if not again.wanted:
             raise
     finally:
+        watching.cancel()
         lease.release()
 
 

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from probes.bootclock import BootClock
 from probes.checks import Target, result
 from probes.spool import Spool
+from sereno.bootclock import BootClock
 from sereno.clock import SECOND_US, FakeClock
 from sereno.errors import StoreError
 from sereno.ranges import Ranges

@@ -1,4 +1,4 @@
-"""A clock for one boot: wall time read once, then monotonic time; a wall that steps means a new boot.
+"""A clock for one boot: wall time read once, then monotonic time; a wall that steps means a new boot (of a process).
 
 Intervals between results of one boot are true whatever NTP or an administrator does to the wall clock meanwhile.
 """
