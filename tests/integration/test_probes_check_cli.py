@@ -21,6 +21,10 @@ class Peer(asyncio.DatagramProtocol):
         lines = data.decode().split("\r\n")
         kept = [line for line in lines if line.split(":")[0] in {"Via", "From", "To", "Call-ID", "CSeq"}]
         status, who = "200 OK", ["Server: core-a"]
+        if "10.8.0.3" in lines[0]:
+            answer = ("\r\n".join(["SIP/2.0 200 OK", *kept, "Server: core-c"]) + "\r\n\r\n").encode()
+            asyncio.get_running_loop().call_later(1.2, self.transport.sendto, answer, addr)
+            return
         if "Max-Forwards: 0" in lines:
             status, who = "483 Too Many Hops", []
         elif "10.8.0.2" in lines[0]:
@@ -139,3 +143,16 @@ async def test_a_check_that_only_could_not_be_made_is_status_3(topology):
     topology.write_text(yaml.safe_dump(content))
     code, out, _ = await sereno("options", "--sbc", "sbc-1", "--core", "core-a", "--topology", topology, "--json")
     assert (code, json.loads(out)["outcome"], json.loads(out)["reason"]) == (3, "invalid", "steering")
+
+
+async def test_a_reply_after_the_deadline_is_told_as_late_and_not_as_silence(topology):
+    content = yaml.safe_load(topology.read_text())
+    content["cores"] = {"core-c": {"uri": "sip:10.8.0.3", "identify": {"header": "Server", "contains": "core-c"}}}
+    content["sbcs"] = {"sbc-1": {"addresses": content["sbcs"]["sbc-1"]["addresses"], "primary": "core-c"}}
+    topology.write_text(yaml.safe_dump(content))
+    code, out, err = await sereno("options", "--topology", topology, "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["outcome"], found["reason"], found["code"], found["answered_core"]) == ("ok", "late", 200, "core-c")
+    assert 1.2 <= found["answered_after_seconds"] < 2.9
+    assert "rtt_seconds" not in found
