@@ -69,6 +69,7 @@ async def database(target: Target, runtime: Runtime) -> Result:
         at_us,
         "ok" if judged is None else "failed",
         judged,
+        answered_by=None if judged is None else "unknown",
         duration_seconds=_since(began),
         facts=facts,
         evidence={"detail": words} if words is not None else None,
@@ -193,7 +194,11 @@ def _trouble(error: psycopg.Error) -> tuple[Reason, str]:
 
 
 def _failed(target: Target, at_us: int, began: float, reason: Reason, detail: str) -> Result:
-    return result(target, at_us, "failed", reason, duration_seconds=_since(began), evidence={"detail": detail})
+    spoke = reason in {"auth", "tls"} or detail.endswith("]")  # the server's own word, or its SQLSTATE
+    return result(
+        target, at_us, "failed", reason, answered_by="unknown" if spoke else "none",
+        duration_seconds=_since(began), evidence={"detail": detail},
+    )  # fmt: skip
 
 
 def _since(began: float) -> float:

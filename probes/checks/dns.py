@@ -30,6 +30,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ttl_seconds: float | None = None
     trouble: str | None = None
 
+    @property
+    def heard_from_afar(self) -> bool:
+        """Whether it proves that this probe has a network: a resolver on this very machine does not."""
+        return self.trouble is None and not ipaddress.ip_address(self.resolver).is_loopback
+
     def facts(self) -> dict[str, Any]:
         """As results tell it."""
         told: dict[str, Any] = {"addresses": list(self.addresses[:_MOST])}
@@ -92,11 +97,13 @@ async def dns_check(target: Target, runtime: Runtime) -> Result:
         facts["agree"] = judged.agree
     if judged.missing:
         facts["missing"] = list(judged.missing)
+    heard = any(one.heard_from_afar for one in answers)
     return result(
         target,
         at_us,
         "ok" if judged.reason is None else "failed",
         judged.reason,
+        answered_by=None if judged.reason is None else "unknown" if heard else "none",
         duration_seconds=round(time.perf_counter() - began, 6),
         facts=facts,
         evidence={"detail": judged.detail} if judged.detail is not None else None,

@@ -49,7 +49,10 @@ async def https(target: Target, runtime: Runtime) -> Result:
     except _UnusableError as error:
         return result(target, at_us, "invalid", "probe_fault", evidence={"detail": str(error)})
     except NetworkError as error:
-        return result(target, at_us, "failed", "dns", duration_seconds=_since(began), evidence={"detail": str(error)})
+        evidence = {"detail": str(error)}
+        return result(
+            target, at_us, "failed", "dns", answered_by="none", duration_seconds=_since(began), evidence=evidence
+        )
     left = max(0.1, target.timeout_seconds - _since(began))
     missing = [one for one in settings.addresses if _plain(one) not in found]
     looks = await asyncio.gather(
@@ -68,7 +71,7 @@ async def _one(
         async with asyncio.timeout(left):
             found = await look(portal, address, context, left, now_us)
     except TimeoutError:
-        return Look(address=address, reason="timeout", detail=f"no answer in {left:g} s")
+        return Look(address=address, reason="timeout", detail=f"no answer in {left:.1f} s")
     if not portal.secure:
         return found
     if found.reason == "tls" and found.tls is None:
@@ -129,6 +132,7 @@ def _said(target: Target, at_us: int, seconds: float, looks: list[Look], missing
         code=shown.status,
         duration_seconds=seconds,
         facts=facts,
+        answered_by=None if reason is None else "unknown" if any(one.answered for one in looks) else "none",
         evidence={"detail": "; ".join(lines)} if lines else None,
     )
 
@@ -158,10 +162,12 @@ def _context(portal: Portal) -> ssl.SSLContext | None:
     if not portal.secure:
         return None
     try:
-        return ssl.create_default_context(cafile=portal.ca)
+        context = ssl.create_default_context(cafile=portal.ca)
     except OSError as error:
         words = error.strerror or "not PEM"
         raise _UnusableError(f"{portal.ca}: {words}; put the PEM file on this probe, or mend its path") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # as browsers (RFC 8996)
+    return context
 
 
 def _plain(address: str) -> str:

@@ -32,6 +32,11 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     redirects: int = 0
     tls: dict[str, Any] | None = None
 
+    @property
+    def answered(self) -> bool:
+        """Whether a server said anything at all, good or bad."""
+        return self.status is not None or self.reason in {None, "tls", "malformed"}
+
     def facts(self) -> dict[str, Any]:
         """As results tell it."""
         told = {key: getattr(self, key) for key in self.__struct_fields__ if key != "address"}
@@ -61,7 +66,7 @@ class Portal(msgspec.Struct, frozen=True):
 
 async def look(portal: Portal, address: str, context: ssl.SSLContext | None, seconds: float, now_us: int) -> Look:
     """GET, redirects followed as long as they stay on the host; never raises for what the network does."""
-    seen: dict[str, Any] = {"address": address}
+    seen: dict[str, Any] = {"address": address, "redirects": 0}
     try:
         async with httpx.AsyncClient(
             verify=context if context is not None else False, trust_env=False, timeout=seconds
@@ -69,7 +74,12 @@ async def look(portal: Portal, address: str, context: ssl.SSLContext | None, sec
             await _walk(client, portal, address, seen, now_us)
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
         reason, detail = _trouble(error, portal, seconds)
-        return Look(**{**seen, "reason": reason, "detail": detail})
+        if (leads_to := seen.pop("leads_to", None)) is not None:
+            detail = f"redirected to {leads_to}: {detail}"
+        return Look(**seen, reason=reason, detail=detail)
+    leads_to = seen.pop("leads_to", None)
+    if seen["redirects"] > REDIRECTS:
+        return Look(**seen, reason="http_status", detail=f"more than {REDIRECTS} redirects, the last to {leads_to}")
     low, high = _OK
     status = seen["status"]
     if status not in portal.status if portal.status else not low <= status <= high:
@@ -110,9 +120,17 @@ async def _walk(client: httpx.AsyncClient, portal: Portal, address: str, seen: d
             await response.aclose()
         target = response.headers.get("location")
         goes = urljoin(url, target) if response.is_redirect and target else None
-        if goes is None or (urlsplit(goes).hostname or "") != portal.host or turn == REDIRECTS:
+        if response.status_code in portal.status:
+            return  # asked for as it is
+        if goes is None or (urlsplit(goes).hostname or "") != portal.host:
             return
-        seen["redirects"], url = turn + 1, goes
+        seen["redirects"], seen["leads_to"], url = turn + 1, _shown(goes), goes
+
+
+def _shown(url: str) -> str:
+    """Without what may be secret in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()[:120]
 
 
 def _note(response: httpx.Response, portal: Portal, seen: dict[str, Any], now_us: int) -> None:
@@ -146,12 +164,14 @@ def _trouble(error: Exception, portal: Portal, seconds: float) -> tuple[Reason, 
         if isinstance(cause, ssl.SSLError):
             return "tls", why(cause, _Tls(server_name=portal.host))
     if any(isinstance(cause, httpx.TimeoutException | TimeoutError) for cause in causes):
-        return "timeout", f"no answer in {seconds:g} s"
+        return "timeout", f"no answer in {seconds:.1f} s"
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return "refused", "connection refused"
     words = next((text for cause in reversed(causes) if (text := str(cause).strip())), type(error).__name__)
     if isinstance(error, httpx.RemoteProtocolError):
-        return "malformed", words[:160]
+        if "disconnected" in words:
+            return "transport", "it hung up without an answer"
+        return "malformed", f"what it sends is no HTTP ({words.partition(':')[0][:80]})"
     return "transport", words[:160]
 
 

@@ -4,7 +4,8 @@ One handshake for each question, by OpenSSL through `ssl`; the certificate is re
 OpenSSL of this machine cannot itself offer (3DES and RC4 are left out of Debian's) is not measured, and told so.
 
 A version or suite is accepted once the server says so in its ServerHello (RFC 8446 section 4.1.3, RFC 5246 section
-7.4.1.3), whatever becomes of the handshake afterwards: a server that then wants a client certificate took it too.
+7.4.1.3), whatever becomes of the handshake afterwards: a server that then wants a client certificate took it too. One
+that answers with another version than it was asked for refuses.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ _VERSIONS = {
 _SUITES = {"anonymous": "aNULL:eNULL", "weak": "EXPORT:DES:3DES:RC4"}
 _FORWARD = ("ECDHE", "DHE", "TLS_")  # every suite of TLS 1.3 has forward secrecy
 _HANDSHAKE, _ALERT, _SERVER_HELLO = 22, 21, 2  # RFC 8446, sections 5.1 and 4
+_SUPPORTED_VERSIONS = 43  # RFC 8446 section 4.2.1: where a ServerHello of TLS 1.3 says so
 _WARNING, _UNRECOGNIZED_NAME = 1, 112  # alerts: RFC 8446 section 6
 _READ = 16_384
 _MOST = 262_144  # octets that a server may send in one handshake
@@ -122,11 +124,11 @@ async def _shake_hands(
                 await writer.drain()
             data = await _read(reader)
             if not data or len(heard) > _MOST:
-                return _Seen(accepted=_accepted(heard), closed=not heard)
+                return _Seen(accepted=_accepted(heard, context), closed=not heard)
             heard += data
             incoming.write(data)
         except ssl.SSLError:
-            return _Seen(accepted=_accepted(heard))
+            return _Seen(accepted=_accepted(heard, context))
         else:
             return _Seen(accepted=True, der=tls.getpeercert(binary_form=True))
 
@@ -138,15 +140,36 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-def _accepted(heard: bytes | bytearray) -> bool | None:
+def _accepted(heard: bytes | bytearray, context: ssl.SSLContext) -> bool | None:
     """What the first record that counts says: ServerHello True, an alert False; None where it is no answer to that."""
     while len(heard) >= 7 and heard[0] == _ALERT and heard[5] == _WARNING:  # noqa: PLR2004  # header 5, body 2
         heard = heard[5 + int.from_bytes(heard[3:5], "big") :]
     if len(heard) >= 6 and heard[0] == _HANDSHAKE:  # noqa: PLR2004
-        return True if heard[5] == _SERVER_HELLO else None
+        if heard[5] != _SERVER_HELLO:
+            return None
+        version = _version_of(bytes(heard[5:]))
+        return None if version is None else context.minimum_version <= version <= context.maximum_version
     if len(heard) >= 7 and heard[0] == _ALERT:  # noqa: PLR2004
         return None if heard[6] == _UNRECOGNIZED_NAME else False
     return None
+
+
+def _version_of(hello: bytes) -> int | None:
+    """The version that a ServerHello agrees to; None where it is cut short."""
+    try:
+        legacy = int.from_bytes(hello[4:6], "big")
+        at = 39 + hello[38]  # header 4, version 2, random 32, session id
+        at += 3  # suite, compression
+        end = at + 2 + int.from_bytes(hello[at : at + 2], "big")
+        at += 2
+        while at + 4 <= end:
+            kind, length = int.from_bytes(hello[at : at + 2], "big"), int.from_bytes(hello[at + 2 : at + 4], "big")
+            if kind == _SUPPORTED_VERSIONS:
+                return int.from_bytes(hello[at + 4 : at + 6], "big")
+            at += 4 + length
+    except IndexError:
+        return None
+    return legacy
 
 
 def _version(version: ssl.TLSVersion) -> ssl.SSLContext | None:

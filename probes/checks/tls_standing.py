@@ -110,7 +110,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, weak=(self.weak - good) | bad, measured=self.measured | bad | good)
 
     def facts(self) -> dict[str, Any]:
-        """As results tell it."""
+        """As results tell it; nothing as long as nothing was measured."""
+        if not self.measured:
+            return {}
         told: dict[str, Any] = {"weaknesses": sorted(self.weak)}
         return told | ({"grade": self.grade} if self.grade is not None else {"grade_at_most": self.at_most})
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from probes.checks.base import Runtime, Target, result
-from sereno.wire import Reason, Result
+from sereno.wire import AnsweredBy, Reason, Result
 
 STALE_SECONDS = 120.0
 _QUERIES = ("registered", "calls")
@@ -53,10 +53,21 @@ async def traffic(target: Target, runtime: Runtime) -> Result:
         at_us,
         outcome,  # type: ignore[arg-type]  # one of the three
         reasons[0] if reasons else None,
+        answered_by=None
+        if not reasons
+        else "unknown"
+        if facts or {"malformed", "http_status"} & {*reasons}
+        else "none",
         duration_seconds=round(time.perf_counter() - began, 6),
         facts=facts or None,
         evidence={"detail": words} if words else None,
     )
+
+
+def _answered(reasons: list[Reason], facts: dict[str, Any]) -> AnsweredBy | None:
+    if not reasons:
+        return None
+    return "unknown" if facts or "malformed" in reasons or "http_status" in reasons else "none"
 
 
 async def _figure(client: httpx.AsyncClient, query: str) -> float:

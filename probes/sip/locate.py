@@ -121,8 +121,8 @@ class Dns:
             return [], 0.0
         except (dns.exception.Timeout, TimeoutError):
             raise NetworkError("dns", f"{name}: no answer from the resolver in {seconds:.2g} s ({kind})") from None
-        except dns.resolver.NoNameservers:
-            raise NetworkError("dns", f"{name}: no resolver gives an answer, SERVFAIL or REFUSED ({kind})") from None
+        except dns.resolver.NoNameservers as error:
+            raise NetworkError("dns", f"{name}: no resolver gives an answer: {_refusal(error)} ({kind})") from None
         except (dns.exception.DNSException, OSError, UnicodeError) as error:
             words = str(error)[:120] or type(error).__name__
             raise NetworkError("dns", f"{name}: {words} ({kind})") from None
@@ -153,6 +153,16 @@ class Dns:
             made.port = self.port
             self._resolver = made
         return self._resolver
+
+
+def _refusal(error: dns.resolver.NoNameservers) -> str:
+    """What the last resolver that was asked did."""
+    errors = error.kwargs.get("errors") or [(None, False, 0, "refused", None)]
+    _, over_tcp, _, cause, _ = errors[-1]
+    if isinstance(cause, OSError):
+        words = cause.strerror or "no connection"
+        return f"its answer is too long for UDP, and over TCP there is none ({words})" if over_tcp else words
+    return str(cause)[:120].rstrip(".") or type(cause).__name__
 
 
 async def locate(uri: SipUri, ask: Dns, *, seconds: float, draw: random.Random | None = None) -> Located:

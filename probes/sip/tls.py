@@ -35,6 +35,7 @@ _WORDS = {
     "TLSV1_ALERT_ACCESS_DENIED": "it refuses our client certificate (alert access_denied)",
     "TLSV1_UNRECOGNIZED_NAME": "it knows no server of that name (SNI)",
     "NO_CIPHERS_AVAILABLE": "no cipher in common",
+    "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED": "it speaks no version of TLS that we do (1.2 and 1.3)",
     "WRONG_VERSION_NUMBER": "what answers there speaks no TLS",
     "HTTP_REQUEST": "what answers there speaks no TLS",
     "PACKET_LENGTH_TOO_LONG": "what answers there speaks no TLS",
@@ -44,6 +45,7 @@ _WORDS = {
 _EXPIRED, _NOT_YET = 10, 9
 _SELF_SIGNED = frozenset({18, 19})
 _UNKNOWN_AUTHORITY = frozenset({2, 20, 21})
+_ANOTHER_NAME = frozenset({62, 64})
 
 
 class TlsSettings(msgspec.Struct, frozen=True):
@@ -249,6 +251,8 @@ def why(error: Exception, settings: TlsSettings) -> str:
     """The cause of a TLS failure, exactly, in one line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _verification(error)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError | EOFError):
+        return "the connection was closed during the handshake"
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").upper()
         if reason in _WORDS:
@@ -257,8 +261,6 @@ def why(error: Exception, settings: TlsSettings) -> str:
                 words = words.replace(", or it wants a client certificate", "")
             return f"{words} [{reason}]"
         return reason or str(error)[:120]
-    if isinstance(error, ConnectionError | EOFError):
-        return "the connection was closed during the handshake"
     return str(error)[:120] or type(error).__name__
 
 
@@ -271,7 +273,9 @@ def _verification(error: ssl.SSLCertVerificationError) -> str:
     elif code in _SELF_SIGNED:
         words = "the certificate is self-signed, or its authority is not among those that we trust"
     elif code in _UNKNOWN_AUTHORITY:
-        words = "the certificate is of an unknown authority"
+        words = "the certificate is of an unknown authority, or the server leaves an intermediate one out"
+    elif code in _ANOTHER_NAME:
+        words = "the certificate is for another name"
     else:
         words = "the certificate is not accepted"
     return f"{words} [{message}]"

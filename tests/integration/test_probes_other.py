@@ -1,15 +1,18 @@
 """`dns` with two real resolvers, `tcp` with real sockets, `traffic` with a real Prometheus; their gauges."""
 
+import asyncio
 import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 
 import httpx
 import pytest
 from other_site import check, site
+from pki import Pki
 
 from collector.metrics import Metrics
 from sereno.store import open_store
@@ -57,6 +60,12 @@ portals: {{web: {{url: "https://portal.example/", addresses: [{expected}]}}}}
 A, B = ("portal.example", "127.82.1.1"), ("portal.example", "127.82.1.2")
 
 
+REFUSING = f"""
+checks: {{dns: {{resolvers: ["{ONE}"], timeout: 1s}}}}
+portals: {{web: {{url: "https://portal.elsewhere/"}}}}
+"""
+
+
 async def test_names(tmp_path):
     with dnsmasq(ONE, tmp_path, A, B), dnsmasq(TWO, tmp_path, A):
         both = (await check(named(ONE), "dns"))["portal.example"]
@@ -74,6 +83,10 @@ async def test_names(tmp_path):
         nothing = (await check(named(ONE), "dns"))["portal.example"]
         assert (nothing.outcome, nothing.reason) == ("failed", "dns")
         assert (await check(named(ONE), "https"))["web"].reason == "dns"
+        assert nothing.answered_by == "none"  # a resolver on this machine proves no network
+    with dnsmasq(ONE, tmp_path, A):
+        refusing = await check(site(REFUSING), "dns")  # no recursion: dnsmasq says REFUSED
+        assert "no resolver gives an answer: REFUSED (A)" in refusing["portal.elsewhere"].evidence["detail"]
     silent = (await check(named(ONE), "dns"))["portal.example"]
     assert (silent.outcome, silent.reason) == ("failed", "dns")
 
@@ -87,6 +100,44 @@ async def test_servers_inside_a_core():
         found = await check(site("checks: {tcp: {}}", members), "tcp")
     assert (found["up"].outcome, found["up"].core, found["up"].target) == ("ok", "core-a", "up")
     assert (found["gone"].outcome, found["gone"].reason) == ("failed", "refused")
+    assert (found["gone"].answered_by, found["gone"].evidence) == ("none", {"detail": "connection refused"})
+
+
+async def test_a_portal_is_asked_for_by_its_name(tmp_path):
+    """The server knows one name alone (SNI), and refuses any other."""
+    pki = Pki(tmp_path / "pki")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pki.issue("web", "DNS:portal.example", days=60))
+    asked = []
+
+    def choose(_socket, name, _context):
+        asked.append(name)
+        return None if name == "portal.example" else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    context.sni_callback = choose
+    heard = []
+
+    async def serve(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError):  # a scan says nothing
+            heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    made = await asyncio.start_server(serve, A[1], 0, ssl=context)
+    port = made.sockets[0].getsockname()[1]
+    with dnsmasq(ONE, tmp_path, A, ("other.example", A[1])):
+        async with made:
+            found = await check(site(f"""
+checks: {{dns: {{resolvers: ["{ONE}"]}}}}
+portals:
+  web: {{url: "https://portal.example:{port}/", ca: "{pki.ca}", timeout: 2s}}
+  bad: {{url: "https://other.example:{port}/", ca: "{pki.ca}", timeout: 2s}}
+"""), "https")  # fmt: skip
+    assert found["web"].outcome == "ok", found["web"]
+    assert f"host: portal.example:{port}".encode() in heard[0].lower()
+    assert set(asked) == {"portal.example", "other.example"}  # the scans, too
+    assert found["bad"].reason == "tls"
+    assert found["bad"].facts["addresses"][A[1]]["tls"].get("protocols") == {}
 
 
 PROM = "127.82.4.1:29090"

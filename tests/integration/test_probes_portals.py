@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 import warnings
 
@@ -141,16 +142,53 @@ async def test_an_unknown_authority_is_refused(pki, good, tmp_path):
     ({"status": b"404 Not Found"}, "http_status", 404),
     ({"silent": True}, "timeout", None),
     ({"status": b"302 Found", "headers": HSTS + b"Location: https://elsewhere.example/\r\n"}, None, 302),
-    ({"status": b"302 Found", "headers": HSTS + b"Location: /again\r\n"}, None, 302),
+    ({"status": b"302 Found", "headers": HSTS + b"Location: /again\r\n"}, "http_status", 302),  # for ever
 ])  # fmt: skip
 async def test_what_the_server_says(pki, good, options, reason, code):
     found = await look(context(good), pki, **options)
     assert (found.reason, found.code) == (reason, code)
+    assert found.answered_by == (None if reason is None else "none" if reason == "timeout" else "unknown")
+
+
+async def test_a_server_of_old_versions_alone_is_not_taken_for_a_new_one(pki, good):
+    """It answers the question for TLS 1.2 with a ServerHello of 1.0."""
+    old = context(good, low=ssl.TLSVersion.TLSv1, high=ssl.TLSVersion.TLSv1, ciphers="ECDHE:!aNULL:!eNULL:@SECLEVEL=0")
+    found = await look(old, pki)
+    assert (found.reason, found.answered_by) == ("tls", "unknown")
+    assert tls_of(found)["protocols"] == {"TLSv1": True, "TLSv1.1": False, "TLSv1.2": False, "TLSv1.3": False}
+    assert tls_of(found)["weaknesses"] == ["no_tls12", "no_tls13", "tls10"]
+
+
+async def test_a_server_that_hangs_up_has_no_standing(pki):
+    async def rude(reader, writer):
+        writer.close()
+
+    made = await asyncio.start_server(rude, "127.82.1.1", 0)
+    async with made:
+        found = (await check(portal(made.sockets[0].getsockname()[1], pki), "https"))["web"]
+    assert (found.reason, found.evidence["detail"]) == (
+        "tls", "127.82.1.1: the connection was closed during the handshake"
+    )  # fmt: skip
+    assert "grade_at_most" not in tls_of(found)
 
 
 async def test_only_the_status_that_is_asked_for(pki, good):
     assert (await look(context(good), pki, more=", status: [401]")).reason == "http_status"
     assert (await look(context(good), pki, more=", status: [401]", status=b"401 No")).outcome == "ok"
+    again = {"status": b"302 Found", "headers": HSTS + b"Location: /again\r\n"}
+    assert (await look(context(good), pki, more=", status: [302]", **again)).outcome == "ok"
+
+
+async def test_redirects_say_where_they_ended(pki, good):
+    again = {"status": b"302 Found", "headers": HSTS + b"Location: /again?token=s3cret\r\n"}
+    found = await look(context(good), pki, **again)
+    assert re.fullmatch(
+        r"127.82.1.1: more than 5 redirects, the last to https://127.82.1.1:\d+/again", found.evidence["detail"]
+    )
+    plain = {"status": b"301 Moved", "headers": HSTS + b"Location: http://127.82.1.1:1/\r\n"}
+    found = await look(context(good), pki, **plain)
+    assert (found.reason, found.code) == ("refused", 301)
+    assert "redirected to http://127.82.1.1:1/: connection refused" in found.evidence["detail"]
 
 
 async def test_refused_no_tls_and_no_ca_file(pki, good, tmp_path):
