@@ -12,8 +12,9 @@ import httpx
 import msgspec
 
 from probes.checks.tls_scan import certificate_facts, forward_secrecy
-from probes.sip.tls import Session, blind_context, session, why
+from probes.sip.link import Session
 from probes.sip.tls import TlsSettings as _Tls
+from probes.sip.tls import blind_context, session, why
 from sereno.wire import Reason
 
 REDIRECTS = 5

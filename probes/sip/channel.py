@@ -1,18 +1,40 @@
 """One transaction with its timers and its log, whatever carries it: `Channel` is what UDP and streams share."""
 
 import asyncio
+import itertools
 import secrets
 import time
 from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
-from probes.sip.exchange import Ask, Exchange, Kind, Late, Link, Message
-from probes.sip.message import OptionsRequest, build_options, default_sender
+from probes.sip.exchange import Ask, Exchange, Kind, Late, Message
+from probes.sip.link import Link
+from probes.sip.message import default_sender, template
+from probes.sip.timers import Timers
 from probes.sip.transaction import Answered, Ended, Event, Expired, Provisional, Send, Transaction
 from sereno.clock import Clock
 
 _LOG_LIMIT = 12  # messages remembered of one transaction
 _KEPT = 8_192  # octets of each; no honest answer to an OPTIONS is longer, and hundreds of transactions may wait
+_CHANCE = 28  # random octets of a transaction: 12 of its Call-ID, 6 of its tag, 10 of its branch
+_CHANCES = 64  # of them drawn at once: asking the kernel costs as much as half a parse
+_numbers = itertools.count(1)
+
+
+class _Chance:
+    """Random hexadecimal digits, used once each."""
+
+    def __init__(self) -> None:
+        self._drawn: list[str] = []
+
+    def __call__(self) -> str:
+        if not self._drawn:
+            digits = secrets.token_hex(_CHANCE * _CHANCES)
+            self._drawn = [digits[at : at + 2 * _CHANCE] for at in range(0, len(digits), 2 * _CHANCE)]
+        return self._drawn.pop()
+
+
+_chance = _Chance()
 
 
 class Owner(Protocol):
@@ -20,6 +42,7 @@ class Owner(Protocol):
 
     probe: str
     clock: Clock
+    timers: Timers
 
     def expired(self, channel: "Channel") -> None:
         """It waits for a late reply from now on."""
@@ -36,8 +59,9 @@ class Channel(ABC):
 
     def __init__(self, owner: Owner, ask: Ask, on_late: Late | None) -> None:
         self._owner, self._ask, self._on_late = owner, ask, on_late
+        self.number = next(_numbers)
+        self.due_at: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
         self._done: asyncio.Future[Exchange] = self._loop.create_future()
         self._messages: list[Message] = []
         self._unlogged = 0
@@ -45,7 +69,7 @@ class Channel(ABC):
         self._sent_at = 0.0
         self._stamped = False
         self._open = True
-        chance = secrets.token_hex(28)
+        chance = _chance()
         self._call_id = ask.call_id or chance[:24]
         self._fresh_tag = chance[24:36]
         self._sender = ask.sender
@@ -54,32 +78,17 @@ class Channel(ABC):
 
     async def run(self, timeout_seconds: float) -> Exchange:
         """The answer, or its absence after this time."""
-        host, port = self._local()
-        local, tag = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", self._fresh_tag
-        self._sender = self._sender or default_sender(self._owner.probe, local, tag)
-        request = OptionsRequest(
-            uri=self._ask.uri,
-            local=local,
-            branch=self.branch,
-            call_id=self._call_id,
-            tag=tag,
-            sender=self._sender,
-            probe=self._owner.probe,
-            cseq=self._ask.cseq,
-            route=self._ask.route,
-            headers=self._ask.headers,
-            max_forwards=self._ask.max_forwards,
-            transport=self.transport,
-        )
+        ask, local = self._ask, self._local()
+        self._sender = self._sender or default_sender(self._owner.probe, local, self._fresh_tag)
+        form = template(ask.uri, ask.route, ask.headers, ask.max_forwards, self.transport, self._owner.probe, ask.cseq)
         self._transaction = Transaction(
-            build_options(request),
+            form.filled(local=local, branch=self.branch, sender=self._sender, call_id=self._call_id),
             branch=self.branch,
-            cseq=self._ask.cseq,
+            cseq=ask.cseq,
             method="OPTIONS",
             timeout=timeout_seconds,
             reliable=self.reliable,
         )
-        self._listen()
         self._at_us = self._owner.clock.now_us()
         self._sent_at = time.monotonic()
         self._apply(self._transaction.start(self._sent_at))
@@ -90,28 +99,23 @@ class Channel(ABC):
         if not self._open:
             return
         self._open = False
-        if self._timer is not None:
-            self._timer.cancel()
+        self._owner.timers.forget(self)
         self._release()
         self._owner.closed(self)
 
     # --- what carries it ---
 
     @abstractmethod
-    def _local(self) -> tuple[str, int]:
-        """Our own end, for Via and Contact."""
-
-    @abstractmethod
-    def _listen(self) -> None:
-        """Replies are wanted from now on."""
+    def _local(self) -> str:
+        """Our own end, host and port, as they stand in Via and Contact."""
 
     @abstractmethod
     def _release(self) -> None:
         """Replies are wanted no more."""
 
     @abstractmethod
-    def _put(self, data: bytes) -> None:
-        """Put a request on the wire."""
+    def _put(self, data: bytes, *, first: bool) -> float:
+        """Put a request on the wire; when it left, in monotonic seconds. From the first on replies are wanted."""
 
     @abstractmethod
     def _overdue(self) -> None:
@@ -126,8 +130,8 @@ class Channel(ABC):
 
     # --- what the machine decided ---
 
-    def _due(self) -> None:
-        self._timer = None
+    def due(self) -> None:
+        """A timer of the transaction may be due."""
         self._overdue()
         if self._open:
             self._apply(self._transaction.tick(time.monotonic()))
@@ -135,35 +139,37 @@ class Channel(ABC):
     def _apply(self, events: list[Event]) -> None:
         for event in events:
             match event:
-                case Send():
-                    self._send(event)
-                case Provisional():
-                    pass
                 case Answered():
                     self._answered(event)
-                case Expired():
-                    self._expired(event)
                 case Ended():
                     self.close()
-        self._arm()
+                case Send():
+                    self._send(event)
+                case Expired():
+                    self._expired(event)
+                case Provisional():
+                    pass
+        if self._open:
+            self._arm()
 
     def _send(self, event: Send) -> None:
-        """Nothing is done between reading the clock and the wire: it would be in the round trip."""
-        if event.number == 1:
-            self._sent_at = time.monotonic()
-            self._put(event.data)
-            self._transaction.left(self._sent_at)
-        else:
-            self._put(event.data)
-        self._note("sent", event.data, self._sent_at if event.number == 1 else time.monotonic())
+        first = event.number == 1
+        at = self._put(event.data, first=first)
+        if first:
+            self._left(at)
+        self._note("sent", event.data, at)
+
+    def _left(self, at: float) -> None:
+        """When the first transmission left."""
+        self._sent_at = at
+        self._transaction.left(at)
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         due = self._transaction.next_due
-        if self._open and due is not None:
-            self._timer = self._loop.call_at(due, self._due)
+        if due is None:
+            self._owner.timers.forget(self)
+        elif due != self.due_at:
+            self._owner.timers.at(due, self)
 
     def _answered(self, event: Answered) -> None:
         exchange = self._exchange("answered", event)

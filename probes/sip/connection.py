@@ -20,11 +20,12 @@ import msgspec
 from probes.sip.channel import Channel, Owner
 from probes.sip.dialling import Dialler
 from probes.sip.errors import NetworkError, SipSyntaxError, Trouble
-from probes.sip.exchange import Ask, Kind, Late, Link
+from probes.sip.exchange import Ask, Kind, Late
+from probes.sip.link import Link, Session
 from probes.sip.message import parse_reply
 from probes.sip.resolve import Address
 from probes.sip.stream import Crlf, Framer
-from probes.sip.tls import Session, TlsSettings, why
+from probes.sip.tls import TlsSettings, why
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Connection(asyncio.Protocol):
         self.lost: tuple[Trouble, str] | None = None
         self.gone = asyncio.get_running_loop().create_future()
         self.link = Link()
-        self.local = ("", 0)
+        self.local = ""
 
     # --- for its users ---
 
@@ -115,7 +116,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         host, port = transport.get_extra_info("sockname")[:2]
-        self.local = (host, port)
+        self.local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()
@@ -220,17 +221,18 @@ class StreamChannel(Channel):
     def stray(self, garbled: str | None) -> None:
         self._transaction.stray(garbled)
 
-    def _local(self) -> tuple[str, int]:
+    def _local(self) -> str:
         return self._connection.local
-
-    def _listen(self) -> None:
-        self._connection.add(self)
 
     def _release(self) -> None:
         self._connection.remove(self)
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes, *, first: bool) -> float:
+        if first:
+            self._connection.add(self)
+        at = time.monotonic()  # nothing is done between this and the write: it would be in the round trip
         self._connection.write(data)
+        return at
 
     def _overdue(self) -> None:
         """Nothing is read out of turn here: asyncio reads in order."""

@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 import msgspec
 
 from probes.sip.errors import NetworkError
-from probes.sip.exchange import Link
+from probes.sip.link import Link, Session
 from probes.sip.resolve import Address
-from probes.sip.tls import Contexts, Session, TlsSettings, blind_context, read_certificate, session, why
+from probes.sip.tls import Contexts, TlsSettings, blind_context, read_certificate, session, why
 
 P = TypeVar("P", bound=asyncio.Protocol)
 

@@ -1,9 +1,8 @@
 """The two faults of this room's SIP code, by who is at fault."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from probes.sip.exchange import Link
+from probes.sip.link import Link
 
 Trouble = Literal["refused", "dns", "transport", "timeout", "tls", "malformed", "probe_fault"]
 
@@ -25,7 +24,7 @@ class NetworkError(Exception):
     `probe_fault` is this machine's own: a file of keys that cannot be read. `link` is how far the connection came.
     """
 
-    def __init__(self, reason: Trouble, what: str, *, link: "Link | None" = None) -> None:
+    def __init__(self, reason: Trouble, what: str, *, link: Link | None = None) -> None:
         self.reason: Trouble = reason
         self.link = link
         super().__init__(what)

@@ -6,8 +6,9 @@ from typing import Literal
 import msgspec
 
 from probes.sip.errors import Trouble
+from probes.sip.link import Link
 from probes.sip.message import MAX_FORWARDS, Reply
-from probes.sip.tls import Session, TlsSettings
+from probes.sip.tls import TlsSettings
 from probes.sip.uri import SipUri
 
 Kind = Literal["answered"] | Trouble
@@ -20,16 +21,6 @@ class Message(msgspec.Struct, frozen=True):
     direction: Literal["sent", "received"]
     data: bytes
     cut: int = 0
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """The connection that carried a transaction, or was to carry it. `replaced` says how the one before was lost."""
-
-    reused: bool = False
-    connect_seconds: float | None = None
-    handshake_seconds: float | None = None
-    session: Session | None = None
-    replaced: str | None = None
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):

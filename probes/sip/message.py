@@ -4,10 +4,12 @@ The parser has one promise: any bytes give a `Reply` or `SipSyntaxError`, nothin
 meaning is plain (bare LF, leading empty lines, folded and compact headers) and strict where it is not.
 """
 
+import functools
 import re
 
 import msgspec
 
+from probes.sip.built import native
 from probes.sip.errors import SipSyntaxError
 from probes.sip.redaction import redact
 from sereno.version import __version__
@@ -63,6 +65,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return self.code >= 200  # noqa: PLR2004  # RFC 3261 section 7.2
 
 
+native.use(Reply)
+
+
 class OptionsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One OPTIONS: what is asked (`uri`, `route`, `headers`), and who asks."""
 
@@ -85,34 +90,70 @@ def default_sender(probe: str, local: str, tag: str) -> str:
     return f"<sip:{probe}@{local}>;tag={tag}"
 
 
-def build_options(request: OptionsRequest) -> bytes:
-    """The bytes of an OPTIONS (RFC 3261 section 11.1); `rport` asks for the answer where we sent from (RFC 3581)."""
+class Template(msgspec.Struct, frozen=True):
+    """An OPTIONS but for what is new in each one: five pieces of text, and how many line ends the whole has."""
+
+    pieces: tuple[str, str, str, str, str]
+    line_ends: int
+
+    def filled(self, *, local: str, branch: str, sender: str, call_id: str) -> bytes:
+        """The bytes of the request."""
+        asked, limit, to, cseq, rest = self.pieces
+        text = f"{asked}{local};rport;branch={branch}{limit}{sender}{to}{call_id}{cseq}{local}{rest}"
+        if not text.count("\r") == text.count("\n") == self.line_ends:
+            raise ValueError("a header of an OPTIONS holds a line break")
+        return text.encode()
+
+
+@functools.lru_cache(maxsize=1024)
+def template(
+    uri: str, route: str | None, headers: tuple[str, ...], max_forwards: int, transport: str, probe: str, cseq: int
+) -> Template:
+    """The OPTIONS of one path (RFC 3261 section 11.1); `rport` asks for the answer where we sent from (RFC 3581)."""
     # RFC 3261 sections 8.1.1.8 (a sips Request-URI wants a sips Contact) and 19.1.1 (the transport parameter).
-    scheme = "sips" if request.uri.lower().startswith("sips:") else "sip"
-    carried = "" if request.transport == "UDP" else f";transport={request.transport.lower()}"
-    lines = [
-        f"OPTIONS {request.uri} SIP/2.0",
-        f"Via: SIP/2.0/{request.transport} {request.local};rport;branch={request.branch}",
-        f"Max-Forwards: {request.max_forwards}",
-        *((f"Route: {request.route}",) if request.route else ()),
-        f"From: {request.sender or default_sender(request.probe, request.local, request.tag)}",
-        f"To: <{request.uri}>",
-        f"Call-ID: {request.call_id}",
-        f"CSeq: {request.cseq} OPTIONS",
-        f"Contact: <{scheme}:{request.probe}@{request.local}{carried}>",
-        *request.headers,
-        "Accept: application/sdp",
-        f"User-Agent: Sereno/{__version__}",
-        "Content-Length: 0",
-    ]
-    text = "\r\n".join(lines)
-    if not text.count("\r") == text.count("\n") == len(lines) - 1:
-        raise ValueError("a header of an OPTIONS holds a line break")
-    return (text + "\r\n\r\n").encode()
+    scheme = "sips" if uri.lower().startswith("sips:") else "sip"
+    carried = "" if transport == "UDP" else f";transport={transport.lower()}"
+    end, last = "\r\n", "Content-Length: 0\r\n\r\n"
+    own = "".join(f"{header}{end}" for header in headers)
+    return Template(
+        (
+            f"OPTIONS {uri} SIP/2.0{end}Via: SIP/2.0/{transport} ",
+            f"{end}Max-Forwards: {max_forwards}{end}{f'Route: {route}{end}' if route else ''}From: ",
+            f"{end}To: <{uri}>{end}Call-ID: ",
+            f"{end}CSeq: {cseq} OPTIONS{end}Contact: <{scheme}:{probe}@",
+            f"{carried}>{end}{own}Accept: application/sdp{end}User-Agent: Sereno/{__version__}{end}{last}",
+        ),
+        # request line, Via, Max-Forwards, From, To, Call-ID, CSeq, Contact, Accept, User-Agent, length, the empty one
+        12 + len(headers) + bool(route),
+    )
+
+
+def build_options(request: OptionsRequest) -> bytes:
+    """The bytes of an OPTIONS."""
+    form = template(
+        request.uri,
+        request.route,
+        request.headers,
+        request.max_forwards,
+        request.transport,
+        request.probe,
+        request.cseq,
+    )
+    return form.filled(
+        local=request.local,
+        branch=request.branch,
+        sender=request.sender or default_sender(request.probe, request.local, request.tag),
+        call_id=request.call_id,
+    )
 
 
 def parse_reply(data: bytes) -> Reply:
     """The reply in a datagram; SipSyntaxError, and nothing else, when there is none."""
+    return native.parse(data) or parse_unusual(data)
+
+
+def parse_unusual(data: bytes) -> Reply:
+    """Any reply, by the rules; what is of the usual shape was parsed by the C part already, to the same effect."""
     first, *rest = _lines(data.decode("utf-8", "replace").lstrip("\r\n"))
     status = _STATUS.fullmatch(first)
     if status is None:

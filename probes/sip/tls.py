@@ -9,17 +9,15 @@ import ipaddress
 import ssl
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from probes.sip.errors import NetworkError
-from sereno.clock import SECOND_US, iso
+from probes.sip.link import Session
+from sereno.clock import SECOND_US
 
-_NAMES_TOLD = 20  # of one certificate; all are compared
-_DAY_US = 86_400 * SECOND_US
 # What OpenSSL calls the alert or the state, and what a person does with it.
 _WORDS = {
     "UNSUPPORTED_PROTOCOL": "it speaks no version of TLS that we do (1.2 and 1.3)",
@@ -56,36 +54,6 @@ class TlsSettings(msgspec.Struct, frozen=True):
     certificate: str | None = None
     key: str | None = None
     where: str = "tls"  # of these settings in the topology, for complaints
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A TLS session as it stands. What could not be read of the certificate is None."""
-
-    version: str | None = None
-    cipher: str | None = None
-    subject: str | None = None
-    issuer: str | None = None
-    names: tuple[str, ...] = ()
-    not_before_us: int | None = None
-    not_after_us: int | None = None
-    verified: bool
-    why: str | None = None
-
-    def facts(self, now_us: int) -> dict[str, Any]:
-        """As results tell it; days are those left now."""
-        days = None if self.not_after_us is None else round((self.not_after_us - now_us) / _DAY_US, 3)
-        told = {
-            "version": self.version,
-            "cipher": self.cipher,
-            "subject": self.subject,
-            "issuer": self.issuer,
-            "sans": list(self.names[:_NAMES_TOLD]) or None,
-            "not_after": None if self.not_after_us is None else iso(self.not_after_us),
-            "days_to_expiry": days,
-            "verified": self.verified,
-            "why": self.why,
-        }
-        return {key: value for key, value in told.items() if value is not None}
 
 
 class Contexts:

@@ -67,6 +67,11 @@ Event = Send | Provisional | Answered | Expired | Ended
 class Transaction:
     """One request and what comes of it. Times are seconds of one monotonic clock; each call returns events in order."""
 
+    __slots__ = (
+        "_deadline", "_end_at", "_garbled", "_interval", "_retransmit_at", "_started", "branch", "cseq", "duplicates",
+        "method", "reliable", "request", "sent", "state", "strays", "timeout",
+    )  # fmt: skip
+
     def __init__(
         self, request: bytes, *, branch: str, cseq: int, method: str, timeout: float, reliable: bool = False
     ) -> None:
@@ -90,8 +95,9 @@ class Transaction:
     @property
     def next_due(self) -> float | None:
         """When `tick` has something to do."""
-        times = [t for t in (self._retransmit_at, self._deadline, self._end_at) if t is not None]
-        return min(times) if times else None
+        due = self._deadline if self._deadline is not None else self._end_at  # there are never both
+        again = self._retransmit_at
+        return due if again is None or (due is not None and due < again) else again
 
     def start(self, now: float) -> list[Event]:
         """Send for the first time."""

@@ -6,7 +6,8 @@ import pytest
 from pki import Pki
 
 from probes.sip.errors import NetworkError
-from probes.sip.tls import Contexts, Session, TlsSettings, named, read_certificate, why
+from probes.sip.link import Session
+from probes.sip.tls import Contexts, TlsSettings, named, read_certificate, why
 
 DAY_US = 86_400_000_000
 
