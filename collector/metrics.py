@@ -28,6 +28,8 @@ INCIDENT_STATES = ("open", "acknowledged", "in_progress", "reopened", "resolved"
 _DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.9, 1.5, 2.5, 5.0, 10.0, 30.0)
 _CALL_TIMES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0)
 _JITTER = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+_UNMEASURED = frozenset({"own_jitter", "own_stall"})
+_OWN_JITTER = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 _MOS = (1.0, 2.0, 2.58, 3.1, 3.6, 3.8, 4.0, 4.1, 4.2, 4.3, 4.4, 4.5)
 
 
@@ -81,6 +83,17 @@ class Metrics:
         self._mos_cq = self._histogram(
             "sereno_mos_cq", "Conversational quality of a call's stream (G.107).", "sbc core direction codec", _MOS
         )
+        self._own_jitter = self._histogram(
+            "sereno_call_own_jitter_seconds",
+            "Mean jitter that a probe itself added to what it sent in a test call, before any network.",
+            "probe",
+            _OWN_JITTER,
+        )
+        self._unmeasured = self._counter(
+            "sereno_calls_unmeasured",
+            "Test calls whose quality was not measured, because the probe itself was uneven.",
+            "probe reason",
+        )
         self._expires = self._gauge(
             "sereno_register_expires_seconds", "Expiry granted by the last registration.", "probe sbc core"
         )
@@ -116,9 +129,19 @@ class Metrics:
         if result.expires_seconds is not None:
             self._child(self._expires, result.probe, *where).set(result.expires_seconds)
         self._others.observe(result)
+        self._observe_own(result)
         for direction, stream in (result.media or {}).items():
             if direction in ("rx", "tx"):
                 self._observe_stream(result, where, direction, stream)
+
+    def _observe_own(self, result: Result) -> None:
+        """How evenly the probe sent its call."""
+        facts = result.facts or {}
+        if (seconds := _number(facts.get("own_jitter_seconds"))) is not None:
+            self._child(self._own_jitter, result.probe).observe(seconds)
+        reason = facts.get("quality_unmeasured")
+        if isinstance(reason, str) and reason in _UNMEASURED:
+            self._child(self._unmeasured, result.probe, reason).inc()
 
     def _observe_stream(self, result: Result, where: tuple[str, str], direction: str, stream: dict[str, Any]) -> None:
         codec = result.codec or str(stream.get("codec") or "")

@@ -14,6 +14,7 @@ from probes.checks.call_media import FarEnd, Media, counted, metered, over, seco
 from probes.checks.call_pcap import kept, listen
 from probes.checks.calling import Unable, account_spec, evidence_of, instant_us, pool_of, unable
 from probes.checks.judge_call import Hearing, JudgedCall, Srtp, judge_call, secured
+from probes.checks.own_jitter import excused, measured, own_jitter
 from probes.checks.recognise import Heard, recognise, samples_of
 from probes.media.live import LiveMeter, missed
 from probes.media.sdp import announce_sdp
@@ -63,6 +64,8 @@ async def call(target: Target, runtime: Runtime) -> Result:
         signal=heard.signal if heard is not None else None,
         srtp=command.account.srtp,
     )
+    own = own_jitter(seen, media)
+    said, media = excused(said, own), measured(media, own)
     evidence, started_us = _evidence(runtime, said, seen, media, seconds), instant_us(runtime, said.started_ns)
     packets = await kept(runtime, pool, target, seen, started_us, bad=evidence is not None)
     if evidence is not None and packets is not None:
@@ -83,7 +86,7 @@ async def call(target: Target, runtime: Runtime) -> Result:
         disconnect_seconds=said.disconnect_seconds,
         codec=seen.codec,
         media=media or None,
-        facts=_facts(target, seen, said, heard),
+        facts={**_facts(target, seen, said, heard), **own.facts},
         evidence=evidence,
     )
 

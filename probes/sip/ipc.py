@@ -143,6 +143,15 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     ptime_seconds: float
 
 
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """How evenly the worker's clock asked for what a call sent; `skipped` turns were left out altogether."""
+
+    ticks: int
+    skipped: int
+    jitter_mean_seconds: float
+    realtime: bool
+
+
 CallEnding = Literal[
     "refused", "timeout", "transport", "completed", "remote", "stalled", "unreachable", "hung_up", "error"
 ]  # fmt: skip
@@ -153,7 +162,8 @@ class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
 
     `completed`: we ended it after its hold. `stalled`: packets from there stopped. `unreachable`: nobody
     answers inside the dialog any more, though somebody did before. `refused`: a bad final answer. `alive_ns`: the last
-    sign of life before `stalled` or `unreachable`, `noticed_ns` when that was decided.
+    sign of life before `stalled` or `unreachable`, `noticed_ns` when that was decided. `stalled_seconds`: for how long
+    the worker itself did not run meanwhile.
     """
 
     id: int
@@ -169,6 +179,8 @@ class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     counters: Counters | None = None
     alive_ns: int | None = None
     noticed_ns: int | None = None
+    clock: Clock | None = None
+    stalled_seconds: float = 0.0
     detail: str | None = None
 
 

@@ -9,6 +9,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pjsua2
 
@@ -16,6 +17,9 @@ from probes.sip._ticker import Ticker
 from probes.sip.ipc import AccountSpec, Message
 from probes.sip.message import printable
 from sereno.version import __version__
+
+if TYPE_CHECKING:
+    from probes.sip._ticker import Status
 
 MAX_CALLS, MAX_ACCOUNTS = 4, 8  # compiled into the wheel: the fifth call is refused, the ninth account aborts
 RTP_BLOCK = 20  # ports of a worker: four calls with RTP and RTCP, and room for those that close late
@@ -175,10 +179,9 @@ class UserAgent:
             self._ticker.close()
             self._ticker = None
 
-    @property
-    def ticker(self) -> Ticker | None:
-        """The clock, while it runs."""
-        return self._ticker
+    def ticked(self) -> "Status | None":
+        """What the clock says of itself since it was switched on; None: it is off."""
+        return self._ticker.status() if self._ticker is not None else None
 
     def prefer(self, codecs: tuple[str, ...]) -> None:
         """Offer these codecs in this order, and no other."""

@@ -6,14 +6,17 @@ was seen; whether the call was good is judged elsewhere.
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pjsua2
 
-from probes.sip.ipc import Answered, AnyEvent, Call, Called, CallEnding, Counters, Fault, Message, Second
+from probes.sip.ipc import Answered, AnyEvent, Call, Called, CallEnding, Clock, Counters, Fault, Message, Second
 from probes.sip.ua import UserAgent, header, words
 from probes.sip.ua_leg import Leg, counters
 from probes.sip.ua_sound import Sound
+
+if TYPE_CHECKING:
+    from probes.sip._ticker import Status
 
 Emit = Callable[[AnyEvent], None]
 Phase = Literal["inviting", "held", "ending", "leaving"]
@@ -27,6 +30,7 @@ _PULSE_SILENT_SECONDS = 1.9  # no answer to two OPTIONS and their copies, five d
 _PULSE_TIMEOUT_SECONDS = 4.0  # longer than ours: what pjsip makes of a 408 inside a dialog comes after our decision
 _BYE_OF_THE_DEAD_SECONDS = 1.0
 _MAX_LOOKS = 240
+_STALL_SECONDS = 0.25  # a look so much later than it was due: this process did not run; less is a busy machine
 _LEAVE_SECONDS = 40.0  # beyond every timer of a call that pjsip still has to clear away
 
 
@@ -48,6 +52,9 @@ class CallInProgress:
         self._counters: Counters | None = None
         self._endpoints: tuple[str, str, str] | None = None  # codec, local, remote
         self._advanced = (0, 0.0)  # packets received, and since when it is so many
+        self._ticked_first: Status | None = None
+        self._ticked_at = time.monotonic()
+        self._stalled_seconds = 0.0
         self._phase_ends = time.monotonic() + command.timeout_seconds
         self.deadline = self._phase_ends
         self.started_ns = time.monotonic_ns()
@@ -85,6 +92,7 @@ class CallInProgress:
         leg = self._leg
         if self.done or leg is None:
             return
+        self._note_stall(leg, now)
         if leg.gone:
             self._gone(leg)
         elif self._phase == "inviting":
@@ -95,6 +103,18 @@ class CallInProgress:
             self._leave(leg, self._ending)
         elif self._phase == "leaving" and now >= self._phase_ends:
             self.done = True
+
+    def _note_stall(self, leg: Leg, now: float) -> None:
+        """Time that this process slept through is no silence of the other side: that had no chance to be heard."""
+        before, self._ticked_at = self._ticked_at, now
+        lost = now - before - LOOK_SECONDS
+        if lost < _STALL_SECONDS:
+            return
+        self._stalled_seconds += lost
+        packets, since = self._advanced
+        self._advanced = (packets, since + lost)
+        if leg.answered_options_ns is not None:
+            leg.answered_options_ns += round(lost * 1e9)
 
     def _await_answer(self, leg: Leg, now: float) -> None:
         if leg.confirmed:
@@ -131,6 +151,7 @@ class CallInProgress:
         self._sound = Sound(self._ua, self._command.record)
         self._media_changes = leg.media_changes
         self._sound.connect(audio)
+        self._ticked_first = self._ua.ticked()
         self._emit(Answered(id=self.id, messages=self._messages()))
 
     def _look(self, leg: Leg, now: float) -> None:
@@ -213,6 +234,19 @@ class CallInProgress:
             except pjsua2.Error as error:
                 self._emit(Fault(id=None, detail=f"hangup: {words(error)}"))
 
+    def _clock(self) -> Clock | None:
+        """How the clock went since this call had media."""
+        first, last = self._ticked_first, self._ua.ticked()
+        if first is None or last is None or last["ticks"] <= first["ticks"]:
+            return None
+        ticks = last["ticks"] - first["ticks"]
+        return Clock(
+            ticks=ticks,
+            skipped=last["skipped"] - first["skipped"],
+            jitter_mean_seconds=round((last["variation_ns"] - first["variation_ns"]) / ticks / 1e9, 7),
+            realtime=last["realtime"],
+        )
+
     def _messages(self) -> tuple[Message, ...]:
         return self._ua.log.of(self._call_id, self.started_ns)
 
@@ -235,6 +269,8 @@ class CallInProgress:
                 counters=self._counters,
                 alive_ns=self._cut[0] if self._cut else None,
                 noticed_ns=self._cut[1] if self._cut else None,
+                clock=self._clock(),
+                stalled_seconds=self._stalled_seconds,
                 detail=detail,
             )
         )
