@@ -28,8 +28,6 @@ class Digest:
 
     async def options(self, sip: SipClient, ask: Ask, on_late: Late) -> Exchange:
         """The exchange that counts: the last one, with the instant of the first and the messages of all."""
-        if not self._runtime.topology.accounts:
-            return await sip.options(ask, on_late=on_late)
         loop = asyncio.get_running_loop()
         until = loop.time() + ask.timeout_seconds
         lines: dict[str, str] = {}

@@ -22,11 +22,13 @@ async def measure(target: Target, runtime: Runtime, plane: Plane, ask: Ask) -> R
         raise RuntimeError("this runtime has no SIP client")
     if ask.to.transport == "tls" or target.name is not None:
         ask = msgspec.structs.replace(ask, tls=tls_settings(target, runtime))
-    digest = Digest(target, runtime)
+    digest = Digest(target, runtime) if runtime.topology.accounts else None
 
     def late(exchange: Exchange) -> None:
         runtime.emit(said(target, runtime, plane, exchange, digest))
 
+    if digest is None:  # nobody could answer a challenge
+        return said(target, runtime, plane, await runtime.sip.options(ask, late))
     return said(target, runtime, plane, await digest.options(runtime.sip, ask, late), digest)
 
 

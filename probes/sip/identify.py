@@ -15,12 +15,13 @@ Where the table is silent:
   is an SBC alive, 483 to Max-Forwards 0 included.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from probes.sip.message import Reply
-from sereno.topology.model import Identify, Topology
+from sereno.topology.model import Topology
 from sereno.wire import AnsweredBy, Outcome, Reason
 
 Plane = Literal["edge", "options", "natural"]
@@ -50,18 +51,38 @@ class Speaker(msgspec.Struct, frozen=True):
     core: str | None = None
 
 
+_Rules = Mapping[str, tuple[tuple[str, str, Speaker], ...]]
+_known: tuple[Topology, _Rules] | None = None  # of the topology that was asked about last: most often the only one
+
+
+def _rules(topology: Topology) -> _Rules:
+    """For each SBC the rules that may name who answers through it: header (lower case), text, who."""
+    global _known  # noqa: PLW0603 - a memory of one place; what is in it is never changed
+    known = _known
+    if known is not None and known[0] is topology:
+        return known[1]
+    cores = [(core.identify, Speaker("core", name)) for name, core in topology.cores.items()]
+    rules = {
+        name: tuple(
+            (identify.header.lower(), identify.contains, who)
+            for identify, who in (*cores, (sbc.identify, Speaker("sbc")))
+            if identify is not None
+        )
+        for name, sbc in topology.sbcs.items()
+    }
+    _known = (topology, rules)
+    return rules
+
+
 def speaker(reply: Reply, topology: Topology, *, sbc: str, core: str | None, plane: Plane) -> Speaker:
     """Who sent this reply, by the `identify` rules; the most specific (longest) text that it contains wins."""
-    rules: list[tuple[Identify, Speaker]] = [
-        (c.identify, Speaker("core", name)) for name, c in topology.cores.items() if c.identify is not None
-    ]
-    own = topology.sbcs[sbc].identify
-    if own is not None:
-        rules.append((own, Speaker("sbc")))
-    values = {header: reply.values(header) for header in {rule.header for rule, _ in rules}}
     matched = [
-        (len(rule.contains), who) for rule, who in rules if any(rule.contains in value for value in values[rule.header])
+        (len(contains), who)
+        for header, contains, who in _rules(topology)[sbc]
+        if any(name == header and contains in value for name, value in reply.headers)
     ]
+    if len(matched) == 1:
+        return matched[0][1]
     if matched:
         longest = max(length for length, _ in matched)
         found = {who for length, who in matched if length == longest}

@@ -31,12 +31,12 @@ class SipUri(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def transport(self) -> str:
         """`udp`, `tcp`, `tls`…: sips and transport=tls mean TLS, nothing means UDP (RFC 3263 without DNS)."""
-        return "tls" if self.scheme == "sips" else self.named_transport or "udp"
+        return "tls" if self.scheme == "sips" else _named_transport(self.params) or "udp"
 
     @property
     def named_transport(self) -> str | None:
         """What the transport parameter says, in lower case; None where there is none."""
-        return next((p[len("transport=") :].lower() for p in self.params if p.lower().startswith("transport=")), None)
+        return _named_transport(self.params)
 
     @property
     def itself(self) -> str:
@@ -57,8 +57,7 @@ class SipUri(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def route(self) -> str:
         """As it stands in a Route: UDP needs no word (RFC 3261 section 19.1.1), loose routing does (19.1.1, 16.12)."""
-        carried = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"<sip:{self.hostport}{carried};lr>"
+        return _route(self)
 
     @property
     def effective_port(self) -> int:
@@ -69,6 +68,20 @@ class SipUri(msgspec.Struct, frozen=True, kw_only=True):
         """As it stands in a URI or a Via: IPv6 in brackets, the port only when written."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+
+# Asked again and again, for the same few addresses.
+
+
+@functools.lru_cache(maxsize=1024)
+def _named_transport(params: tuple[str, ...]) -> str | None:
+    return next((p[len("transport=") :].lower() for p in params if p.lower().startswith("transport=")), None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _route(uri: SipUri) -> str:
+    carried = "" if uri.transport == "udp" else f";transport={uri.transport}"
+    return f"<sip:{uri.hostport}{carried};lr>"
 
 
 @functools.lru_cache(maxsize=1024)
