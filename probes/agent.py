@@ -214,6 +214,9 @@ class Agent:
 
     def _topology_came(self, part: TopologyPart) -> None:
         if self._part is not None and part.hash == self._part.hash:
+            if self._refusal is not None:  # what was refused meanwhile is no more
+                self._refusal = None
+                self._delivery.announce()
             return
         if self._adopt(part, "the collector's topology"):
             try:
@@ -237,6 +240,9 @@ class Agent:
     def _adopt(self, part: TopologyPart, source: str) -> bool:
         try:
             topology = topology_from_json(part.topology)
+            if topology.probes and self.name not in topology.probes:
+                who = ", ".join(sorted(topology.probes))
+                raise ConfigError("topology", f"it is another probe's ({who})", f"send {self.name} its own part")
         except ConfigError as error:
             log.warning("%s is refused, the one in use stays: %s", source, error)
             self._refusal = f"topology refused, the one in use stays: {error}"

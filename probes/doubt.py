@@ -4,13 +4,16 @@ The reason stays what was seen (`timeout`, `transport`) where the network is in 
 process that did not run, or a clock that is off, is the probe's own fault and says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from probes.sip.uri import parse_uri
 from sereno.clock import iso
 from sereno.doubt import own_network
+from sereno.errors import UsageError
 from sereno.wire import Result
 
 CLOCK_LIMIT_SECONDS = 0.5
@@ -35,6 +38,23 @@ def network(found: Result, canaries: Mapping[str, bool]) -> Result:
         words = "no canary answered either: this probe's own network"
         return _invalid(found, found.reason, "network", error=words, canaries=dict(canaries))
     return replace(found, evidence={**_evidence(found), "canaries": dict(canaries)})
+
+
+def way_out(found: Result, lost: Callable[[str], str | None]) -> Result:
+    """A silence, or an error of the kernel's, while this machine has no way to that address: `lost` says why."""
+    if found.outcome != "failed" or found.code is not None or found.answered_by not in {None, "none"}:
+        return found
+    host = _host(found.address)
+    why = lost(host) if host is not None else None
+    if why is None:
+        return found
+    return _invalid(found, found.reason, "network", error=f"this probe has no way to {host}: {why}")
+
+
+def _host(address: str | None) -> str | None:
+    with suppress(ValueError, UsageError):
+        return parse_uri(address).host if address is not None else None
+    return None
 
 
 def clock(found: Result, offset_seconds: float) -> Result:

@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from probes import doubt
+from probes import doubt, wayout
 from probes.cadence import Cadence, Counts
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target
@@ -52,7 +52,9 @@ class Scheduler:
         anchor: float | None = None,
         known: Collection[Key] = (),
         canaries: Canaries | None = None,
+        lost: Callable[[str], str | None] = wayout.lost,
     ) -> None:
+        self._lost = lost
         self._targets = _by_key(targets)
         self._pulse = pulse if pulse is not None else Pulse()
         self._anchor, self._known = anchor, known
@@ -161,6 +163,7 @@ class Scheduler:
         finally:
             self._beating.finished(key)
         found = doubt.cpu(found, self._pulse.lost(sent, loop.time()), target.timeout_seconds)
+        found = doubt.way_out(found, self._lost)
         for doubtful in self._doubts(key, found):
             if self._beating.out_of_turn(doubtful):
                 self._start(doubtful)

@@ -33,6 +33,7 @@ _LIBRARY.setLevel(logging.CRITICAL)  # what it logs as an error is raised to us 
 _REFUSED = {134, 135}  # bad user name or password, not authorized (MQTT 5, 2.4); paho's own codes lie below 128
 _LOST_WORDS = "the connection was lost"
 _LOST = 128  # what paho calls a connection that ended without a word
+_OUT_OF_DATE = {9, 10}  # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED
 TAKEN_OVER = 142
 TOO_LARGE = 149
 
@@ -137,7 +138,8 @@ def _trust(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:  # there when we began, and changed since; ssl.SSLError is one too
-        raise aiomqtt.MqttError(f"{ca}: {error.strerror or error}; look at ${CA_ENV}") from None
+        why = getattr(error, "reason", None) or error.strerror
+    raise aiomqtt.MqttError(f"the authority's file {ca} is unfit ({why}); look at ${CA_ENV}")
 
 
 def retry_pause(failures: int) -> float:
@@ -163,10 +165,8 @@ def words(error: BaseException) -> str:
 
 
 def _of_the_network(cause: BaseException) -> str | None:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message}); name your authority's file in ${CA_ENV}"
     if isinstance(cause, ssl.SSLError):
-        return f"no TLS there ({cause.reason or cause}); look at the port and at mqtt:// or mqtts://"
+        return _of_tls(cause)
     if isinstance(cause, socket.gaierror):
         return f"there is no such host ({cause.strerror}); look at --broker"
     if isinstance(cause, ConnectionRefusedError):
@@ -174,6 +174,14 @@ def _of_the_network(cause: BaseException) -> str | None:
     if isinstance(cause, TimeoutError):
         return "no broker's answer in time; look at the port and at mqtt:// or mqtts://"
     return None
+
+
+def _of_tls(cause: ssl.SSLError) -> str:
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return f"no TLS there ({cause.reason or cause}); look at the port and at mqtt:// or mqtts://"
+    if cause.verify_code in _OUT_OF_DATE:
+        return f"its certificate is not in force ({cause.verify_message}); renew it, or look at this machine's clock"
+    return f"its certificate is not trusted ({cause.verify_message}); name your authority's file in ${CA_ENV}"
 
 
 def _of_the_broker(error: BaseException) -> str | None:
