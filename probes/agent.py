@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from probes import doubt
 from probes.canary import Canaries
 from probes.checks import REGISTRY, CheckFunction, Runtime, Target, notes, targets
+from probes.checks.base import BY_WORKERS
 from probes.checks.named import Names
 from probes.checks.sip_standing import SipStandings
 from probes.delivery import Delivery
@@ -134,6 +135,7 @@ class Agent:
             clock=self._clock, topology=topology, probe=self.name, sip=sip, emit=self._emit, secret=secret,
             standings=self._standings, kept=self._kept,
         )  # fmt: skip
+        runtime.extras["pstn calls"] = self._data / "pstn-calls.json"
         self._notes, self._names = list(notes(topology)), names
         log.info("measuring %d targets of %s", len(found), topology.service)
         pool = await self._start_calls(found)
@@ -159,7 +161,7 @@ class Agent:
 
     async def _start_calls(self, found: list[Target]) -> "CallPool | None":
         """The pool of pjsua2 workers, or None where no target needs it."""
-        if not any(target.check in {"register", "call"} for target in found):
+        if not any(target.check in BY_WORKERS for target in found):
             return None
         from probes.sip.pool import CallPool
 

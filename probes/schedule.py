@@ -26,7 +26,8 @@ from sereno.wire import Result
 
 log = logging.getLogger(__name__)
 
-RARE = frozenset({"register", "call"})
+RARE = frozenset({"register", "call", "terminating"})
+COSTLY = frozenset({"pstn"})  # in its turns alone: every extra one is paid for
 _SERVER_FAILURE = 500
 FIRST_LOOK_SECONDS = 5.0  # a new target is checked by then, however rare its turns are
 
@@ -117,7 +118,8 @@ class Scheduler:
         for key in keys:
             target = self._targets[key]
             self._beating.add(key, every=target.every_seconds, phase=target.phase, now=now)
-        distant = [key for key in fresh if self._beating.first(key) > now + FIRST_LOOK_SECONDS]
+        soon = now + FIRST_LOOK_SECONDS
+        distant = [k for k in fresh if self._targets[k].check not in COSTLY and self._beating.first(k) > soon]
         for index, key in enumerate(distant):
             self._look(key, FIRST_LOOK_SECONDS * index / len(distant))
         self._turn()
@@ -174,7 +176,7 @@ class Scheduler:
     def _doubts(self, key: Key, found: Result) -> list[Key]:
         """What to ask at once after this result; it is noted which targets are failing."""
         target = self._targets.get(key)
-        if target is None:
+        if target is None or target.check in COSTLY:
             return []  # no longer measured: its last check was still on its way
         if found.outcome == "failed" and key not in self._failing:
             siblings = [] if target.check not in RARE or (found.code or 0) < _SERVER_FAILURE else self._siblings(target)

@@ -17,7 +17,10 @@ VERSION = 1
 TOPIC_PREFIX = "sereno/v1"
 BATCH_LIMIT = 500  # results in a batch
 
-CheckName = Literal["edge", "options", "natural", "register", "call", "https", "dns", "tcp", "database", "traffic"]
+CheckName = Literal[
+    "edge", "options", "natural", "register", "call", "terminating", "pstn",
+    "https", "dns", "tcp", "database", "traffic",
+]  # fmt: skip
 Outcome = Literal["ok", "failed", "invalid"]
 AnsweredBy = Literal["core", "sbc", "unknown", "none"]
 Reason = Literal[

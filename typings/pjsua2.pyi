@@ -21,6 +21,8 @@ PJSIP_INV_STATE_CONFIRMED: int
 PJSIP_INV_STATE_DISCONNECTED: int
 PJMEDIA_TYPE_AUDIO: int
 PJSUA_CALL_MEDIA_ACTIVE: int
+PJSUA_CALL_MEDIA_REMOTE_HOLD: int
+PJSUA_INVALID_ID: int
 PJSUA_SIP_TIMER_INACTIVE: int
 PJSUA_SIP_TIMER_OPTIONAL: int
 PJSUA_SIP_TIMER_ALWAYS: int
@@ -193,6 +195,7 @@ class OnIncomingCallParam:
     callId: int
 
 class Account:
+    rdata: SipRxData
     def __init__(self) -> None: ...
     def create(self, config: AccountConfig, make_default: bool = ...) -> None: ...
     def modify(self, config: AccountConfig) -> None: ...
@@ -226,6 +229,7 @@ class CallInfo:
     state: int
     lastStatusCode: int
     callIdString: str
+    role: int
     media: CallMediaInfoVector
 
 class CodecParamInfo:

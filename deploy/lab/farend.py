@@ -5,6 +5,8 @@
 What it does is in the extension that was called: `echo` answers at once and echoes; `echo-ring` rings for ever;
 `echo-early` sends media with a 183 and answers a second later; `echo-reinvite` sends a re-INVITE after a second;
 `echo-tone` sends another tone, `echo-mute` silence; `echo-bye` hangs up after a second. SRTP is taken when offered.
+A number is the PSTN: it is called back through the core on a line of its own, with another caller's number and none of
+our headers, as a gateway would; both calls are joined and share their end.
 
 pjsua2 is owned by one thread (its asserts kill the process otherwise). The number of calls goes to REPORT_FD, one
 number a line, whenever it changes. A call whose caller has died has no BYE: it is ended when no more packets come.
@@ -28,18 +30,24 @@ _OTHER_HZ = 440
 class _Call(pj.Call):
     """One incoming call: its audio goes back to where it comes from."""
 
-    def __init__(self, account: "_Account", number: int) -> None:
+    def __init__(self, account: "_Account", number: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(account, number)
         self.over = False
         self._received = -1
         self._manner = ""
         self._due = float("inf")
         self._tone: pj.ToneGenerator | None = None
+        self._owner = account
+        self._partner: _Call | None = None  # of a gateway's two lines, the other one
+        self._audio: pj.AudioMedia | None = None
         self._heard = time.monotonic()
 
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
         del prm
-        self.over = self.getInfo().state == pj.PJSIP_INV_STATE_DISCONNECTED
+        info = self.getInfo()
+        self.over = info.state == pj.PJSIP_INV_STATE_DISCONNECTED
+        if self._partner is not None:
+            self._tell(self._partner, info)
 
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
         del prm
@@ -51,7 +59,10 @@ class _Call(pj.Call):
 
     def begin(self) -> None:
         """Answer in the manner of the extension that was called."""
-        user = self.getInfo().localUri.partition("sip:")[2].partition("@")[0]
+        user, _, host = self.getInfo().localUri.partition("sip:")[2].partition("@")
+        if user.lstrip("+").isdigit():
+            self._go_out(f"sip:{user}@{host.rstrip('>')}")
+            return
         self._manner = user.partition("-")[2]
         self._answer({"ring": 180, "early": 183}.get(self._manner, 200))
         self._due = time.monotonic() + _ACT_SECONDS
@@ -73,8 +84,34 @@ class _Call(pj.Call):
         answer.statusCode = code
         self.answer(answer)
 
+    def _go_out(self, number: str) -> None:
+        """The PSTN's own call to that number; its answer is the answer to this one."""
+        self._answer(180)
+        self._partner = _Call(self._owner)
+        self._partner._partner = self  # noqa: SLF001 - the same class
+        self._owner.calls.append(self._partner)
+        self._partner.makeCall(number, pj.CallOpParam(True))
+
+    def _tell(self, partner: "_Call", info: pj.CallInfo) -> None:
+        """The other line hears what came of this one."""
+        if partner.over:
+            return
+        if self.over:
+            end = pj.CallOpParam(True)
+            end.statusCode = info.lastStatusCode if info.lastStatusCode >= 300 else 200  # noqa: PLR2004
+            partner.hangup(end)
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED and info.role == pj.PJSIP_ROLE_UAC:
+            partner._answer(200)  # noqa: SLF001 - the same class
+
     def _speak(self, audio: pj.AudioMedia) -> None:
         """Echo, or what this manner has instead."""
+        if self._partner is not None:
+            self._audio = audio
+            other = self._partner._audio  # noqa: SLF001 - the same class
+            if other is not None:
+                audio.startTransmit(other)
+                other.startTransmit(audio)
+            return
         if self._manner == "tone":
             tones, tone = pj.ToneDescVector(), pj.ToneDesc()
             tone.freq1, tone.freq2, tone.on_msec, tone.off_msec = _OTHER_HZ, 0, 1000, 0

@@ -10,6 +10,7 @@ SBC:slow=1200ms               serves every request so much later
 SBC:oneway, SBC:oneway=tx     no RTP comes to the probe through it (tx: none that the probe sends gets through)
 media:SBC:KEY=VALUE,…         its media, RTP and RTCP, suffer what deploy/lab/impair.py lists; a new one takes its place
 CORE:nodb                     answers OPTIONS; refuses REGISTER and INVITE with 503
+CORE:noreplication            neither tells the other core where phones are, nor believes what it is told
 """
 
 from collections.abc import Iterable
@@ -21,14 +22,15 @@ from deploy.lab.plan import Component, Plan
 from sereno.clock import parse_duration
 from sereno.errors import UsageError
 
-FaultKind = Literal["kill", "freeze", "503", "drop", "nofailover", "slow", "nodb", "oneway", "media"]
+FaultKind = Literal["kill", "freeze", "503", "drop", "nofailover", "slow", "nodb", "noreplication", "oneway", "media"]
 _SBC_SWITCHES = ("503", "drop", "nofailover", "slow", "oneway")
+_CORE_SWITCHES = ("nodb", "noreplication")
 _MEDIA = "media:"
 _FASTEST_US, _SLOWEST_US = 1_000, 60_000_000
 CATALOGUE = (
     "core-a core-b sbc-1 sbc-2 (killed), each with :freeze; "
     "sbc-N:503 sbc-N/core-X:503 sbc-N:drop sbc-N:nofailover sbc-N:slow=1200ms sbc-N:oneway "
-    "sbc-N:oneway=tx; media:sbc-N:loss=5%,jitter=30ms; core-X:nodb"
+    "sbc-N:oneway=tx; media:sbc-N:loss=5%,jitter=30ms; core-X:nodb core-X:noreplication"
 )
 
 
@@ -87,8 +89,8 @@ def parse(what: str, lab: Plan) -> Fault:
     if fault == "freeze":
         return Fault(name, "freeze")
     if component.kind == "core":
-        if fault == "nodb":
-            return Fault(name, "nodb")
+        if fault in _CORE_SWITCHES:
+            return Fault(name, fault)  # type: ignore[arg-type]  # one of _CORE_SWITCHES
         raise _unknown(what)
     return _of_sbc(what, component, fault, core or None, lab)
 

@@ -16,7 +16,9 @@ RTPENGINE_NG_PORT = 2224  # where that relay asks rtpengine, on the SBC that has
 RELAY_PORTS = (14_000, 2_000)  # first and how many, on the SBC's own address; a call takes four of them
 RTPENGINE_PORTS = (16_000, 2_000)
 DOMAIN = "voice.lab.sereno"
-USERS = {"monitor-1": "9000", "monitor-2": "9001"}  # accounts of the topology, and the user each one is
+# Accounts of the topology, and the user each one is; the last two answer calls that come back, and register for them.
+USERS = {"monitor-1": "9000", "monitor-2": "9001", "answer-1": "9002", "answer-2": "9003"}
+NUMBERS = {"+50640001001": "9003"}  # that the lab's PSTN leads to a user of ours
 _NET = re.compile(r"127\.(0|[1-9][0-9]{0,2})")
 
 Kind = Literal["sbc", "core"]

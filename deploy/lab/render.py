@@ -4,7 +4,7 @@ import secrets
 from importlib.resources import files
 from pathlib import Path
 
-from deploy.lab.plan import DOMAIN, FAR_END_PORTS, NG_PORT, SIP_PORT, USERS, Component, Plan
+from deploy.lab.plan import DOMAIN, FAR_END_PORTS, NG_PORT, NUMBERS, SIP_PORT, USERS, Component, Plan
 
 _PRIMARY_FIRST, _BACKUP = 10, 5  # dispatcher priorities: the higher one is tried first
 
@@ -40,6 +40,7 @@ def render(lab: Plan, state: Path) -> None:
         **{one.name.upper().replace("-", "_"): one.address for one in lab.components},
     }
     users = "\n".join(f'\t$sht(users=>{USERS[account]}) = "{word}";' for account, word in passwords.items())
+    numbers = "\n".join(f'\t$sht(numbers=>{number}) = "{user}";' for number, user in NUMBERS.items())
     for one in lab.components:
         own = common | {
             "NAME": one.name,
@@ -47,6 +48,8 @@ def render(lab: Plan, state: Path) -> None:
             "RPC": str(rpc_socket(state, one.name)),
             "DISPATCHER": str(state / one.name / "dispatcher.list"),
             "USERS": users,
+            "NUMBERS": numbers,
+            "OTHER_CORE": next((core.address for core in lab.cores if core.name != one.name), ""),
             "NONCE_SECRET": nonce_secret,
         }
         if one.primary is not None:

@@ -53,6 +53,18 @@ async def _call(target: Target, runtime: Runtime) -> Result:
     return await call(target, runtime)
 
 
+async def _terminating(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.returning import terminating  # late: as above
+
+    return await terminating(target, runtime)
+
+
+async def _pstn(target: Target, runtime: Runtime) -> Result:
+    from probes.checks.returning import pstn  # late: as above
+
+    return await pstn(target, runtime)
+
+
 async def _https(target: Target, runtime: Runtime) -> Result:
     from probes.checks.https import https  # late: as above
 
@@ -89,6 +101,8 @@ REGISTRY: dict[str, CheckFunction] = {
     "natural": _natural,
     "register": _register,
     "call": _call,
+    "terminating": _terminating,
+    "pstn": _pstn,
     "https": _https,
     "dns": _dns,
     "tcp": _tcp,

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from probes.sip.client import SipClient
 
 
+BY_WORKERS = frozenset({"register", "call", "terminating", "pstn"})  # what pjsua2 does, in processes of its own
+
+
+class Callee(msgspec.Struct, frozen=True, kw_only=True):
+    """The far end of a call that comes back to us: an account, registered through this SBC at this core."""
+
+    account: str
+    sbc: str
+    core: str
+    address: str
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a probe measures again and again; what makes it differ from others is its `key`.
 
@@ -37,6 +49,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int | None = None
     hold_us: int | None = None
     codecs: tuple[str, ...] = ()
+    callee: "Callee | None" = None
     name: str | None = None
     written: str | None = None
     phase: float = 0.0

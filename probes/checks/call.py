@@ -32,28 +32,49 @@ _EVIDENCE_LOOKS = 60
 Seconds = Callable[[], dict[str, Any]]  # read when they are evidence; the stream stays known for a minute
 
 
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that was made: its result and, where it came back to us, the other end's media and sound."""
+
+    result: Result
+    seen: Called | None = None
+    started_ns: int = 0
+    there: Heard | None = None
+    media_there: Media | None = None
+
+
 async def call(target: Target, runtime: Runtime) -> Result:
     """One call: answered within the timeout, held, ended."""
+    return (await placed(target, runtime)).result
+
+
+async def placed(target: Target, runtime: Runtime, **more: Any) -> Placed:
+    """The same with what it was judged by; `more` is what the worker is told besides (`Call`)."""
     try:
         pool = pool_of(runtime)
+        display = more.pop("display", None)
         command = Call(
             id=0,
-            account=msgspec.structs.replace(await account_spec(target, runtime, pool), srtp=_srtp(runtime)),
+            account=msgspec.structs.replace(
+                await account_spec(target, runtime, pool), srtp=_srtp(target, runtime), display=display
+            ),
             to=target.to or "",
             codecs=target.codecs,
             timeout_seconds=target.timeout_seconds,
             hold_seconds=(target.hold_us or 0) / 1e6,
             bye_seconds=min(_BYE_SECONDS, target.timeout_seconds),
             record=pool.recording(),
+            **more,
         )
         await listen(runtime, pool, target)
         seen = await pool.call(target, command, lambda event: _announce(pool, target, event))
     except (Unable, WorkerFault) as fault:
-        return unable(target, runtime, fault)
+        return Placed(result=unable(target, runtime, fault))
     except NetworkError as error:
-        return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
+        failed = result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
+        return Placed(result=failed)
     media, seconds, hearing = await _media(pool, target, runtime, seen)
-    heard = await asyncio.to_thread(_heard, command.record) if command.record is not None else None
+    media_there = await _media_there(pool, target, runtime, seen)
+    heard, there = await asyncio.to_thread(_heard, command.record) if command.record is not None else (None, None)
     said = judge_call(
         seen,
         runtime.topology,
@@ -90,19 +111,32 @@ async def call(target: Target, runtime: Runtime) -> Result:
         evidence=evidence,
     )
 
+    return Placed(result=found, seen=seen, started_ns=said.started_ns, there=there, media_there=media_there)
 
-def _srtp(runtime: Runtime) -> Srtp:
+def _srtp(target: Target, runtime: Runtime) -> Srtp:
     given = runtime.topology.checks.call
-    return given.srtp if given is not None else "none"
+    return given.srtp if given is not None and target.check == "call" else "none"
 
 
-def _heard(record: str) -> Heard | None:
-    """What the recordings say; they are gone afterwards."""
-    paths = [Path(f"{record}.{name}.wav") for name in ("sent", "heard")]
-    sent, heard = (samples_of(path) for path in paths)
+def _heard(record: str) -> tuple[Heard | None, Heard | None]:
+    """What the recordings of the two ends say of our signal, if there are any; they are gone afterwards."""
+    paths = [Path(f"{record}.{name}.wav") for name in ("sent", "heard", "callee")]
+    sent, heard, there = (samples_of(path) for path in paths)
     for path in paths:
         path.unlink(missing_ok=True)
-    return recognise(sent[0], heard[0], heard[1]) if sent is not None and heard is not None else None
+    ends = (None if sent is None or one is None else recognise(sent[0], one[0], one[1]) for one in (heard, there))
+    return next(ends), next(ends)
+
+
+async def _media_there(pool: CallPool, target: Target, runtime: Runtime, seen: Called) -> Media | None:
+    """Both directions as the end that was called has them, by the same meter."""
+    came = seen.inbound
+    if came is None or not came.media_active:
+        return None
+    theirs = msgspec.structs.replace(
+        seen, local=came.local, remote=came.remote, codec=came.codec, counters=came.counters, media_active=True
+    )
+    return (await _media(pool, target, runtime, theirs))[0] or None
 
 
 def _facts(target: Target, seen: Called, said: JudgedCall, heard: Heard | None) -> dict[str, Any]:

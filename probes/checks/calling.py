@@ -7,11 +7,12 @@ from typing import Any
 from probes.checks.base import Runtime, Target, result
 from probes.checks.evidence import ladder
 from probes.checks.options import forced
+from probes.checks.signalling import sbc_uri
 from probes.sip import client
+from probes.sip.client import Ask
 from probes.sip.ipc import AccountSpec, Message
 from probes.sip.pool import CallPool
 from probes.sip.supervise import WorkerFault
-from probes.sip.uri import parse_uri
 from sereno.topology import explain_secret
 from sereno.wire import Result
 
@@ -39,10 +40,13 @@ def pool_of(runtime: Runtime) -> CallPool:
 
 
 async def account_spec(target: Target, runtime: Runtime, pool: CallPool) -> AccountSpec:
-    """The target's account, forced through its SBC to its core. Unable when something is missing here."""
+    """The target's account, forced through its SBC to its core. Unable when something is missing here.
+
+    Without a core (natural) it is the domain's, and the SBC chooses.
+    """
     name = target.account or ""
     account = runtime.topology.accounts.get(name)
-    if account is None or target.sbc is None or target.core is None:
+    if account is None or target.sbc is None:
         raise Unable(f"no account {name!r} in the topology")
     password = runtime.secret(name)
     if password is None:
@@ -51,19 +55,34 @@ async def account_spec(target: Target, runtime: Runtime, pool: CallPool) -> Acco
             raise Unable(why)
     if _UNSAFE.search(account.user + account.realm):
         raise Unable(f"account {name}: user and realm may not hold spaces, quotes or angle brackets")
-    ask = forced(target, runtime.topology, parse_uri(target.address or ""))
-    steered = ask.uri if not runtime.topology.sbcs[target.sbc].steer else f"sip:{account.realm}"
+    ask = steering(target, runtime)
     headers = [line.partition(":") for line in ask.headers]
     return AccountSpec(
         key="|".join(part or "" for part in target.key),
         aor=f"sip:{account.user}@{account.realm}",
-        registrar=steered,
+        registrar=registrar_uri(target, runtime, ask),
         route=f"sip:{await pool.address(target, target.timeout_seconds)};lr",
         user=account.user,
         password=password,
         expires_seconds=round((target.expires_us or 120_000_000) / 1e6),
         headers=tuple((key.strip(), value.strip()) for key, _, value in headers),
     )
+
+
+def steering(target: Target, runtime: Runtime) -> Ask:
+    """How a request of this target gets to its core; to any core, for the domain, where it names none."""
+    if target.core is not None:
+        return forced(target, runtime.topology, sbc_uri(target))
+    to = sbc_uri(target)
+    uri = f"sip:{runtime.topology.domain}"
+    return Ask(to=to, uri=uri, route=to.route, timeout_seconds=target.timeout_seconds)
+
+
+def registrar_uri(target: Target, runtime: Runtime, ask: Ask) -> str:
+    """Where to register (RFC 3261 section 10.2, no user part): the core; the realm where the SBC steers by itself."""
+    if target.core is not None and runtime.topology.sbcs[target.sbc or ""].steer:
+        return f"sip:{runtime.topology.accounts[target.account or ''].realm}"
+    return ask.uri
 
 
 def instant_us(runtime: Runtime, at_ns: int) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from probes.checks.base import Target
+from probes.checks.expand_calls import dialled, first_address, pstn, terminating
 from probes.checks.expand_other import OTHER, other
 from probes.checks.expand_other import given as given_others
 from probes.checks.expand_other import notes as notes_of_others
-from probes.sip.uri import fill, parse_uri
+from probes.sip.uri import parse_uri
 from sereno.topology.model import CallCheck, Path, Probe, RegisterCheck, SignallingCheck, Topology
 
 SIGNALLING = ("edge", "options", "natural")
@@ -32,6 +33,10 @@ def targets(topology: Topology, probe: str, only: Sequence[str] | None = None) -
         found += _register(topology, who)
     if "call" in wanted:
         found += _call(topology, who)
+    if "terminating" in wanted:
+        found += terminating(topology, who)
+    if "pstn" in wanted:
+        found += pstn(topology)
     for kind in OTHER:
         if kind in wanted:
             found += other(kind, topology, who)
@@ -42,7 +47,7 @@ def notes(topology: Topology, sbc: str | None = None) -> list[str]:
     """What is in the file (or of one SBC) but not measured by this version, one line each: never a silent gap."""
     lines: list[str] = []
     for name in topology.sbcs:
-        if sbc not in {None, name} or _first(topology, name):
+        if sbc not in {None, name} or first_address(topology, name):
             continue
         planned = [kind for kind in ("register", "call") if kind in _scheduled(topology, None)]
         if planned:
@@ -56,17 +61,20 @@ def _scheduled(topology: Topology, who: Probe | None) -> set[str]:
     checks = topology.checks
     given = {
         "edge": checks.edge, "options": checks.options, "natural": checks.natural,
-        "register": checks.register_, "call": checks.call,
+        "register": checks.register_, "call": checks.call, "terminating": checks.terminating, "pstn": checks.pstn,
     }  # fmt: skip
     allowed = who.checks if who is not None else None
     scheduled = {kind for kind, check in given.items() if check is not None} | given_others(topology)
     return {kind for kind in scheduled if allowed is None or kind in allowed}
 
 
-def _first(topology: Topology, sbc: str) -> list[tuple[str, str]]:
-    """The address for registrations and calls, with its transport: the first over UDP."""
-    found = [(address, parse_uri(address).transport) for address in topology.sbcs[sbc].addresses]
-    return [one for one in found if one[1] == "udp"][:1]
+def _ways(topology: Topology, who: Probe | None, *, natural: bool) -> Iterator[tuple[str, str | None]]:
+    """Every path that can be forced and, if wanted, every SBC unsteered, for the service's domain."""
+    for path in _paths(topology, who):
+        yield path.sbc, path.core
+    if natural and topology.domain is not None:
+        for sbc in topology.sbcs:
+            yield sbc, None
 
 
 def _paths(topology: Topology, who: Probe | None) -> Iterator[Path]:
@@ -100,18 +108,18 @@ def _signalling(kind: str, topology: Topology, who: Probe | None) -> Iterator[Ta
 
 
 def _register(topology: Topology, who: Probe | None) -> Iterator[Target]:
-    """Per account and path, on the SBC's first UDP address."""
+    """Per account and path, and naturally per SBC, on the SBC's first UDP address."""
     given = topology.checks.register_ or RegisterCheck.model_validate(
         {"every": "30s", "accounts": tuple(topology.accounts) or ("none",)}
     )
-    for path in _paths(topology, who):
+    for sbc, core in _ways(topology, who, natural=given.natural):
         for account in given.accounts:
-            for address, transport in _first(topology, path.sbc):
+            for address, transport in first_address(topology, sbc):
                 if account in topology.accounts:
                     yield Target(
                         check="register",
-                        sbc=path.sbc,
-                        core=path.core,
+                        sbc=sbc,
+                        core=core,
                         address=address,
                         transport=transport,
                         every_us=given.every_us,
@@ -126,27 +134,18 @@ def _call(topology: Topology, who: Probe | None) -> Iterator[Target]:
     given: CallCheck | None = topology.checks.call
     if given is None:
         return
-    for path in _paths(topology, who):
-        core = topology.cores[path.core]
-        for address, transport in _first(topology, path.sbc):
-            to = fill(
-                given.to,
-                core=path.core,
-                core_uri=core.uri,
-                prefix=core.prefix,
-                sbc=parse_uri(address),
-                domain=topology.domain,
-            )
+    for sbc, core in _ways(topology, who, natural=given.natural):
+        for address, transport in first_address(topology, sbc):
             yield Target(
                 check="call",
-                sbc=path.sbc,
-                core=path.core,
+                sbc=sbc,
+                core=core,
                 address=address,
                 transport=transport,
                 every_us=given.every_us,
                 timeout_us=given.timeout_us,
                 account=given.account,
-                to=to,
+                to=dialled(given.to, topology, core, address),
                 hold_us=given.hold_us,
                 codecs=given.codecs,
             )

@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 
 from probes.checks.judge_register import REFUSED
-from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Speaker, sip_class, speaker
+from probes.media.payload import Kind
+from probes.media.sdp import endpoints
+from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Plane, Speaker, sip_class, speaker
 from probes.sip.ipc import Called, Counters, Second
 from probes.sip.ladder import Answer, Ladder, Request, read
 from sereno.topology.model import Topology
@@ -54,13 +56,13 @@ def judge_call(
     topology: Topology,
     *,
     sbc: str,
-    core: str,
+    core: str | None,
     codecs: Sequence[str],
     hearing: Hearing | None = None,
     signal: Signal | None = None,
     srtp: Srtp = "none",
 ) -> JudgedCall:
-    """The outcome of one call through this SBC to this core.
+    """The outcome of one call through this SBC to this core; to any core where it is None (natural).
 
     `hearing`: as the meter read the far end's RTCP; `signal`: what the recording holds.
     """
@@ -68,7 +70,10 @@ def judge_call(
     sent = ladder.sent("INVITE")
     started_ns = sent[0].at_ns if sent else seen.started_ns
     final = ladder.final("INVITE")
-    who = speaker(final.reply, topology, sbc=sbc, core=core, plane="options") if final else None
+    plane: Plane = "options" if core is not None else "natural"
+    who = speaker(final.reply, topology, sbc=sbc, core=core, plane=plane) if final else None
+    if echoed:
+        seen, hearing = _heard_us(seen), "heard"
     outcome, reason = _meaning(seen, ladder, final, who, core, codecs, hearing)
     if (outcome, reason) == ("failed", "codec") and srtp == "required":
         outcome, reason = _without_srtp(seen, final)
@@ -102,7 +107,7 @@ def _meaning(
     ladder: Ladder,
     final: Answer | None,
     who: Speaker | None,
-    core: str,
+    core: str | None,
     codecs: Sequence[str],
     hearing: Hearing | None,
 ) -> tuple[Outcome, Reason | None]:
@@ -113,7 +118,7 @@ def _meaning(
     code = final.reply.code
     if code == BLOCKED:
         return "invalid", "blocked"
-    if who.by == "core" and who.core != core:
+    if core is not None and who.by == "core" and who.core != core:
         return "failed", "wrong_core"
     if code >= 300:  # noqa: PLR2004
         return _refused(code, who)
@@ -222,7 +227,7 @@ def _first_with_credentials(invites: Sequence[Request]) -> Request | None:
 
 
 def _disconnect(ladder: Ladder) -> float | None:
-    """RFC 6076 section 4.4: from the first BYE to its answer."""
+    """RFC 6076 section 4.4: from the first BYE to the 2xx that ends the session; a BYE refused ended nothing."""
     sent, answer = ladder.sent("BYE"), ladder.final("BYE")
     return _seconds(sent[0].at_ns, answer.at_ns) if sent and answer else None
 

@@ -36,8 +36,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
-def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str) -> Judged:
-    """The outcome of one registration through this SBC to this core."""
+def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str | None) -> Judged:
+    """The outcome of one registration through this SBC to this core; to any core where it is None (natural)."""
     ladder = read(seen.messages)
     sent = ladder.sent("REGISTER")
     started_ns = sent[0].at_ns if sent else seen.started_ns
@@ -49,7 +49,7 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str)
         reason: Reason = "transport" if seen.ending == "transport" else "timeout"
         return _judged("failed", reason, started_ns, seen.ended_ns, answered_by="none")
     reply = final.reply
-    who = speaker(reply, topology, sbc=sbc, core=core, plane="options")
+    who = speaker(reply, topology, sbc=sbc, core=core, plane="options" if core is not None else "natural")
     expires = granted(reply, _contact(sent))
     outcome, reason_said = _meaning(reply.code, who, core, expires)
     return _judged(
@@ -111,10 +111,10 @@ def _address(contact: str) -> tuple[str, str] | None:
     return ((found[1] or ""), found[2].strip().lower()) if found else None
 
 
-def _meaning(code: int, who: Speaker, core: str, expires: int | None) -> tuple[Outcome, Reason | None]:
+def _meaning(code: int, who: Speaker, core: str | None, expires: int | None) -> tuple[Outcome, Reason | None]:
     if code == BLOCKED:
         return "invalid", "blocked"
-    if who.by == "core" and who.core != core:
+    if core is not None and who.by == "core" and who.core != core:
         return "failed", "wrong_core"
     if code < 300:  # noqa: PLR2004
         return ("ok", None) if expires else ("failed", "binding_missing")

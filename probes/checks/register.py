@@ -20,7 +20,7 @@ async def register(target: Target, runtime: Runtime) -> Result:
         return unable(target, runtime, fault)
     except NetworkError as error:
         return result(target, runtime.clock.now_us(), "failed", error.reason, evidence={"detail": str(error)})
-    said = judge_register(seen, runtime.topology, sbc=target.sbc or "", core=target.core or "")
+    said = judge_register(seen, runtime.topology, sbc=target.sbc or "", core=target.core)
     bindings: Bindings = runtime.extras.setdefault("bindings", Bindings(_sites(runtime)))
     told = {"bindings": said.bindings, "min_expires_seconds": said.min_expires_seconds}
     facts = {key: value for key, value in told.items() if value is not None}

@@ -29,6 +29,7 @@ class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
     expires_seconds: int = 300
     headers: tuple[tuple[str, str], ...] = ()
     srtp: Literal["none", "optional", "required"] = "none"
+    display: str | None = None
 
     def __repr__(self) -> str:
         return f"AccountSpec({self.key!r})"  # a repr ends up in logs: no password in it
@@ -44,6 +45,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="call"
     """`hold_seconds` counts from the answer, `bye_seconds` is how long the BYE's answer may take.
 
     `record`: where the sound goes, as `record` + `.sent.wav` and `.heard.wav` (same clock, same first sample).
+    `callee`: an account of this worker, registered before, to which the call comes back; it answers and echoes what
+    comes from `callers` (any, when there are none), recorded as `record` + `.callee.wav`.
     """
 
     id: int
@@ -54,6 +57,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="call"
     hold_seconds: float
     bye_seconds: float
     record: str | None = None
+    callee: AccountSpec | None = None
+    callers: tuple[str, ...] = ()
 
 
 class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="hangup"):
@@ -157,6 +162,26 @@ CallEnding = Literal[
 ]  # fmt: skip
 
 
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """The call as it came back to us. `others`: INVITEs to the same account that were refused meanwhile.
+
+    `marked`: our X-Test-Call was still in it; `aligned`: its recording begins with the caller's.
+    """
+
+    invited_ns: int
+    answered_ns: int | None = None
+    caller: str
+    marked: bool
+    others: int = 0
+    messages: tuple[Message, ...] = ()
+    media_active: bool = False
+    codec: str | None = None
+    local: str | None = None
+    remote: str | None = None
+    counters: Counters | None = None
+    aligned: bool = False
+
+
 class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="called"):
     """A call is over.
 
@@ -182,6 +207,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     clock: Clock | None = None
     stalled_seconds: float = 0.0
     detail: str | None = None
+    inbound: Inbound | None = None
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="fault"):

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from probes.checks.base import Target
+from probes.checks.base import BY_WORKERS, Target
 from probes.media.errors import CaptureUnavailable
 from probes.sip.errors import NetworkError
-from probes.sip.ipc import Answered, Call, Called, Register, Registered
+from probes.sip.ipc import Answered, Call, Called, Register, Registered, Unregister
 from probes.sip.resolve import Resolver
 from probes.sip.supervise import WorkerFault, WorkerProcess
 from probes.sip.uri import parse_uri
@@ -33,6 +33,7 @@ RTP_FIRST, RTP_LAST = 20_000, 32_000  # below the kernel's ephemeral ports
 STOP_SECONDS = 2.0
 MARGIN_SECONDS = 1.0  # a worker decides at the deadline; one that says nothing so long after it hangs
 _WIDEBAND = {"G722"}
+_PER_WORKER = {"register": ACCOUNTS, "terminating": 1, "pstn": 1}  # with both ends in it, a call takes two places
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class CallPool:
         rtp_base: int | None = None,
         capture: bool = True,
     ) -> None:
-        self._targets = [target for target in targets if target.check in {"register", "call"}]
+        self._targets = [target for target in targets if target.check in BY_WORKERS]
         self.clock = clock
         self._source, self._rtp_base, self._capture = source, rtp_base, capture
         self._workers: dict[tuple[str | None, ...], WorkerProcess] = {}
@@ -86,7 +87,7 @@ class CallPool:
         self._scratch = tempfile.TemporaryDirectory(prefix="sereno-calls-")
         base = self._rtp_base or self._free_block([each.source for each in plans])
         wide = any(codec.upper() in _WIDEBAND for target in self._targets for codec in target.codecs)
-        if self._capture and any(target.check == "call" for target in self._targets):
+        if self._capture and any(target.check != "register" for target in self._targets):
             await self._start_meters({each.source for each in plans}, (base, base + RTP_BLOCK * len(plans) - 1))
         gate = asyncio.Semaphore(len(os.sched_getaffinity(0)))
         for index, each in enumerate(plans):
@@ -130,6 +131,10 @@ class CallPool:
         if not isinstance(event, Called):
             raise WorkerFault(f"a call was answered with {type(event).__name__}")
         return event
+
+    async def unregister(self, target: Target, key: str, seconds: float) -> None:
+        """Take a binding back; WorkerFault as above. What the registrar says of it changes nothing here."""
+        await self._worker(target).request(Unregister(id=0, key=key, timeout_seconds=seconds), seconds=seconds + 1.0)
 
     async def address(self, target: Target, seconds: float) -> str:
         """`host:port` of the target's SBC as literals (pjsip's own resolver blocks its loop); NetworkError `dns`."""
@@ -224,7 +229,7 @@ def plan(targets: Sequence[tuple[Target, str]]) -> list[Plan]:
         groups.setdefault((target.check, source), {})[target.key] = None
     plans: list[Plan] = []
     for (check, source), keys in groups.items():
-        size = _calls_per_worker(target for target, _ in targets) if check == "call" else ACCOUNTS
+        size = _PER_WORKER.get(check) or _calls_per_worker(target for target, _ in targets)
         for start in range(0, len(keys), size):
             plans.append(Plan(f"{check}-{len(plans) + 1}", source, tuple(keys)[start : start + size]))
     return plans

@@ -26,6 +26,7 @@ from probes.sip.ipc import (
     Quit,
     Ready,
     Register,
+    Unregister,
     decode_event,
     encode,
 )
@@ -83,7 +84,11 @@ class WorkerProcess:
         self._life = asyncio.create_task(self._live(), name=f"sip-worker-{self.name}")
 
     async def request(
-        self, command: Register | Call, *, seconds: float, on_answered: Callable[[Answered], None] | None = None
+        self,
+        command: Register | Unregister | Call,
+        *,
+        seconds: float,
+        on_answered: Callable[[Answered], None] | None = None,
     ) -> AnyEvent:
         """What came of a command; WorkerFault when the worker died or said nothing for `seconds`."""
         number = next(self._numbers)

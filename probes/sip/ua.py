@@ -67,16 +67,18 @@ class Log(pjsua2.LogWriter):
 
 
 RegState = Callable[[int, bool], None]  # status code, from the wire
+Invited = Callable[[int, str], bool]  # pjsua's number of the call, the INVITE; whether it is taken
 
 
 class Account(pjsua2.Account):
-    """An account whose registration state goes to `on_state`, and which refuses every incoming call."""
+    """An account whose registration state goes to `on_state`; it refuses every call that `on_invite` does not take."""
 
     def __init__(self, spec: AccountSpec) -> None:
         super().__init__()
         self.spec = spec
         self.on_state: RegState | None = None
-        self._refused: list[pjsua2.Call] = []
+        self.on_invite: Invited | None = None
+        self._kept: list[pjsua2.Call] = []
 
     def onRegState(self, prm: pjsua2.OnRegStateParam) -> None:  # noqa: N802 - pjsua2's name
         """Hand on what came of a REGISTER."""
@@ -85,12 +87,18 @@ class Account(pjsua2.Account):
 
     def onIncomingCall(self, prm: pjsua2.OnIncomingCallParam) -> None:  # noqa: N802 - pjsua2's name
         """603 for strangers: left ringing, four of them would take all calls of this worker."""
-        self._refused = [call for call in self._refused if call.isActive()]
+        if self.on_invite is not None and self.on_invite(int(prm.callId), str(prm.rdata.wholeMsg)):
+            return
         call = pjsua2.Call(self, prm.callId)
-        self._refused.append(call)
+        self.keep(call)
         operation = pjsua2.CallOpParam()
         operation.statusCode = 603
         call.hangup(operation)
+
+
+    def keep(self, call: pjsua2.Call) -> None:
+        """Hold a call's object until pjsip is done with the call."""
+        self._kept = [*(one for one in self._kept if one.isActive()), call]
 
 
 class UserAgent:
@@ -192,7 +200,7 @@ class UserAgent:
 
     def _account_config(self, spec: AccountSpec) -> pjsua2.AccountConfig:
         config = pjsua2.AccountConfig()
-        config.idUri = spec.aor
+        config.idUri = f'"{spec.display}" <{spec.aor}>' if spec.display else spec.aor
         config.regConfig.registrarUri = spec.registrar
         config.regConfig.registerOnAdd = False
         config.regConfig.timeoutSec = spec.expires_seconds

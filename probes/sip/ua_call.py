@@ -10,8 +10,22 @@ from typing import TYPE_CHECKING, Literal
 
 import pjsua2
 
-from probes.sip.ipc import Answered, AnyEvent, Call, Called, CallEnding, Clock, Counters, Fault, Message, Second
+from probes.sip.ipc import (
+    Answered,
+    AnyEvent,
+    Call,
+    Called,
+    CallEnding,
+    Clock,
+    Counters,
+    Fault,
+    Inbound,
+    Message,
+    Second,
+)
+from probes.sip.legs import legs
 from probes.sip.ua import UserAgent, header, words
+from probes.sip.ua_callee import Callee
 from probes.sip.ua_leg import Leg, counters
 from probes.sip.ua_sound import Sound
 
@@ -41,6 +55,7 @@ class CallInProgress:
         self._ua, self._command, self._emit = ua, command, emit
         self._leg: Leg | None = None
         self._sound: Sound | None = None
+        self._callee: Callee | None = None
         self._media_changes = 0
         self._pulse_due = 0.0
         self._cut: tuple[int, int] | None = None  # last sign of life, when its lack was noticed
@@ -72,6 +87,9 @@ class CallInProgress:
             self._ua.prefer(command.codecs)
             self._ua.transaction_timeout(command.timeout_seconds)
             leg = Leg(self._ua.account(command.account))
+            if command.callee is not None:
+                account = self._ua.account(command.callee)
+                self._callee = Callee(self._ua, account, command.callers, command.record)
             options = pjsua2.CallOpParam(True)
             options.opt.audioCount, options.opt.videoCount = 1, 0
             for name, value in (_MARK, *command.account.headers):
@@ -93,6 +111,8 @@ class CallInProgress:
         if self.done or leg is None:
             return
         self._note_stall(leg, now)
+        if self._callee is not None:
+            self._callee.tick()
         if leg.gone:
             self._gone(leg)
         elif self._phase == "inviting":
@@ -151,10 +171,14 @@ class CallInProgress:
         self._sound = Sound(self._ua, self._command.record)
         self._media_changes = leg.media_changes
         self._sound.connect(audio)
+        if self._callee is not None:
+            self._callee.listen()
         self._ticked_first = self._ua.ticked()
         self._emit(Answered(id=self.id, messages=self._messages()))
 
     def _look(self, leg: Leg, now: float) -> None:
+        if self._callee is not None:
+            self._callee.look()
         if leg.media is None:
             return
         index, audio = leg.media
@@ -248,7 +272,16 @@ class CallInProgress:
         )
 
     def _messages(self) -> tuple[Message, ...]:
-        return self._ua.log.of(self._call_id, self.started_ns)
+        messages = self._ua.log.of(self._call_id, self.started_ns)
+        return messages if self._callee is None else legs(messages)[0]
+
+    def _inbound(self) -> Inbound | None:
+        """What came back, told when all is over; the far end's own call is ended with ours."""
+        if self._callee is None:
+            return None
+        told = self._callee.told(self._call_id, self.started_ns)
+        self._callee.close()
+        return told
 
     def _tell(self, ending: CallEnding, detail: str | None = None) -> None:
         endpoints = self._endpoints
@@ -272,5 +305,6 @@ class CallInProgress:
                 clock=self._clock(),
                 stalled_seconds=self._stalled_seconds,
                 detail=detail,
+                inbound=self._inbound(),
             )
         )

@@ -15,8 +15,8 @@ How = Literal["answered", "timeout", "transport"]
 class Leg(pjsua2.Call):
     """A call; its callbacks only copy plain values."""
 
-    def __init__(self, account: pjsua2.Account) -> None:
-        super().__init__(account)
+    def __init__(self, account: pjsua2.Account, number: int = pjsua2.PJSUA_INVALID_ID) -> None:
+        super().__init__(account, number)
         self.confirmed, self.gone = False, False
         self.invite: How | None = None
         self.media: tuple[int, pjsua2.AudioMedia] | None = None

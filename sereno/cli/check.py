@@ -267,10 +267,14 @@ async def _named(topology: Topology, targets: list[Any], sip: Any) -> list[Any]:
 
 async def _with_calls(runtime: Any, targets: list[Any]) -> Callable[[], Awaitable[None]] | None:
     """The pool of call workers and the meter, started only for the checks that need them; how to stop them."""
-    if targets[0].check not in {"register", "call"}:
+    from probes.checks.base import BY_WORKERS
+    from sereno.instance import data_directory
+
+    if targets[0].check not in BY_WORKERS:
         return None
     from probes.sip.pool import CallPool
 
+    runtime.extras["pstn calls"] = data_directory() / "pstn-calls.json"
     runtime.calls = CallPool(targets, runtime.clock)
     await runtime.calls.start()
     return cast("Callable[[], Awaitable[None]]", runtime.calls.stop)

@@ -21,6 +21,8 @@ _NEEDED_BY: dict[str, set[str]] = {  # sections that travel only to a probe whos
     "traffic": {"traffic"},
 }
 
+_CHALLENGED = frozenset({"edge", "options", "natural"})  # checks that answer a 401 or 407 (RFC 3261 section 22)
+
 
 def load_topology(path: str | Path) -> Topology:
     """The topology in a file, strictly validated as a whole; ConfigError (one line) for the first fault.
@@ -84,13 +86,19 @@ def part_for(topology: Topology, probe: str) -> dict[str, Any]:
         kept = named | ({"dns"} if named & {"edge", "options", "natural"} else set())  # the resolvers to ask for SBCs
         plain["checks"] = {kind: check for kind, check in plain.get("checks", {}).items() if kind in kept}
         used = _accounts(plain["checks"])
+        if named & _CHALLENGED:  # a challenge may come from any realm that an account is for
+            used |= set(plain.get("accounts", {}))
         plain["accounts"] = {name: one for name, one in plain.get("accounts", {}).items() if name in used}
     return plain
 
 
 def _accounts(checks: dict[str, Any]) -> set[str]:
     """The accounts that some checks log in with."""
-    return {*checks.get("register", {}).get("accounts", ()), *filter(None, [checks.get("call", {}).get("account")])}
+    used = set(checks.get("register", {}).get("accounts", ()))
+    for kind in ("call", "terminating", "pstn"):
+        given = checks.get(kind, {})
+        used |= {given.get("account"), given.get("callee"), *given.get("numbers", {}).values()}
+    return used - {None}
 
 
 def resolve_secret(secret: Secret, account: str) -> str | None:

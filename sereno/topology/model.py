@@ -98,6 +98,8 @@ class RegisterCheck(Frozen):
     accounts: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
     expires_us: PositiveDuration = Field(alias="expires", default=120_000_000)
     timeout_us: PositiveDuration = Field(alias="timeout", default=4_000_000)
+    natural: bool = False  # for the service's domain too, unsteered, as a phone would
+    fetch: bool = True  # before renewing, ask which bindings there are (RFC 3261 section 10.2.3)
 
 
 class Pcap(Frozen):
@@ -121,6 +123,38 @@ class CallCheck(Frozen):
     timeout_us: PositiveDuration = Field(alias="timeout", default=8_000_000)
     srtp: Literal["none", "optional", "required"] = "none"
     pcap: Pcap | None = None
+    natural: bool = False  # `{core}` is then the service's domain
+
+
+class TerminatingCheck(Frozen):
+    """A call to an account of ours that is registered through one SBC at one core, made through the other ones."""
+
+    every_us: PositiveDuration = Field(alias="every")
+    account: Name
+    callee: Name
+    to: Text = "sip:{user}@{core}"
+    hold_us: PositiveDuration = Field(alias="hold", default=5_000_000)
+    codecs: Annotated[tuple[Codec, ...], Field(min_length=1, strict=False)] = ("PCMA",)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=8_000_000)
+
+
+class PstnCheck(Frozen):
+    """Calls that cost money. Nothing has a default that could dial: who asks for it names number and limits."""
+
+    every_us: PositiveDuration = Field(alias="every")
+    account: Name
+    numbers: Annotated[
+        dict[str, Name], Field(min_length=1)
+    ]  # the only ones ever dialled, and the account each leads to
+    max_per_hour: Annotated[int, Field(ge=1, le=60)]  # of one probe, whatever else happens
+    max_duration_us: PositiveDuration = Field(alias="max_duration")
+    display: Text  # in From: what CDR and fraud systems know these calls by
+    sbc: Name
+    core: Name
+    to: Text = "sip:{number}@{core}"
+    hold_us: PositiveDuration = Field(alias="hold", default=5_000_000)
+    codecs: Annotated[tuple[Codec, ...], Field(min_length=1, strict=False)] = ("PCMA",)
+    timeout_us: PositiveDuration = Field(alias="timeout", default=20_000_000)
 
 
 class DnsCheck(Frozen):
@@ -144,6 +178,8 @@ class Checks(Frozen):
     natural: SignallingCheck | None = None
     register_: RegisterCheck | None = Field(alias="register", default=None)
     call: CallCheck | None = None
+    terminating: TerminatingCheck | None = None
+    pstn: PstnCheck | None = None
     dns: DnsCheck | None = None
     tcp: TcpCheck | None = None
 
@@ -169,6 +205,7 @@ class Portal(Frozen):
 class Backup(Frozen):
     max_age_us: PositiveDuration = Field(alias="max_age")
     status_file: Text
+    min_bytes: Annotated[int, Field(ge=1)] = 1
 
 
 class Database(Frozen):

@@ -9,6 +9,7 @@ from babel import localedata
 
 from sereno.contract import known_contract
 from sereno.errors import ConfigError
+from sereno.topology import validate_calls as calls
 from sereno.topology.address import check_canary, parse_ports, parse_sip
 from sereno.topology.model import Identify, Sbc, SignallingCheck, Topology
 from sereno.wire import CHECKS
@@ -44,7 +45,18 @@ def notes(topology: Topology) -> list[str]:
         for name, probe in topology.probes.items()
         if probe.vantage == "outside" and not probe.canaries
     ]
+    register = topology.checks.register_
+    if register is not None and register.every_us >= register.expires_us:
+        found.append(
+            f"checks.register.every: {_words(register.every_us)} is no less than `expires`"
+            f" ({_words(register.expires_us)}), so a binding is held by refreshes that nobody measures;"
+            " ask for more than twice `every`"
+        )
     return found
+
+
+def _words(duration_us: int) -> str:
+    return f"{duration_us / 1_000_000:g} s"
 
 
 class _Checker:
@@ -62,6 +74,7 @@ class _Checker:
         yield from self._sites()
         yield from self._signalling()
         yield from self._accounts()
+        yield from calls.faults(self._document, self._topology, self._callee_uri)
         yield from self._probes()
         yield from self._others()
 
@@ -210,8 +223,15 @@ class _Checker:
         dns = self._topology.checks.dns
         for index, address in enumerate(dns.resolvers if dns is not None else ()):
             yield from self._literal(("checks", "dns", "resolvers", index), address)
-        if self._topology.checks.natural is not None and self._topology.domain is None:
-            yield self._fault(("checks", "natural"), "needs the service's domain", "add `domain:` at the top")
+        checks = self._topology.checks
+        unsteered: list[tuple[Where, bool]] = [
+            (("checks", "natural"), checks.natural is not None),
+            (("checks", "register", "natural"), checks.register_ is not None and checks.register_.natural),
+            (("checks", "call", "natural"), checks.call is not None and checks.call.natural),
+        ]
+        for where, wanted in unsteered:
+            if wanted and self._topology.domain is None:
+                yield self._fault(where, "needs the service's domain", "add `domain:` at the top")
 
     def _accounts(self) -> Iterator[ConfigError]:
         register, call = self._topology.checks.register_, self._topology.checks.call
@@ -224,8 +244,11 @@ class _Checker:
             if call.pcap is not None and not call.pcap.folder.startswith("/"):
                 where = ("checks", "call", "pcap", "folder")
                 yield self._fault(where, f"{call.pcap.folder!r} is no absolute path", "write /var/lib/sereno/pcap")
-            yield from self._placeholders(("checks", "call", "to"), call.to)
-            yield from self._sip(("checks", "call", "to"), _PLACEHOLDER.sub("x", call.to).replace("@sbc", "@x"))
+            yield from self._callee_uri(("checks", "call", "to"), call.to)
+
+    def _callee_uri(self, where: Where, text: str) -> Iterator[ConfigError]:
+        yield from self._placeholders(where, text)
+        yield from self._sip(where, _PLACEHOLDER.sub("x", text).replace("@sbc", "@x"))
 
     def _probes(self) -> Iterator[ConfigError]:
         for name, probe in self._topology.probes.items():

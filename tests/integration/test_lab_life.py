@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.lab import Lab, LabError
+from deploy.lab.plan import USERS
 from deploy.lab.ports import check_free
 from deploy.lab.process import marked
 from sereno.desk import load_desk
@@ -171,7 +172,7 @@ def test_files_are_rendered_for_the_net_and_secrets_are_the_owners(lab):
     assert topology.cores["core-b"].uri == f"sip:{lab.net}.2.2:5060"
     assert load_desk(lab.desk_path).contract == "wekall"
     files = [path for path in lab.state_dir.rglob("*") if path.is_file() and path.parent.name != "log"]
-    assert len(files) == 12
+    assert len(files) == 12 + len(USERS) - 2
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(lab.state_dir.stat().st_mode) == 0o700

@@ -21,7 +21,7 @@ from sereno.topology import (
     topology_hash,
 )
 from sereno.topology.address import parse_sip
-from sereno.topology.model import Secret, Topology
+from sereno.topology.model import RegisterCheck, Secret, Topology
 from sereno.topology.validate import notes
 from sereno.yamlfile import parse_document
 
@@ -87,11 +87,48 @@ def test_a_probe_gets_its_own_part_only():
     assert topology_from_json(part).checks == full().checks
 
 
-def test_a_probe_with_named_checks_gets_what_they_need_and_no_account():
+def test_a_probe_with_named_checks_gets_what_they_need_and_the_accounts_that_a_challenge_may_ask_for():
     part = part_for(full(), "core-lan")
     assert set(part["checks"]) == {"options"}
-    assert part["accounts"] == {}
+    assert set(part["accounts"]) == set(full().accounts)  # digest: any realm may challenge an OPTIONS
     assert set(part["databases"]) == {"billing"}
+
+
+def test_a_probe_that_only_looks_at_databases_gets_no_account():
+    topology = full()
+    probes = topology.probes | {"core-lan": topology.probes["core-lan"].model_copy(update={"checks": ("database",)})}
+    part = part_for(topology.model_copy(update={"probes": probes}), "core-lan")
+    assert part["accounts"] == {}
+
+
+def test_a_probe_gets_the_accounts_of_both_ends_of_its_calls():
+    topology = topology_from_json(
+        {
+            "service": "v", "domain": "v.example",
+            "cores": {"a": {"uri": "sip:192.0.2.1"}, "b": {"uri": "sip:192.0.2.2"}},
+            "sbcs": {"s": {"addresses": ["sip:192.0.2.9"], "primary": "a", "backup": "b"}},
+            "accounts": {n: {"user": n, "realm": "v", "password": {"env": "X"}} for n in ("one", "two", "three", "four")},
+            "checks": {
+                "terminating": {"every": "1m", "account": "one", "callee": "two"},
+                "pstn": {
+                    "every": "1h", "account": "one", "numbers": {"+5061": "three"}, "max_per_hour": 1,
+                    "max_duration": "20s", "display": "TEST", "sbc": "s", "core": "a",
+                },
+            },
+            "probes": {"p": {"network": "n", "checks": ["pstn"]}, "q": {"network": "n", "checks": ["terminating"]}},
+        }
+    )  # fmt: skip
+    assert set(part_for(topology, "p")["accounts"]) == {"one", "three"}
+    assert set(part_for(topology, "q")["accounts"]) == {"one", "two"}
+
+
+def test_bindings_shorter_than_the_interval_are_worth_a_note():
+    topology = full()
+    register = RegisterCheck.model_validate({"every": "2m", "accounts": ("monitor-1",), "expires": "2m"})
+    checks = topology.checks.model_copy(update={"register_": register})
+    lines = notes(topology.model_copy(update={"checks": checks}))
+    assert any(line.startswith("checks.register.every: 120 s is no less than `expires` (120 s)") for line in lines)
+    assert not any("checks.register" in line for line in notes(topology))
 
 
 def test_a_probe_that_the_file_does_not_name_gets_no_entry():
