@@ -79,7 +79,7 @@ async def placed(target: Target, runtime: Runtime, **more: Any) -> Placed:
         seen,
         runtime.topology,
         sbc=target.sbc or "",
-        core=target.core or "",
+        core=target.core,
         codecs=target.codecs,
         hearing=hearing,
         signal=heard.signal if heard is not None else None,
@@ -91,7 +91,7 @@ async def placed(target: Target, runtime: Runtime, **more: Any) -> Placed:
     packets = await kept(runtime, pool, target, seen, started_us, bad=evidence is not None)
     if evidence is not None and packets is not None:
         evidence["pcap"] = packets
-    return result(
+    found = result(
         target,
         started_us,
         said.outcome,

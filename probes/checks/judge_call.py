@@ -229,7 +229,8 @@ def _first_with_credentials(invites: Sequence[Request]) -> Request | None:
 def _disconnect(ladder: Ladder) -> float | None:
     """RFC 6076 section 4.4: from the first BYE to the 2xx that ends the session; a BYE refused ended nothing."""
     sent, answer = ladder.sent("BYE"), ladder.final("BYE")
-    return _seconds(sent[0].at_ns, answer.at_ns) if sent and answer else None
+    ended = sent and answer is not None and answer.reply.code < 300  # noqa: PLR2004
+    return _seconds(sent[0].at_ns, answer.at_ns) if ended and answer else None
 
 
 def _held(ladder: Ladder, final: Answer | None, seen: Called) -> float | None:
