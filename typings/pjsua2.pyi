@@ -193,9 +193,9 @@ class OnRegStateParam:
 
 class OnIncomingCallParam:
     callId: int
+    rdata: SipRxData
 
 class Account:
-    rdata: SipRxData
     def __init__(self) -> None: ...
     def create(self, config: AccountConfig, make_default: bool = ...) -> None: ...
     def modify(self, config: AccountConfig) -> None: ...
@@ -226,10 +226,10 @@ class CallMediaInfo:
 
 class CallInfo:
     localUri: str
+    role: int
     state: int
     lastStatusCode: int
     callIdString: str
-    role: int
     media: CallMediaInfoVector
 
 class CodecParamInfo:

@@ -113,6 +113,7 @@ async def placed(target: Target, runtime: Runtime, **more: Any) -> Placed:
 
     return Placed(result=found, seen=seen, started_ns=said.started_ns, there=there, media_there=media_there)
 
+
 def _srtp(target: Target, runtime: Runtime) -> Srtp:
     given = runtime.topology.checks.call
     return given.srtp if given is not None and target.check == "call" else "none"

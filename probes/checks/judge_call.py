@@ -10,8 +10,6 @@ from typing import Literal
 import msgspec
 
 from probes.checks.judge_register import REFUSED
-from probes.media.payload import Kind
-from probes.media.sdp import endpoints
 from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Plane, Speaker, sip_class, speaker
 from probes.sip.ipc import Called, Counters, Second
 from probes.sip.ladder import Answer, Ladder, Request, read
@@ -72,8 +70,6 @@ def judge_call(
     final = ladder.final("INVITE")
     plane: Plane = "options" if core is not None else "natural"
     who = speaker(final.reply, topology, sbc=sbc, core=core, plane=plane) if final else None
-    if echoed:
-        seen, hearing = _heard_us(seen), "heard"
     outcome, reason = _meaning(seen, ladder, final, who, core, codecs, hearing)
     if (outcome, reason) == ("failed", "codec") and srtp == "required":
         outcome, reason = _without_srtp(seen, final)
