@@ -45,6 +45,8 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str 
         detail = seen.detail or "pjsua2 sent nothing"
         return _judged("invalid", "probe_fault", started_ns, seen.ended_ns, detail=detail)
     final = ladder.final("REGISTER")
+    if final is None and seen.ending == "answered":  # it went on and on: the last answer is as good as the first
+        final = next((each for each in reversed(ladder.heard("REGISTER")) if each.reply.final), None)
     if final is None:
         reason: Reason = "transport" if seen.ending == "transport" else "timeout"
         return _judged("failed", reason, started_ns, seen.ended_ns, answered_by="none")
@@ -62,6 +64,7 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str 
         code=reply.code,
         phrase=reply.phrase,
         retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
+        detail=seen.detail,
         bindings=_listed(reply) if reply.code < 300 else None,  # noqa: PLR2004
         min_expires_seconds=_min_expires(ladder),
         expires_seconds=float(expires) if outcome == "ok" and expires is not None else None,

@@ -7,10 +7,12 @@ import msgspec
 
 from probes.sip.errors import SipSyntaxError
 from probes.sip.ipc import Message
-from probes.sip.message import Reply, parse_reply
+from probes.sip.message import Reply, parse_reply, split_values
 
 _REQUEST = re.compile(r"([A-Z]+) \S+ SIP/2\.0\r?\n")
 _CSEQ = re.compile(r"^cseq[ \t]*:[ \t]*([0-9]{1,10})", re.IGNORECASE | re.MULTILINE)
+_INSIDE = re.compile(r"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE)
+_BRANCH = re.compile(r"^(?:via|v)[ \t]*:[^\r\n]*;[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE | re.MULTILINE)
 _CREDENTIALS = re.compile(r"^(?:proxy-)?authorization[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _CONTACT = re.compile(r"^(?:contact|m)[ \t]*:[ \t]*(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 
@@ -24,6 +26,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cseq: int
     credentials: bool
     contact: str | None
+    inside: bool = False  # of a dialog that is there (RFC 3261 section 12.2)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +43,9 @@ class Ladder(msgspec.Struct, frozen=True):
     answers: tuple[Answer, ...]
 
     def sent(self, method: str) -> list[Request]:
-        """Our requests of this method, copies included."""
-        return [request for request in self.requests if request.ours and request.method == method]
+        """Our requests of this method, copies included; of INVITE those that begin a call, no re-INVITE."""
+        sent = (request for request in self.requests if request.ours and request.method == method)
+        return [request for request in sent if method != "INVITE" or not request.inside]
 
     def heard(self, method: str) -> list[Answer]:
         """Answers to this method."""
@@ -56,15 +60,28 @@ class Ladder(msgspec.Struct, frozen=True):
         return found[0] if found else None
 
 
+def allows(messages: Iterable[Message], method: str) -> bool:
+    """Whether a good answer to our INVITE lists this method in its Allow (RFC 3261 section 20.5)."""
+    return any(
+        method in (word.strip().upper() for word in split_values(value))
+        for answer in read(messages).heard("INVITE")
+        if answer.reply.code < 300  # noqa: PLR2004  # not of a challenge on the way
+        for value in answer.reply.values("allow")
+    )
+
+
 def read(messages: Iterable[Message]) -> Ladder:
-    """The ladder of these messages."""
+    """The ladder of these messages; what looks like an answer and has no branch of ours is none (section 17.1.3)."""
     requests: list[Request] = []
     answers: list[Answer] = []
+    ours: set[str] = set()
     for message in messages:
         text = message.text
         asked, cseq = _REQUEST.match(text), _CSEQ.search(text)
         if asked is not None and cseq is not None:
-            contact = _CONTACT.search(text)
+            contact, branch = _CONTACT.search(text), _BRANCH.search(text)
+            if message.direction == "sent" and branch is not None:
+                ours.add(branch[1])
             requests.append(
                 Request(
                     at_ns=message.at_ns,
@@ -73,11 +90,14 @@ def read(messages: Iterable[Message]) -> Ladder:
                     cseq=int(cseq[1]),
                     credentials=_CREDENTIALS.search(text) is not None,
                     contact=contact[1] if contact else None,
+                    inside=_INSIDE.search(text) is not None,
                 )
             )
         elif message.direction == "received":
             try:
-                answers.append(Answer(at_ns=message.at_ns, reply=parse_reply(text.encode())))
+                reply = parse_reply(text.encode())
             except SipSyntaxError:
                 continue  # it stays in the evidence, as it came
+            if reply.branch in ours:
+                answers.append(Answer(at_ns=message.at_ns, reply=reply))
     return Ladder(tuple(requests), tuple(answers))

@@ -6,11 +6,17 @@ from collections.abc import Callable
 import pjsua2
 
 from probes.sip.ipc import AnyEvent, Ending, Register, Registered, Unregister, Unregistered
+from probes.sip.ladder import read
 from probes.sip.ua import Account, UserAgent, words
 
 Emit = Callable[[AnyEvent], None]
 EBUSY = 171001  # PJSIP_EBUSY: the account's last REGISTER is not over
+MOST_REQUESTS = 12  # of one registration: two challenges, a stale nonce, a 423; pjsip may go round for ever
 NOT_REGISTERED = 70013  # PJ_EINVALIDOP: there is no binding to remove
+
+
+class EndlessError(Exception):
+    """Pjsip asks again and again, thousands of times a second, and cannot be told to stop: the process must end."""
 
 
 class Registration:
@@ -63,7 +69,14 @@ class Registration:
             self._finish("timeout" if code == 408 else "transport")  # noqa: PLR2004
 
     def tick(self, now: float) -> None:
-        """Give up at the deadline; pjsip's own transaction ends about then."""
+        """Give up at the deadline; pjsip's own transaction ends about then.
+
+        A 423 with the highest Min-Expires that there is means "none" to pjsip, which then sends the same again at once.
+        """
+        messages = self._ua.log.of(self._call_id, self.started_ns)
+        if len(messages) > MOST_REQUESTS and len({one.cseq for one in read(messages).requests}) > MOST_REQUESTS:
+            self._finish("answered", detail=f"more than {MOST_REQUESTS} REGISTERs and no end: it goes in circles")
+            raise EndlessError(f"{self._command.id}: a REGISTER without end")
         if now >= self.deadline:
             self._finish("timeout")
 

@@ -101,6 +101,30 @@ async def test_a_registrar_that_says_423_for_ever_is_not_asked_for_ever(tmp_path
     assert len(asked) == 2
 
 
+async def test_a_registrar_that_sends_pjsip_round_and_round_is_left_alone(tmp_path):
+    # 2^32 - 1 is pjsip's own "none": it sent 2,700 REGISTERs a second, for ever.
+    (result,), asked = await registration(tmp_path, ("423 Interval Too Brief", "Min-Expires: 4294967295"))
+    assert (result.outcome, result.reason, result.code) == ("failed", "sip_4xx", 423)
+    assert len(asked) < 300
+
+
+async def test_an_answer_with_another_branch_is_no_answer(tmp_path):
+    class Forger(Registrar):
+        def datagram_received(self, data, address):
+            super().datagram_received(data.replace(b"branch=z9hG4bK", b"branch=z9hG4bKx"), address)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Forger(granted), local_addr=("127.84.0.1", 0))
+    pool, runtime, target = bench(tmp_path, transport)
+    await pool.start()
+    try:
+        result = await REGISTRY["register"](target, runtime)
+    finally:
+        await pool.stop()
+        transport.close()
+    assert (result.outcome, result.reason, result.answered_by) == ("failed", "timeout", "none")
+
+
 async def test_a_stale_nonce_is_answered_with_the_new_one(tmp_path):
     (result,), asked = await registration(
         tmp_path,

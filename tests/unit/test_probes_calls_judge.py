@@ -120,6 +120,12 @@ class TestRegister:
         said = registered(*digest(), ending="timeout")
         assert (said.outcome, said.reason, said.code, said.answered_by) == ("failed", "timeout", None, "none")
 
+    def test_an_answer_with_another_branch_is_none(self):
+        ok = answer(30, 200, "REGISTER", 2, headers=(f"Contact: {CONTACT};expires=60",))
+        stray = Message(ok.at_ns, "received", ok.text.replace("z9hG4bK2", "z9hG4bKother"))
+        said = registered(*digest(stray), ending="timeout")
+        assert (said.outcome, said.reason, said.answered_by, said.code) == ("failed", "timeout", "none", None)
+
     def test_another_core_answers(self):
         ok = answer(30, 200, "REGISTER", 2, server="core-b", headers=(f"Contact: {CONTACT};expires=60",))
         said = registered(*digest(ok))
