@@ -22,6 +22,7 @@ PJSIP_INV_STATE_DISCONNECTED: int
 PJMEDIA_TYPE_AUDIO: int
 PJSUA_CALL_MEDIA_ACTIVE: int
 PJSUA_CALL_MEDIA_REMOTE_HOLD: int
+PJSUA_CALL_MEDIA_REMOTE_HOLD: int
 PJSUA_INVALID_ID: int
 PJSUA_SIP_TIMER_INACTIVE: int
 PJSUA_SIP_TIMER_OPTIONAL: int
@@ -86,6 +87,7 @@ class TransportConfig:
     port: int
     portRange: int
     boundAddress: str
+    randomizePort: bool
 
 class TransportInfo:
     localName: str
@@ -167,6 +169,7 @@ class AccountNatConfig:
 
 class AccountMediaConfig:
     transportConfig: TransportConfig
+    lockCodecEnabled: bool
     srtpUse: int
     srtpSecureSignaling: int
 
@@ -223,6 +226,7 @@ class CallMediaInfo:
     index: int
     type: int
     status: int
+    audioConfSlot: int
 
 class CallInfo:
     localUri: str
@@ -300,6 +304,12 @@ class OnCallMediaStateParam: ...
 
 class OnCallTsxStateParam:
     e: SipEvent
+
+class OnCallTransferRequestParam:
+    statusCode: int
+
+class OnCallReplaceRequestParam:
+    statusCode: int
 
 class Call:
     def __init__(self, account: Account, call_id: int = ...) -> None: ...

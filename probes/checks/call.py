@@ -83,6 +83,7 @@ async def placed(target: Target, runtime: Runtime, **more: Any) -> Placed:
         codecs=target.codecs,
         hearing=hearing,
         signal=heard.signal if heard is not None else None,
+        echoed=heard is not None and heard.signal == "ours" and heard.echo_delay_seconds is not None,
         srtp=command.account.srtp,
     )
     own = own_jitter(seen, media)

@@ -10,9 +10,11 @@ from typing import Literal
 import msgspec
 
 from probes.checks.judge_register import REFUSED
+from probes.media.payload import Kind
+from probes.media.sdp import endpoints
 from probes.sip.identify import BLOCKED, LOOPS, MISSTEERED, Plane, Speaker, sip_class, speaker
 from probes.sip.ipc import Called, Counters, Second
-from probes.sip.ladder import Answer, Ladder, Request, read
+from probes.sip.ladder import Answer, Ladder, read
 from sereno.topology.model import Topology
 from sereno.wire import AnsweredBy, Outcome, Reason
 
@@ -58,11 +60,13 @@ def judge_call(
     codecs: Sequence[str],
     hearing: Hearing | None = None,
     signal: Signal | None = None,
+    echoed: bool = False,
     srtp: Srtp = "none",
 ) -> JudgedCall:
     """The outcome of one call through this SBC to this core; to any core where it is None (natural).
 
-    `hearing`: as the meter read the far end's RTCP; `signal`: what the recording holds.
+    `hearing`: as the meter read the far end's RTCP; `signal`: what the recording holds; `echoed`: with our own bursts
+    in it, which proves that the far end hears us whatever its RTCP says.
     """
     ladder = read(seen.messages)
     sent = ladder.sent("INVITE")
@@ -70,12 +74,14 @@ def judge_call(
     final = ladder.final("INVITE")
     plane: Plane = "options" if core is not None else "natural"
     who = speaker(final.reply, topology, sbc=sbc, core=core, plane=plane) if final else None
+    if echoed:
+        seen, hearing = _heard_us(seen), "heard"
     outcome, reason = _meaning(seen, ladder, final, who, core, codecs, hearing)
-    if (outcome, reason) == ("failed", "codec") and srtp == "required":
-        outcome, reason = _without_srtp(seen, final)
+    if outcome == "failed" and srtp == "required" and _without_srtp(seen, final, reason):
+        reason = "srtp"
     elif outcome == "ok" and signal == "other":
         outcome, reason = "failed", "wrong_audio"
-    detail = seen.detail
+    detail = seen.detail or _words(seen, final, reason)
     if seen.ending == "hung_up":
         detail = "the probe was told to stop during the call"
     return JudgedCall(
@@ -118,13 +124,56 @@ def _meaning(
         return "failed", "wrong_core"
     if code >= 300:  # noqa: PLR2004
         return _refused(code, who)
-    bad = _media_fault(seen, codecs, hearing) or _end_fault(seen, ladder)
+    bad = _media_fault(seen, ladder, final, codecs, hearing) or _end_fault(seen, ladder)
     return ("failed", bad) if bad else ("ok", None)
 
 
-def _without_srtp(seen: Called, final: Answer | None) -> tuple[Outcome, Reason | None]:
-    """No common media while we insist on SRTP: the codec is to blame only where keys were agreed (RFC 4568)."""
-    return "failed", "codec" if final is not None and final.reply.code < 300 and secured(seen) else "srtp"  # noqa: PLR2004
+def _heard_us(seen: Called) -> Called:
+    """Without what the far end's RTCP says of our loss."""
+    counters = seen.counters
+    return msgspec.structs.replace(seen, counters=msgspec.structs.replace(counters, tx_lost=0)) if counters else seen
+
+
+def _words(seen: Called, final: Answer | None, reason: Reason | None) -> str | None:
+    """What the reason leaves open: which direction, what was answered."""
+    if reason == "one_way":
+        heard = seen.counters is not None and seen.counters.rx_packets > 0
+        return "nothing of ours is heard there" if heard else "nothing came to us"
+    if final is None or seen.media_active or reason not in {"no_media", "codec", "srtp"}:
+        return None
+    answer = _answer_of(seen, final)
+    if final.reply.code >= 300 or _codecs_in(answer):  # noqa: PLR2004
+        return None
+    if "\nm=" not in answer:
+        return "the answer has no SDP"
+    return "the answer refuses the audio (port 0)" if "\nm=audio 0 " in answer else "the answer's SDP names no audio"
+
+
+def _answer_of(seen: Called, final: Answer) -> str:
+    return next((m.text for m in seen.messages if m.at_ns == final.at_ns and m.direction == "received"), "")
+
+
+def _codecs_in(text: str) -> set[str]:
+    found = (one for endpoint in endpoints(text.encode()) for one in endpoint.formats)
+    return {one.codec.upper() for one in found if one.kind is Kind.MEDIA}
+
+
+def _without_media(seen: Called, ladder: Ladder, final: Answer, codecs: Sequence[str]) -> Reason:
+    """Answered, and pjsip has no sound to send or to hear, or no time to hear any."""
+    if seen.media_active or _hung_up_there(ladder):
+        return "cut_off" if seen.ending == "remote" else "no_media"
+    answered = _codecs_in(_answer_of(seen, final))
+    return "codec" if answered and answered.isdisjoint(codec.upper() for codec in codecs) else "no_media"
+
+
+def _hung_up_there(ladder: Ladder) -> bool:
+    return any(request.method == "BYE" and not request.ours for request in ladder.requests)
+
+
+def _without_srtp(seen: Called, final: Answer | None, reason: Reason | None) -> bool:
+    """No common media while we insist on SRTP: it is to blame unless keys were agreed (RFC 4568)."""
+    apart = reason == "codec" or (reason == "no_media" and not seen.media_active)
+    return apart and not (final is not None and final.reply.code < 300 and secured(seen))  # noqa: PLR2004
 
 
 def secured(seen: Called) -> bool:
@@ -135,6 +184,8 @@ def secured(seen: Called) -> bool:
 def _cut(seen: Called, ladder: Ladder, final: Answer | None) -> dict[str, object]:
     """By what it was seen, the last sign of life and the notice, both since the answer."""
     by = {"stalled": "media", "unreachable": "signalling"}.get(seen.ending, "bye")
+    if seen.ending == "remote" and not _hung_up_there(ladder):
+        by = "signalling"  # 481 or 408 inside the dialog
     byes = [request.at_ns for request in ladder.requests if request.method == "BYE"]
     noticed = seen.noticed_ns or min(byes, default=seen.ended_ns)
     answered = final.at_ns if final is not None else seen.started_ns
@@ -164,10 +215,12 @@ def _refused(code: int, who: Speaker) -> tuple[Outcome, Reason | None]:
     return "failed", sip_class(code)
 
 
-def _media_fault(seen: Called, codecs: Sequence[str], hearing: Hearing | None) -> Reason | None:
+def _media_fault(
+    seen: Called, ladder: Ladder, final: Answer, codecs: Sequence[str], hearing: Hearing | None
+) -> Reason | None:
     """What is wrong with the media, worst first."""
-    if not seen.media_active or seen.counters is None:
-        return "codec" if seen.ending == "refused" else "no_media"
+    if not seen.media_active or seen.counters is None or (seen.ending == "remote" and seen.counters.rx_packets == 0):
+        return _without_media(seen, ladder, final, codecs)
     if codecs and (seen.codec or "").upper() not in {codec.upper() for codec in codecs}:
         return "codec"
     if direction := _dead_direction(seen.counters, hearing):
@@ -190,9 +243,11 @@ def _dead_direction(counters: Counters, hearing: Hearing | None) -> Reason | Non
 
 def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:
     """How it ended, if not as we wanted."""
+    answer = ladder.final("BYE")
+    if seen.ending == "unreachable" and answer is not None and answer.reply.code < 300:  # noqa: PLR2004
+        return None  # silent to OPTIONS, yet it has the call: its BYE is answered
     if seen.ending in {"remote", "refused", "unreachable"}:
         return "cut_off"
-    answer = ladder.final("BYE")
     if answer is None:
         return "bye_unanswered"
     if answer.reply.code == 481:  # noqa: PLR2004  # the other side has forgotten the call
@@ -209,17 +264,14 @@ def silent(looks: Sequence[Second]) -> bool:
 def post_dial_delay(ladder: Ladder) -> float | None:
     """RFC 6076 section 4.3: from the INVITE with all that is needed to the first answer other than 100.
 
-    What is needed includes the credentials, where they were asked for.
+    What is needed includes the credentials of everybody that asked for them: it is the last INVITE that began a call.
     """
-    needed = _first_with_credentials(ladder.sent("INVITE"))
-    if needed is None:
+    invites = ladder.sent("INVITE")
+    if not invites:
         return None
+    needed = next(request for request in invites if request.cseq == invites[-1].cseq)
     answers = [a for a in ladder.heard("INVITE") if a.reply.cseq == needed.cseq and a.reply.code > 100]  # noqa: PLR2004
     return _seconds(needed.at_ns, answers[0].at_ns) if answers else None
-
-
-def _first_with_credentials(invites: Sequence[Request]) -> Request | None:
-    return next((request for request in invites if request.credentials), invites[0] if invites else None)
 
 
 def _disconnect(ladder: Ladder) -> float | None:
@@ -237,7 +289,7 @@ def _held(ladder: Ladder, final: Answer | None, seen: Called) -> float | None:
 
 
 def _ended_by(seen: Called, ladder: Ladder) -> str | None:
-    if any(request.method == "BYE" and not request.ours for request in ladder.requests):
+    if _hung_up_there(ladder):
         return "far_end"
     return "us" if ladder.sent("BYE") or seen.ending == "timeout" else None
 

@@ -218,6 +218,8 @@ class UserAgent:
         config.natConfig.sipOutboundUse = 0
         media = config.mediaConfig.transportConfig
         media.port, media.portRange, media.boundAddress = self._rtp_port, RTP_BLOCK - 2, self._source
+        media.randomizePort = True  # the first; then in turn: a dead call's far end that still sends meets nobody
+        config.mediaConfig.lockCodecEnabled = False  # a re-INVITE of ours, where several codecs are answered, may fail
         config.callConfig.timerUse = pjsua2.PJSUA_SIP_TIMER_OPTIONAL  # RFC 4028: told that we can, held to it if asked
         config.mediaConfig.srtpUse = _SRTP[spec.srtp]
         config.mediaConfig.srtpSecureSignaling = 0  # keys over plain SIP: the topology's choice, not ours to refuse

@@ -24,6 +24,7 @@ from probes.sip.ipc import (
     Second,
 )
 from probes.sip.legs import legs
+from probes.sip.ladder import allows
 from probes.sip.ua import UserAgent, header, words
 from probes.sip.ua_callee import Callee
 from probes.sip.ua_leg import Leg, counters
@@ -41,7 +42,8 @@ SILENT_SECONDS = 1.4  # no packet from there for so long: gone; with the looks' 
 _FIRST_PACKET_SECONDS = 3.0  # an echo extension may take its time to begin
 _PULSE_SECONDS = 2 * LOOK_SECONDS - 0.1  # at every second look
 _PULSE_SILENT_SECONDS = 1.9  # no answer to two OPTIONS and their copies, five datagrams at least
-_PULSE_TIMEOUT_SECONDS = 4.0  # longer than ours: what pjsip makes of a 408 inside a dialog comes after our decision
+_PULSE_SPARE_SECONDS = 2.0  # pjsip ends the call when an OPTIONS times out: not before we do
+_PULSE_TRIES = 2  # unanswered from the first on: that far end gives no answers
 _BYE_OF_THE_DEAD_SECONDS = 1.0
 _MAX_LOOKS = 240
 _STALL_SECONDS = 0.25  # a look so much later than it was due: this process did not run; less is a busy machine
@@ -58,6 +60,7 @@ class CallInProgress:
         self._callee: Callee | None = None
         self._media_changes = 0
         self._pulse_due = 0.0
+        self._pulses: int | None = None  # sent so far; None: whether any may be sent was not looked at yet
         self._cut: tuple[int, int] | None = None  # last sign of life, when its lack was noticed
         self._last_packet_ns = 0
         self._call_id: str | None = None
@@ -200,10 +203,20 @@ class CallInProgress:
             )
 
     def _pulse(self, leg: Leg) -> None:
-        """An OPTIONS inside the dialog: media go on when a core dies that they do not pass (RFC 3261 section 11)."""
+        """An OPTIONS inside the dialog: media go on when a core dies that they do not pass (RFC 3261 section 11).
+
+        Only where the answer allows it: some far ends, SIPp's own scenarios among them, end a call on a request that
+        they do not expect.
+        """
+        if self._pulses is None:
+            self._pulses = 0 if allows(self._messages(), "OPTIONS") else _PULSE_TRIES
+        if leg.answered_options_ns is None and self._pulses >= _PULSE_TRIES:
+            return
+        self._pulses += 1
         request = pjsua2.CallSendRequestParam()
         request.method = "OPTIONS"
-        self._ua.transaction_timeout(_PULSE_TIMEOUT_SECONDS)
+        left = self._phase_ends - time.monotonic() + self._command.bye_seconds
+        self._ua.transaction_timeout(left + _PULSE_SPARE_SECONDS)
         try:
             leg.sendRequest(request)
         except pjsua2.Error as error:

@@ -7,6 +7,9 @@ import pjsua2
 
 from probes.sip.ipc import Counters
 
+# Both ways, or the far end's way alone (it answered `sendonly`): what comes is measured all the same.
+_FLOWING = (pjsua2.PJSUA_CALL_MEDIA_ACTIVE, pjsua2.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+_DECLINE = 603
 _ENDED = (pjsua2.PJSIP_TSX_STATE_COMPLETED, pjsua2.PJSIP_TSX_STATE_TERMINATED)
 
 How = Literal["answered", "timeout", "transport"]
@@ -35,8 +38,16 @@ class Leg(pjsua2.Call):
         self.media_changes += 1
         info = self.getInfo()  # kept while its media are read: they point into it
         for medium in info.media:
-            if medium.type == pjsua2.PJMEDIA_TYPE_AUDIO and medium.status == pjsua2.PJSUA_CALL_MEDIA_ACTIVE:
+            if medium.type == pjsua2.PJMEDIA_TYPE_AUDIO and medium.status in _FLOWING and medium.audioConfSlot >= 0:
                 self.media = (int(medium.index), self.getAudioMedia(medium.index))
+
+    def onCallTransferRequest(self, prm: pjsua2.OnCallTransferRequestParam) -> None:  # noqa: N802 - pjsua2's name
+        """603 to every REFER: a probe calls nobody but the topology's callee."""
+        prm.statusCode = _DECLINE
+
+    def onCallReplaceRequest(self, prm: pjsua2.OnCallReplaceRequestParam) -> None:  # noqa: N802 - pjsua2's name
+        """603 to an INVITE with Replaces (RFC 3891): a test call is nobody's to take over."""
+        prm.statusCode = _DECLINE
 
     def onCallTsxState(self, prm: pjsua2.OnCallTsxStateParam) -> None:  # noqa: N802 - pjsua2's name
         """How our INVITE ends: without the event's type a real 408 and our own timer look alike."""
