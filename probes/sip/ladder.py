@@ -7,13 +7,12 @@ import msgspec
 
 from probes.sip.errors import SipSyntaxError
 from probes.sip.ipc import Message
-from probes.sip.message import Reply, parse_reply, split_values, split_values
+from probes.sip.message import Reply, parse_reply, split_values
 
 _REQUEST = re.compile(r"([A-Z]+) \S+ SIP/2\.0\r?\n")
 _CSEQ = re.compile(r"^cseq[ \t]*:[ \t]*([0-9]{1,10})", re.IGNORECASE | re.MULTILINE)
 _INSIDE = re.compile(r"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE)
 _BRANCH = re.compile(r"^(?:via|v)[ \t]*:[^\r\n]*;[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE | re.MULTILINE)
-_INSIDE = re.compile(r"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE)
 _CREDENTIALS = re.compile(r"^(?:proxy-)?authorization[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _CONTACT = re.compile(r"^(?:contact|m)[ \t]*:[ \t]*(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 
@@ -27,7 +26,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cseq: int
     credentials: bool
     contact: str | None
-    inside: bool = False  # of a dialog that is there (RFC 3261 section 12.2)
     inside: bool = False  # of a dialog that is there (RFC 3261 section 12.2)
 
 
@@ -72,15 +70,6 @@ def allows(messages: Iterable[Message], method: str) -> bool:
     )
 
 
-def allows(messages: Iterable[Message], method: str) -> bool:
-    """Whether a good answer to our INVITE lists this method in its Allow (RFC 3261 section 20.5)."""
-    return any(
-        method in (word.strip().upper() for word in split_values(value))
-        for answer in read(messages).heard("INVITE")
-        for value in answer.reply.values("allow")
-    )
-
-
 def read(messages: Iterable[Message]) -> Ladder:
     """The ladder of these messages; what looks like an answer and has no branch of ours is none (section 17.1.3)."""
     requests: list[Request] = []
@@ -101,7 +90,6 @@ def read(messages: Iterable[Message]) -> Ladder:
                     cseq=int(cseq[1]),
                     credentials=_CREDENTIALS.search(text) is not None,
                     contact=contact[1] if contact else None,
-                    inside=_INSIDE.search(text) is not None,
                     inside=_INSIDE.search(text) is not None,
                 )
             )
