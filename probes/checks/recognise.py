@@ -22,6 +22,7 @@ _NEEDED_BLOCKS = 10
 _ENVELOPE_SECONDS = 0.005
 _WAV_HEADER = 44  # octets of a plain PCM file's
 _SURE = 0.7  # correlation of the envelopes
+_SAME_SECONDS = 0.06  # a far end's de-jitter buffer grows and shrinks by about a packet or two
 
 Samples = NDArray[np.int16]
 
@@ -60,16 +61,24 @@ def _shares(blocks: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 
 def _delay(sent: Samples, heard: Samples, rate: int) -> float | None:
-    """The shift at which the bursts match best, below one period; None where they hardly match."""
+    """The shift at which the bursts match best, below one period; None where they hardly match, or may be older."""
     step = int(_ENVELOPE_SECONDS * rate)
     length = min(len(sent), len(heard)) // step * step
     first, second = (_envelope(each[:length], step) for each in (sent, heard))
     start = int(_SETTLING_SECONDS / _ENVELOPE_SECONDS)
-    second = second[start:]
     most = int((BURST_MS + GAP_MS) / 1000 / _ENVELOPE_SECONDS)
-    scores = _likeness(first[start - most + 1 :], second)[::-1]
+    scores = _likeness(first[start - most + 1 :], second[start:])[::-1]
     best = int(np.argmax(scores))
-    return round(best * _ENVELOPE_SECONDS, 3) if scores[best] >= _SURE else None
+    if scores[best] < _SURE or _older(first, second, best, most):
+        return None
+    return round(best * _ENVELOPE_SECONDS, 3)
+
+
+def _older(sent: NDArray[np.float64], heard: NDArray[np.float64], shift: int, period: int) -> bool:
+    """Whether the first sound came whole periods later than this shift: bursts are alike, it may be an older one."""
+    waited = int(np.argmax(heard)) - int(np.argmax(sent)) - shift
+    late, rest = divmod(waited + period // 2, period)
+    return late >= 1 and abs(rest - period // 2) * _ENVELOPE_SECONDS <= _SAME_SECONDS
 
 
 def _envelope(samples: Samples, step: int) -> NDArray[np.float64]:

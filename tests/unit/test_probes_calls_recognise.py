@@ -22,6 +22,18 @@ def test_the_echo_is_ours_and_its_delay_is_found(delay):
     assert heard.echo_delay_seconds == pytest.approx(delay, abs=0.005)
 
 
+@pytest.mark.parametrize("delay", [1.2, 1.5, 2.3])
+def test_an_echo_older_than_a_period_is_not_told_as_a_younger_one(delay):
+    heard = recognise(tone(8.0), tone(8.0, delay=delay), RATE)
+    assert (heard.signal, heard.echo_delay_seconds) == ("ours", None)
+
+
+def test_a_far_end_that_begins_late_has_its_delay():
+    late = tone(8.0, delay=0.05)
+    late[: int(1.6 * RATE)] = 0
+    assert recognise(tone(8.0), late, RATE).echo_delay_seconds == pytest.approx(0.05, abs=0.005)
+
+
 def test_a_quiet_echo_in_noise_is_ours():
     noise = np.random.default_rng(1).normal(0, 30, 5 * RATE).astype(np.int16)
     assert recognise(tone(), tone(delay=0.1, level=600) + noise, RATE).signal == "ours"
