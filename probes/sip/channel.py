@@ -88,6 +88,7 @@ class Channel(ABC):
             method="OPTIONS",
             timeout=timeout_seconds,
             reliable=self.reliable,
+            call_id=self._call_id,
         )
         self._at_us = self._owner.clock.now_us()
         self._sent_at = time.monotonic()
@@ -123,6 +124,10 @@ class Channel(ABC):
 
     def _silent(self) -> tuple[Kind, str] | None:
         """Why nothing can have come by the deadline, where that is known."""
+        return None
+
+    def _unfinished(self) -> str | None:
+        """What had begun to come by the deadline, in words."""
         return None
 
     def _link(self) -> Link | None:
@@ -185,7 +190,7 @@ class Channel(ABC):
             self.broken(*known)
             return
         kind: Kind = "timeout" if event.garbled is None else "malformed"
-        self._finish(self._exchange(kind, detail=event.garbled))
+        self._finish(self._exchange(kind, detail=event.garbled or event.foreign or self._unfinished()))
         self._owner.expired(self)
 
     def broken(self, kind: Kind, detail: str) -> None:

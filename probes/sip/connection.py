@@ -103,6 +103,12 @@ class Connection(asyncio.Protocol):
         count: int = _COUNT.unpack(raw)[0]
         return count + self._transport.get_write_buffer_size()
 
+    @property
+    def begun(self) -> str | None:
+        """A message that has begun and not ended, in words."""
+        pending = self._framer.pending
+        return f"a message had begun and not ended: {pending} octets of it had come" if pending else None
+
     def fail(self, kind: Trouble, words: str) -> None:
         """The connection is of no more use: everything in flight fails, and it is closed."""
         if self.lost is None:
@@ -236,6 +242,9 @@ class StreamChannel(Channel):
 
     def _overdue(self) -> None:
         """Nothing is read out of turn here: asyncio reads in order."""
+
+    def _unfinished(self) -> str | None:
+        return self._connection.begun
 
     def _link(self) -> Link | None:
         return self._told

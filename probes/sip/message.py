@@ -18,7 +18,10 @@ _STATUS = re.compile(r"SIP/2\.0[ \t]+([1-6][0-9]{2})(?:[ \t]+(.*))?", re.IGNOREC
 _REQUEST = re.compile(r"[A-Z]+[ \t]+\S+[ \t]+SIP/2\.0", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _CSEQ = re.compile(r"([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)")
-_SECONDS = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]{1,9}(?![0-9])")
+_LENGTH = re.compile(r"[0-9]{1,9}")
+_END = re.compile(rb"(?<=\n)\r?\n")  # of the head
+_NO_BODY = b"Content-Length: 0\r\n\r\n"
 # A quoted string always matches, to the end of the value when it never closes: linear on hostile input.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)', re.DOTALL)
 _SPLIT_VALUES = re.compile(rf'{_QUOTED.pattern}|[^,"]+|,', re.DOTALL)
@@ -185,9 +188,23 @@ def parse_unusual(data: bytes) -> Reply:
     )
 
 
+def check_length(data: bytes, reply: Reply) -> None:
+    """SipSyntaxError when a datagram ends before its body does (RFC 3261 section 18.3): a reply is dropped then."""
+    if data.endswith(_NO_BODY):
+        return
+    for value in reply.values("content-length"):
+        if not _LENGTH.fullmatch(value):
+            raise SipSyntaxError(f"Content-Length is no number: {value[:40]!r}")
+        message = data.lstrip(b"\r\n")
+        end = _END.search(message)
+        came = len(message) - end.end() if end is not None else 0
+        if int(value) > came:
+            raise SipSyntaxError(f"cut short: Content-Length is {value}, {came} octets came")
+
+
 def _lines(text: str) -> list[str]:
     """The lines of the head; a bare LF ends one too (and is what makes it slow)."""
-    head = text.partition("\r\n\r\n")[0]
+    head = text.partition("\r\n\r\n")[0].removesuffix("\r\n")  # in a datagram the last empty line may be missing
     lines = head.split("\r\n")
     if head.count("\n") == len(lines) - 1:
         return lines

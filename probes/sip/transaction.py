@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from probes.sip.errors import SipSyntaxError
-from probes.sip.message import Reply, parse_reply
+from probes.sip.message import Reply, check_length, parse_reply
 
 T1 = 0.5  # RFC 3261 section 17.1.1.1, round-trip estimate
 T2 = 4.0  # section 17.1.2.2, ceiling of the retransmission interval
@@ -52,9 +52,13 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """The deadline passed without a final reply; `garbled` says what came instead, if something did."""
+    """The deadline passed without a final reply.
+
+    `garbled` says what was wrong with what came instead, `foreign` why a proper reply that came was none to this.
+    """
 
     garbled: str | None = None
+    foreign: str | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -68,14 +72,23 @@ class Transaction:
     """One request and what comes of it. Times are seconds of one monotonic clock; each call returns events in order."""
 
     __slots__ = (
-        "_deadline", "_end_at", "_garbled", "_interval", "_retransmit_at", "_started", "branch", "cseq", "duplicates",
-        "method", "reliable", "request", "sent", "state", "strays", "timeout",
+        "_deadline", "_end_at", "_foreign", "_garbled", "_interval", "_retransmit_at", "_started", "branch", "call_id",
+        "cseq", "duplicates", "method", "reliable", "request", "sent", "state", "strays", "timeout",
     )  # fmt: skip
 
     def __init__(
-        self, request: bytes, *, branch: str, cseq: int, method: str, timeout: float, reliable: bool = False
+        self,
+        request: bytes,
+        *,
+        branch: str,
+        cseq: int,
+        method: str,
+        timeout: float,
+        reliable: bool = False,
+        call_id: str | None = None,
     ) -> None:
         self.request, self.branch, self.cseq, self.method = request, branch, cseq, method
+        self.call_id = call_id
         self.reliable = reliable
         self.timeout = timeout
         self.state: State = "new"
@@ -83,6 +96,7 @@ class Transaction:
         self.strays = 0
         self.duplicates = 0
         self._garbled: str | None = None
+        self._foreign: str | None = None
         self._started = self._interval = 0.0
         self._retransmit_at: float | None = None
         self._deadline: float | None = None
@@ -120,7 +134,7 @@ class Transaction:
             self.state = "expired"
             self._retransmit_at = self._deadline = None
             self._end_at = max(self._started + TIMER_F, now)
-            events.append(Expired(self._garbled))
+            events.append(Expired(self._garbled, self._foreign))
         elif self._retransmit_at is not None and now >= self._retransmit_at:
             # Timer E doubles up to T2; in Proceeding it fires every T2 (section 17.1.2.2). Missed firings of a
             # stalled process are not made up for: a burst of copies would measure nothing.
@@ -139,8 +153,12 @@ class Transaction:
         if self.strays >= STRAYS_READ and self.branch.encode() not in data:
             self.strays += 1  # no answer of ours is without our branch
             return []
+        if not data.strip(b"\r\n\x00"):
+            self.strays += 1  # a keep-alive, empty or of line ends (RFC 5626 section 3.5.1), is no garbage
+            return []
         try:
             reply = parse_reply(data)
+            check_length(data, reply)
         except SipSyntaxError as error:
             self.stray(None if error.request else str(error))
             return []
@@ -155,8 +173,10 @@ class Transaction:
         """A reply that was parsed already (of a stream, where the branch led here)."""
         if self.state in {"new", "terminated"}:
             return []
-        if not self._matches(reply):
+        foreign = self._foreignness(reply)
+        if foreign is not None:
             self.strays += 1
+            self._foreign = foreign
             return []
         if self.state == "completed":
             self.duplicates += 1
@@ -173,11 +193,19 @@ class Transaction:
         self._retransmit_at = self._deadline = self._end_at = None
         return [Ended()]
 
-    def _matches(self, reply: Reply) -> bool:
+    def _foreignness(self, reply: Reply) -> str | None:
+        """Why this is no answer to our request, in words; None when it is one."""
         # Section 17.1.3: top Via branch and CSeq method. Section 8.1.3.3: with more than one Via it is not for us.
-        return (
-            reply.branch == self.branch and reply.vias == 1 and reply.method == self.method and reply.cseq == self.cseq
-        )
+        # Section 8.2.6.2: CSeq and Call-ID are copied as they were.
+        if reply.branch != self.branch:
+            return "a reply came, with another branch"
+        if reply.vias != 1:
+            return f"a reply came, with {reply.vias} Vias: it is for somebody else"
+        if reply.method != self.method or reply.cseq != self.cseq:
+            return "a reply came, with another CSeq"
+        if self.call_id is not None and reply.call_id != self.call_id:
+            return "a reply came, with another Call-ID"
+        return None
 
     def _provisional(self, reply: Reply) -> list[Event]:
         if self.state == "trying":
@@ -196,7 +224,7 @@ class Transaction:
         events: list[Event] = []
         if late and self.state in _WAITING:
             # It came after the deadline but before the loop noticed that the deadline had passed.
-            events.append(Expired(self._garbled))
+            events.append(Expired(self._garbled, self._foreign))
         self.state = "completed"
         self._retransmit_at = self._deadline = None
         if self.sent == 1 or late:

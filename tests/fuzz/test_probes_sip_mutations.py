@@ -15,7 +15,7 @@ from probes.checks.evidence import ladder
 from probes.preflight import alg, echo, train
 from probes.sip.client import Message
 from probes.sip.errors import SipSyntaxError
-from probes.sip.message import OptionsRequest, build_options, parse_reply
+from probes.sip.message import OptionsRequest, build_options, check_length, parse_reply
 from probes.sip.redaction import redact
 from probes.sip.transaction import Answered, Transaction
 
@@ -49,6 +49,7 @@ def mutated(chosen, corpus):
 def one(data):
     try:
         reply = parse_reply(data)
+        check_length(data, reply)
     except SipSyntaxError as error:
         reply = None
         assert str(error)  # noqa: PT017 - both ways out are fine, a third is not

@@ -110,7 +110,10 @@ def test_a_reply_that_is_not_ours_changes_nothing(stray):
     machine.start(0.0)
     assert machine.received(stray, 0.1) == []
     assert (machine.strays, machine.state) == (1, "trying")
-    assert machine.tick(0.9) == [Expired(None)]
+    (expired,) = machine.tick(0.9)
+    assert isinstance(expired, Expired)
+    assert expired.garbled is None
+    assert expired.foreign.startswith("a reply came, with")
 
 
 def test_garbage_is_remembered_but_a_good_reply_after_it_wins():

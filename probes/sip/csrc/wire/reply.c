@@ -159,12 +159,13 @@ static PyObject *upper_of(span s) {
 
 static PyObject *text_or_none(span s) { return s.size ? text_of(s) : Py_NewRef(Py_None); }
 
-/* The seconds that a value begins with, nine digits at most, as the other parser reads them. */
+/* The seconds that a value begins with, as the other parser reads them; more than nine digits are no number. */
 static PyObject *seconds_or_none(span value) {
     long seconds = 0;
     Py_ssize_t i = 0;
     for (; value.at && i < value.size && i < 9 && is_digit(value.at[i]); i++) seconds = seconds * 10 + (value.at[i] - '0');
-    return i ? PyLong_FromLong(seconds) : Py_NewRef(Py_None);
+    int more = i < value.size && is_digit(value.at[i]);
+    return i && !more ? PyLong_FromLong(seconds) : Py_NewRef(Py_None);
 }
 
 static PyObject *made(wire_state *state, reply_parts *r, int code, span phrase) {
