@@ -160,15 +160,15 @@ def _hsts(headers: httpx.Headers) -> bool:
 
 def _trouble(error: Exception, portal: Portal, seconds: float) -> tuple[Reason, str]:
     """What an exception of httpx means, by what caused it."""
-    causes = _causes(error)
-    for cause in causes:
+    known = causes(error)
+    for cause in known:
         if isinstance(cause, ssl.SSLError):
             return "tls", why(cause, _Tls(server_name=portal.host))
-    if any(isinstance(cause, httpx.TimeoutException | TimeoutError) for cause in causes):
+    if any(isinstance(cause, httpx.TimeoutException | TimeoutError) for cause in known):
         return "timeout", f"no answer in {seconds:.1f} s"
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+    if any(isinstance(cause, ConnectionRefusedError) for cause in known):
         return "refused", "connection refused"
-    words = next((text for cause in reversed(causes) if (text := str(cause).strip())), type(error).__name__)
+    words = next((text for cause in reversed(known) if (text := str(cause).strip())), type(error).__name__)
     if isinstance(error, httpx.RemoteProtocolError):
         if "disconnected" in words:
             return "transport", "it hung up without an answer"
@@ -176,7 +176,8 @@ def _trouble(error: Exception, portal: Portal, seconds: float) -> tuple[Reason, 
     return "transport", words[:160]
 
 
-def _causes(error: BaseException) -> Sequence[BaseException]:
+def causes(error: BaseException) -> Sequence[BaseException]:
+    """An error and all that led to it, each once."""
     found: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in found:
@@ -187,4 +188,4 @@ def _causes(error: BaseException) -> Sequence[BaseException]:
     return found
 
 
-__all__ = ["Look", "Portal", "look", "refused_certificate"]
+__all__ = ["Look", "Portal", "causes", "look", "refused_certificate"]

@@ -5,13 +5,19 @@ would show although it is old, or a query that gives several series (write `sum(
 """
 
 import asyncio
+import base64
 import math
+import socket
+import ssl
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 from probes.checks.base import Runtime, Target, result
+from probes.checks.portal import causes
+from sereno.topology import explain_secret
+from sereno.topology.model import Traffic
 from sereno.wire import AnsweredBy, Reason, Result
 
 STALE_SECONDS = 120.0
@@ -26,6 +32,11 @@ class _TroubleError(Exception):
         self.reason = reason
 
 
+class _Value(NamedTuple):
+    number: float
+    timed: bool  # whether there is a series whose newest sample has an age
+
+
 async def traffic(target: Target, runtime: Runtime) -> Result:
     """One instant query for each figure."""
     given = runtime.topology.traffic[target.sbc or ""]
@@ -33,7 +44,12 @@ async def traffic(target: Target, runtime: Runtime) -> Result:
     facts: dict[str, Any] = {}
     troubles: dict[str, _TroubleError] = {}
     asked = {name: text for name in _QUERIES if (text := getattr(given, name)) is not None}
-    async with httpx.AsyncClient(base_url=given.prometheus, trust_env=False, timeout=target.timeout_seconds) as client:
+    headers, missing = _login(given, target.sbc or "")
+    if missing:
+        return result(target, at_us, "invalid", "probe_fault", evidence={"detail": missing})
+    async with httpx.AsyncClient(
+        base_url=given.prometheus, trust_env=False, timeout=target.timeout_seconds, headers=headers
+    ) as client:
 
         async def one(name: str, query: str) -> None:
             try:
@@ -45,7 +61,9 @@ async def traffic(target: Target, runtime: Runtime) -> Result:
                 troubles[name] = trouble
 
         await asyncio.gather(*(one(name, query) for name, query in asked.items()))
-    words = "; ".join(f"{name}: {trouble}" for name, trouble in troubles.items()) or None
+    same = len(troubles) == len(asked) and len({str(trouble) for trouble in troubles.values()}) == 1
+    lines = [f"{name}: {troubles[name]}" for name in asked if name in troubles]
+    words = str(next(iter(troubles.values()))) if same else "; ".join(lines) or None
     reasons = [trouble.reason for trouble in troubles.values() if trouble.reason is not None]
     outcome = "failed" if reasons else "invalid" if troubles else "ok"
     return result(
@@ -53,21 +71,29 @@ async def traffic(target: Target, runtime: Runtime) -> Result:
         at_us,
         outcome,  # type: ignore[arg-type]  # one of the three
         reasons[0] if reasons else None,
-        answered_by=None
-        if not reasons
-        else "unknown"
-        if facts or {"malformed", "http_status"} & {*reasons}
-        else "none",
+        answered_by=_answered(reasons, facts),
         duration_seconds=round(time.perf_counter() - began, 6),
         facts=facts or None,
         evidence={"detail": words} if words else None,
     )
 
 
+def _login(given: Traffic, sbc: str) -> tuple[dict[str, str], str]:
+    """The header that says who we are, and nothing; or no header, and where the login was looked for in vain."""
+    if given.login is None:
+        return {}, ""
+    secret, why = explain_secret(given.login, f"traffic-{sbc}")
+    if secret is None:
+        return {}, why
+    if ":" in secret:  # RFC 7617
+        return {"authorization": "Basic " + base64.b64encode(secret.encode()).decode()}, ""
+    return {"authorization": f"Bearer {secret}"}, ""  # RFC 6750
+
+
 def _answered(reasons: list[Reason], facts: dict[str, Any]) -> AnsweredBy | None:
     if not reasons:
         return None
-    return "unknown" if facts or "malformed" in reasons or "http_status" in reasons else "none"
+    return "unknown" if facts or {"malformed", "http_status", "auth", "tls"} & {*reasons} else "none"
 
 
 async def _figure(client: httpx.AsyncClient, query: str) -> float:
@@ -79,24 +105,27 @@ async def _figure(client: httpx.AsyncClient, query: str) -> float:
     value = await _ask(client, query)
     if value is None:
         raise _TroubleError("the query has no data")
-    age = await _ask(client, f"time() - max(timestamp({query}))")
-    if age is not None and age > STALE_SECONDS:
-        raise _TroubleError(f"its newest sample is {age:.0f} s old")
-    return value
+    if value.timed:
+        age = await _ask(client, f"time() - max(timestamp({query}))")
+        if age is not None and age.number > STALE_SECONDS:
+            raise _TroubleError(f"its newest sample is {age.number:.0f} s old")
+    return value.number
 
 
-async def _ask(client: httpx.AsyncClient, query: str) -> float | None:
+async def _ask(client: httpx.AsyncClient, query: str) -> _Value | None:
     try:
         response = await client.get("api/v1/query", params={"query": query})
         body = response.json()
     except httpx.TimeoutException:
         raise _TroubleError("no answer in time", "timeout") from None
     except httpx.ConnectError as error:
-        refused = "refused" in str(error).lower() or "attempts failed" in str(error).lower()
-        raise _TroubleError("Prometheus cannot be reached", "refused" if refused else "transport") from None
+        raise _unreachable(error) from None
     except (httpx.HTTPError, OSError):
         raise _TroubleError("Prometheus cannot be reached", "transport") from None
     except ValueError:
+        if response.status_code in {401, 403}:
+            words = f"Prometheus refuses our account (HTTP {response.status_code}): see `login` of this traffic"
+            raise _TroubleError(words, "auth") from None
         raise _TroubleError(f"what answers there is no Prometheus (HTTP {response.status_code})", "malformed") from None
     if not isinstance(body, dict) or body.get("status") != "success":
         words = str(body.get("error", ""))[:160] if isinstance(body, dict) else ""
@@ -104,16 +133,29 @@ async def _ask(client: httpx.AsyncClient, query: str) -> float | None:
     return _single(body.get("data"))
 
 
-def _single(data: Any) -> float | None:
+def _unreachable(error: httpx.ConnectError) -> _TroubleError:
+    known = causes(error)
+    if any(isinstance(one, ssl.SSLError) for one in known):
+        return _TroubleError("no TLS with Prometheus: is the address right (http, https), and its certificate?", "tls")
+    if any(isinstance(one, socket.gaierror) for one in known):
+        return _TroubleError("the host name of Prometheus has no address", "dns")
+    text = str(error).lower()
+    refused = "refused" in text or "attempts failed" in text
+    return _TroubleError("Prometheus cannot be reached", "refused" if refused else "transport")
+
+
+def _single(data: Any) -> _Value | None:
     try:
-        found = data["result"]
+        kind, found = data["resultType"], data["result"]
+        if kind not in {"vector", "scalar"}:
+            raise _TroubleError(f"the query gives a {'range' if kind == 'matrix' else kind}, and not one number")
         if not found:
             return None
-        if data["resultType"] == "vector" and len(found) > 1:
+        if kind == "vector" and len(found) > 1:
             raise _TroubleError(f"the query gives {len(found)} series: write sum(…)")
-        value = float((found[0]["value"] if data["resultType"] == "vector" else found)[1])
+        value = float((found[0]["value"] if kind == "vector" else found)[1])
     except (KeyError, IndexError, TypeError, ValueError):
         raise _TroubleError("what answers there is no Prometheus", "malformed") from None
     if not math.isfinite(value):
         raise _TroubleError("the query gives no number")
-    return value
+    return _Value(value, timed=kind == "vector")

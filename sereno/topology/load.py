@@ -152,4 +152,10 @@ def _anchored(topology: Topology, folder: Path) -> Topology:
         name: one if one.ca is None else one.model_copy(update={"ca": str(folder / one.ca)})
         for name, one in topology.portals.items()
     }
-    return topology.model_copy(update={"accounts": accounts, "databases": databases, "sbcs": sbcs, "portals": portals})
+    traffic = {
+        name: one if one.login is None else one.model_copy(update={"login": anchor(one.login)})
+        for name, one in topology.traffic.items()
+    }
+    return topology.model_copy(
+        update={"accounts": accounts, "databases": databases, "sbcs": sbcs, "portals": portals, "traffic": traffic}
+    )

@@ -220,6 +220,7 @@ class Database(Frozen):
 
 class Traffic(Frozen):
     prometheus: Text
+    login: Secret | None = None  # `USER:PASSWORD`, or a bearer token
     registered: Text | None = None
     calls: Text | None = None
     every_us: PositiveDuration = Field(alias="every", default=15_000_000)

@@ -278,6 +278,9 @@ class _Checker:
             yield from self._sbc(("traffic", name), name)
             if not is_url(traffic.prometheus, {"https", "http"}):
                 yield self._fault(("traffic", name, "prometheus"), "is not a web address", "write http://host:9090")
+            elif "@" in traffic.prometheus:
+                what, mend = "has a login in it", "write it in a file, and name that under login"
+                yield self._fault(("traffic", name, "prometheus"), what, mend)
 
 
 def _same_header(one: Identify, other: Identify) -> bool:

@@ -188,6 +188,8 @@ def asked(url, registered, calls="sum(users)"):
     ("users", "invalid", "2 series"),
     ("sum(", "failed", "refuses the query"),
     ("sum(users) / 0 * 0", "invalid", "no number"),
+    ("42", "ok", None),
+    ("users[5m]", "invalid", "gives a range"),
 ])  # fmt: skip
 async def test_traffic(prometheus, query, outcome, words):
     found = (await check(asked(prometheus, query), "traffic"))["sbc-1"]
@@ -195,6 +197,45 @@ async def test_traffic(prometheus, query, outcome, words):
     assert found.facts["calls"] == 42
     assert found.facts.get("registered") == (42 if outcome == "ok" else None)
     assert words is None or words in found.evidence["detail"]
+
+
+async def test_traffic_behind_a_login(tmp_path):
+    """Basic and bearer; without one, and with a wrong one, it is told."""
+    heard = []
+
+    async def serve(reader, writer):
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        said = next((line for line in request.split("\r\n") if line.lower().startswith("authorization:")), "")
+        heard.append(said.partition(": ")[2])
+        good = heard[-1] in {"Basic bW9uOnMzY3JldA==", "Bearer t0ken"}
+        body = b'{"status":"success","data":{"resultType":"scalar","result":[1,"5"]}}' if good else b"Unauthorized"
+        writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+                     % (b"200 OK" if good else b"401 No", len(body), body))  # fmt: skip
+        await writer.drain()
+        writer.close()
+
+    made = await asyncio.start_server(serve, "127.82.4.3", 0)
+    url, login = f"http://127.82.4.3:{made.sockets[0].getsockname()[1]}", tmp_path / "login"
+
+    async def look(more):
+        return (await check(site(f'traffic: {{sbc-1: {{prometheus: "{url}", calls: x{more}}}}}'), "traffic"))["sbc-1"]
+
+    async with made:
+        found = await look("")
+        assert (found.reason, found.answered_by) == ("auth", "unknown")
+        assert "`login`" in found.evidence["detail"]
+        more = f', login: {{file: "{login}"}}'
+        assert (await look(more)).outcome == "invalid"  # no such file
+        for text, outcome in (("mon:s3cret", "ok"), ("t0ken", "ok"), ("mon:other", "failed")):
+            login.write_text(text + "\n")
+            found = await look(more)
+            assert (found.outcome, text in str(found)) == (outcome, False)
+    assert heard[0] == ""
+
+
+async def test_what_is_no_prometheus():
+    found = (await check(asked("http://nosuch.invalid:9090", "x"), "traffic"))["sbc-1"]
+    assert (found.reason, found.evidence["detail"]) == ("dns", "the host name of Prometheus has no address")
 
 
 async def test_traffic_without_prometheus():
