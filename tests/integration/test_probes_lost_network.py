@@ -35,8 +35,8 @@ def link(state):
 
 def story(folder):
     sys.path[:0] = [str(HERE.parents[1] / "support"), str(HERE.parents[2]), str(HERE.parent)]
-    from probe_site import Site
-    from test_probes_wire import TOPOLOGY, Peer
+    from probe_site import Peer, Site
+    from test_probes_wire import TOPOLOGY
 
     link("up")
     sbc, canaries = Peer(), [Peer("127.85.9.1"), Peer("127.85.9.2")]

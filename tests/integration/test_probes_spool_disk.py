@@ -3,6 +3,7 @@
 The full disk is a small tmpfs of a mount namespace of its own.
 """
 
+import errno
 import json
 import os
 import resource
@@ -15,7 +16,7 @@ import pytest
 
 from probes.checks import Target, result
 from probes.spool import Spool
-from probes.spoolfile import SpoolFile
+from probes.spoolfile import SpoolDamaged, SpoolFile
 from sereno.clock import SECOND_US
 from sereno.ranges import Ranges
 from sereno.wire import Result, decode
@@ -286,3 +287,46 @@ def test_without_room_there_is_no_reserve_and_no_fault(tmp_path):
     assert not (tmp_path / "spool.db.reserve").exists()
     assert file.keep_reserve()
     file.close()
+
+
+def test_a_disk_that_cannot_be_read_for_a_while_is_no_damaged_file(tmp_path, monkeypatch, caplog):
+    """SQLite calls a file damaged whose disk gives EIO; what it holds would be given up for nothing."""
+    path = tmp_path / "spool.db"
+    filled(path, 100)
+    spool = Spool(path, "p")
+    spool.begin_boot("b")
+
+    def broken(*_):
+        raise SpoolDamaged("database disk image is malformed")
+
+    def dead(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(SpoolFile, "read", broken)
+        disk.setattr("probes.spool.read_through", dead)
+        assert spool.read("a", 1, 100) == []
+        assert spool.append(make()).seq == 1
+        assert spool.forget("a", 1, 40) == 40
+        assert spool.notes() == ["spool: spool.db cannot be read: Input/output error; 1 results wait in memory"]
+    for _ in range(10):
+        assert spool.trim(NOW) == []
+    assert spool.notes() == []
+    assert not path.with_name("spool.db.damaged").exists()
+    assert len(spool) == 61
+    assert len(spool.read("a", 41, 100)) == 60
+    assert spool.held() == {"a": Ranges([(41, 100)]), "b": Ranges([(1, 1)])}
+    spool.close()
+    assert caplog.text.count("cannot be read") == 1
+
+
+def test_what_was_lost_with_a_damaged_file_is_not_called_a_full_spool(tmp_path):
+    path = tmp_path / "spool.db"
+    filled(path, 8_000)
+    spool = Spool(path, "p")
+    spool.begin_boot("b")
+    overwrite(path, 8_192, os.urandom(path.stat().st_size - 8_192))
+    spool.read("a", 1, 8_000)
+    assert any("8000 results were lost with a damaged file" in note for note in spool.notes())
+    assert not any("spool full" in note for note in spool.notes())
+    spool.close()

@@ -5,18 +5,15 @@ Real Mosquitto, `sereno collector` and `sereno probe` processes.
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from probe_site import Site, certificates, quiet_port, spooled
+from probe_site import Peer, Site, certificates, quiet_port, seqs, spooled
 
 from sereno.mqtt import CA_ENV, PASSWORD_ENV, PASSWORD_FILE_ENV
-from sereno.ranges import Ranges
 from sereno.topology import load_topology, topology_hash
 from sereno.version import __version__
 
@@ -32,37 +29,6 @@ checks:
 probes:
   p1: {network: trial}
 """
-
-
-class Peer:
-    """Answers every SIP request with 200, or with nothing."""
-
-    def __init__(self, host="127.85.1.1"):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
-        self.port = self.socket.getsockname()[1]
-        self.mute = self.over = False
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self):
-        while not self.over:
-            data, address = self.socket.recvfrom(4_096)
-            if self.mute or not data.startswith(b"OPTIONS"):
-                continue
-            kept = [line for line in data.split(b"\r\n")[1:] if line.split(b":")[0] in FIELDS]
-            reply = b"\r\n".join([b"SIP/2.0 200 OK", *kept, b"Content-Length: 0", b"", b""])
-            self.socket.sendto(reply, address)
-
-    def close(self):
-        self.over = True
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"end", self.socket.getsockname())
-        self._thread.join()
-        self.socket.close()
-
-
-FIELDS = {b"Via", b"From", b"To", b"Call-ID", b"CSeq"}
 
 
 @pytest.fixture
@@ -83,16 +49,6 @@ def make(tmp_path, peer):
     yield new
     for site in made:
         site.close()
-
-
-def seqs(results):
-    """Ranges of seq by boot; nothing comes twice."""
-    found = {}
-    for one in results:
-        held = found.setdefault(one.boot, Ranges())
-        assert one.seq not in held, "twice"
-        held.add(one.seq)
-    return found
 
 
 def test_a_probe_needs_a_broker_a_name_and_its_secrets_only_over_tls_with_an_account(make):

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import closing, suppress
@@ -17,6 +18,7 @@ from sqlalchemy import select
 
 from sereno import broker
 from sereno.mqtt import CA_ENV, PASSWORD_FILE_ENV
+from sereno.ranges import Ranges
 from sereno.store import open_store
 from sereno.store.queries.results import in_order
 from sereno.store.tables import probe_events, verdict_changes
@@ -49,6 +51,37 @@ def certificates(folder, name="localhost"):
     ):
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
     return ca, certificate, key
+
+
+class Peer:
+    """Answers every SIP request with 200, or with nothing."""
+
+    def __init__(self, host="127.85.1.1"):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.port = self.socket.getsockname()[1]
+        self.mute = self.over = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while not self.over:
+            data, address = self.socket.recvfrom(4_096)
+            if self.mute or not data.startswith(b"OPTIONS"):
+                continue
+            kept = [line for line in data.split(b"\r\n")[1:] if line.split(b":")[0] in FIELDS]
+            reply = b"\r\n".join([b"SIP/2.0 200 OK", *kept, b"Content-Length: 0", b"", b""])
+            self.socket.sendto(reply, address)
+
+    def close(self):
+        self.over = True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"end", self.socket.getsockname())
+        self._thread.join()
+        self.socket.close()
+
+
+FIELDS = {b"Via", b"From", b"To", b"Call-ID", b"CSeq"}
 
 
 class Site:
@@ -197,4 +230,14 @@ def spooled(path):
         return [msgspec.json.decode(body) for (body,) in file.execute("SELECT body FROM results ORDER BY boot, seq")]
 
 
-__all__ = ["Path", "Site", "certificates", "quiet_port", "spooled"]
+def seqs(results):
+    """Ranges of seq by boot; nothing comes twice."""
+    found = {}
+    for one in results:
+        held = found.setdefault(one.boot, Ranges())
+        assert one.seq not in held, "twice"
+        held.add(one.seq)
+    return found
+
+
+__all__ = ["Path", "Peer", "Site", "certificates", "quiet_port", "seqs", "spooled"]

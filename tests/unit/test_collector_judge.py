@@ -173,3 +173,24 @@ def test_a_failing_engine_is_logged_and_does_not_stop_the_collector(bench, monke
     monkeypatch.setattr(bench.judge._engine, "feed_all", broken)
     bench.second(NOW)
     assert "the verdict engine failed on 6 results" in caplog.text
+
+
+def test_what_a_clock_that_was_set_back_left_ahead_is_not_the_newest(bench):
+    """The live verdict would be blind until the old time came round again."""
+    bench.rebuild(NOW)
+    for second in range(5):
+        bench.second(NOW + (1_800 + second) * SECOND_US)
+    with bench.store.write() as connection:
+        connection.execute(
+            insert(probe_events).values(
+                probe="p1", state="online", boot="b", at_us=NOW + 1_800 * SECOND_US, body="{}",
+            )
+        )  # fmt: skip
+    bench.rebuild(NOW + 10 * SECOND_US)
+    assert bench.said()["path", "sbc-1/core-a", VERDICT] == "unknown"
+    for second in range(10, 13):
+        bench.second(NOW + second * SECOND_US)
+    assert bench.said()["path", "sbc-1/core-a", VERDICT] == "up"
+    for second in range(13, 18):
+        bench.second(NOW + second * SECOND_US, dead={"core-a"})
+    assert bench.said()["path", "sbc-1/core-a", VERDICT] == "down"

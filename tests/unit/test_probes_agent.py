@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import msgspec
 import pytest
 
 from probes.agent import Agent
@@ -111,3 +112,21 @@ async def test_two_agents_never_share_a_spool(tmp_path, monkeypatch):
     async with running(tmp_path):
         with pytest.raises(UsageError, match="already runs on this data"):
             Agent(NOBODY, "p1", tmp_path)
+
+
+async def test_another_probes_part_is_refused_and_the_right_one_ends_the_refusal(tmp_path):
+    right = part()
+    right.topology["probes"] = {"p1": {"network": "n"}}
+    wrong = msgspec.structs.replace(
+        right, hash="wrong", topology={**right.topology, "probes": {"p2": {"network": "n"}}}
+    )
+    async with running(tmp_path) as agent:
+        agent._topology_came(right)
+        agent._topology_came(wrong)
+        status = agent._status()
+        assert status.topology_hash == right.hash
+        assert status.notes == [
+            "topology refused, the one in use stays: topology: it is another probe's (p2); send p1 its own part"
+        ]
+        agent._topology_came(right)
+        assert agent._status().notes is None

@@ -73,3 +73,12 @@ def test_an_ack_of_what_was_never_held_changes_nothing():
     outbox = Outbox({"b": Ranges([(3, 4)])})
     assert outbox.acknowledged(ack(1, b=[(9, 2), (50, 60)], c=[(1, 5)])) == []
     assert outbox.held() == {"b": Ranges([(3, 4)])}
+
+
+def test_a_batch_that_is_too_large_is_sent_in_parts_the_newest_first():
+    outbox = Outbox({"old": Ranges([(1, 300)])})
+    flight = outbox.shortened(outbox.next_batch(0.0), 251)
+    assert (flight.first, flight.last) == (251, 300)
+    assert (outbox.next_batch(0.0).first, outbox.next_batch(0.0)) == (1, None)
+    assert outbox.acknowledged(ack(1, old=[(251, 300)])) == [("old", (251, 300))]
+    assert outbox.held() == {"old": Ranges([(1, 250)])}

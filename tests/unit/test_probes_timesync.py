@@ -90,3 +90,20 @@ def test_a_retained_echo_of_before_says_nothing_and_one_counts_once():
     for number in range(100):  # nobody answers: what was asked is not kept for ever
         offset.asked(iso(NOW + number))
     assert len(offset._asked) <= 8
+
+
+def test_after_a_step_of_the_collectors_clock_the_newest_answer_counts_however_exact_the_others_were():
+    offset = Offset()
+    for second in range(5):
+        asked(offset, NOW + second, ahead_us=0, out_us=500, held_us=0, back_us=500, at=float(second))
+    asked(offset, NOW + 10, ahead_us=-1_800_000_000, out_us=40_000, held_us=0, back_us=40_000, at=10.0)
+    assert offset.best(10.0).offset_seconds == pytest.approx(-1800.0)
+    asked(offset, NOW + 20, ahead_us=0, out_us=90_000, held_us=0, back_us=90_000, at=20.0)
+    assert offset.beyond(0.5, 20.0) is None, "right again at once, and not after two minutes"
+
+
+def test_answers_that_agree_are_all_kept():
+    offset = Offset()
+    asked(offset, NOW, ahead_us=1_000, out_us=500, held_us=0, back_us=500, at=0.0)
+    asked(offset, NOW + 1, ahead_us=1_000, out_us=900_000, held_us=0, back_us=0, at=1.0)
+    assert offset.best(1.0).error_seconds == 0.0005
