@@ -29,7 +29,23 @@ class Bindings:
     sites: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _granted: dict[tuple[str | None, ...], tuple[float, float]] = field(default_factory=dict)
     _failing: set[tuple[str | None, ...]] = field(default_factory=set)
+    _contacts: dict[tuple[str | None, ...], str] = field(default_factory=dict)
     _lost: dict[tuple[str, str], float] = field(default_factory=dict)  # (site, account): the first failure's sending
+
+    def live(self, key: tuple[str | None, ...], now_seconds: float) -> str | None:
+        """The Contact of a binding that should be there now; None: there is none, it has lapsed, or its path failed."""
+        granted = self._granted.get(key) if key not in self._failing else None
+        return self._contacts.get(key) if granted is not None and now_seconds < sum(granted) else None
+
+    def made(self, key: tuple[str | None, ...], contact: str) -> None:
+        """The Contact that was registered."""
+        self._contacts[key] = contact
+
+    def renewed(self, key: tuple[str | None, ...], at_seconds: float, granted_seconds: float) -> None:
+        """It was renewed between two attempts, before it lapsed."""
+        before = self._granted.get(key)
+        if before is not None and granted_seconds and before[0] < at_seconds <= sum(before):
+            self._granted[key] = (at_seconds, granted_seconds)
 
     def heard(self, attempt: Attempt) -> dict[str, Any]:
         """`lapsed_seconds` and `rebind_seconds` where there is something to tell."""

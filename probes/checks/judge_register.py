@@ -32,6 +32,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     started_ns: int
     duration_seconds: float
     bindings: int | None = None
+    contact: str | None = None
     min_expires_seconds: int | None = None
     detail: str | None = None
 
@@ -65,13 +66,19 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str 
         phrase=reply.phrase,
         retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
         detail=seen.detail,
-        bindings=_listed(reply) if reply.code < 300 else None,  # noqa: PLR2004
+        contact=_contact(sent),
+        bindings=listed(reply) if reply.code < 300 else None,  # noqa: PLR2004
         min_expires_seconds=_min_expires(ladder),
         expires_seconds=float(expires) if outcome == "ok" and expires is not None else None,
     )
 
 
-def _listed(reply: Reply) -> int:
+def holds(reply: Reply, contact: str) -> bool:
+    """Whether this Contact of ours is among the bindings of a 200, with time left."""
+    return bool(granted(reply, contact))
+
+
+def listed(reply: Reply) -> int:
     """Every binding of the account is in a 200 (RFC 3261 section 10.3, step 8): ours and those of others."""
     return sum(_address(v) is not None for header in reply.values("contact") for v in split_values(header))
 

@@ -94,8 +94,18 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="r
 Ending = Literal["answered", "timeout", "transport", "busy", "error"]
 
 
+class Renewal(msgspec.Struct, frozen=True, kw_only=True):
+    """pjsip renewed a binding by itself, because it was about to lapse; `granted_seconds` 0: it was refused."""
+
+    at_ns: int
+    granted_seconds: int
+
+
 class Registered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="registered"):
-    """`ending` is how pjsip saw it end: a local timer is `timeout`, a 408 from the wire is `answered`."""
+    """`ending` is how pjsip saw it end: a local timer is `timeout`, a 408 from the wire is `answered`.
+
+    `renewals`: what it did since the last command for the same account.
+    """
 
     id: int
     ending: Ending
@@ -103,6 +113,7 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", t
     ended_ns: int
     messages: tuple[Message, ...] = ()
     detail: str | None = None
+    renewals: tuple[Renewal, ...] = ()
 
 
 class Unregistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="unregistered"):

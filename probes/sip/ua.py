@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pjsua2
 
 from probes.sip._ticker import Ticker
-from probes.sip.ipc import AccountSpec, Message
+from probes.sip.ipc import AccountSpec, Message, Renewal
 from probes.sip.message import printable
 from sereno.version import __version__
 
@@ -78,12 +78,16 @@ class Account(pjsua2.Account):
         self.spec = spec
         self.on_state: RegState | None = None
         self.on_invite: Invited | None = None
+        self.renewals: tuple[Renewal, ...] = ()  # by pjsip itself, between our own registrations
         self._kept: list[pjsua2.Call] = []
 
     def onRegState(self, prm: pjsua2.OnRegStateParam) -> None:  # noqa: N802 - pjsua2's name
         """Hand on what came of a REGISTER."""
         if self.on_state is not None:
             self.on_state(int(prm.code), bool(prm.rdata.wholeMsg))
+            return
+        granted = int(prm.expiration) if int(prm.code) // 100 == 2 else 0  # noqa: PLR2004
+        self.renewals = (*self.renewals, Renewal(at_ns=time.monotonic_ns(), granted_seconds=granted))[-_RENEWALS:]
 
     def onIncomingCall(self, prm: pjsua2.OnIncomingCallParam) -> None:  # noqa: N802 - pjsua2's name
         """603 for strangers: left ringing, four of them would take all calls of this worker."""

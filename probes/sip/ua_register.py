@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pjsua2
 
-from probes.sip.ipc import AnyEvent, Ending, Register, Registered, Unregister, Unregistered
+from probes.sip.ipc import AnyEvent, Ending, Register, Registered, Renewal, Unregister, Unregistered
 from probes.sip.ladder import read
 from probes.sip.ua import Account, UserAgent, words
 
@@ -26,6 +26,7 @@ class Registration:
         self._ua, self._command, self._emit = ua, command, emit
         self._account: Account | None = None
         self._call_id: str | None = None
+        self._renewals: tuple[Renewal, ...] = ()
         self.done = False
         self.started_ns = time.monotonic_ns()
         self.deadline = time.monotonic() + command.timeout_seconds
@@ -52,6 +53,7 @@ class Registration:
                 self._finish("answered")
                 return
         self._ua.transaction_timeout(command.timeout_seconds)
+        self._renewals, self._account.renewals = self._account.renewals, ()
         before = self._account.on_state
         self._account.on_state = self._heard
         try:
@@ -98,5 +100,6 @@ class Registration:
                 ended_ns=time.monotonic_ns(),
                 messages=self._ua.log.of(self._call_id, self.started_ns),
                 detail=detail,
+                renewals=self._renewals,
             )
         )

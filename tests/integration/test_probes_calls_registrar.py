@@ -19,10 +19,14 @@ CHALLENGE = 'WWW-Authenticate: Digest realm="voice", nonce="{nonce}", algorithm=
 
 
 class Registrar(asyncio.DatagramProtocol):
-    """Answers the n-th REGISTER with the n-th of its lines; the last one for ever."""
+    """Answers the n-th REGISTER with the n-th of its lines; the last one for ever.
 
-    def __init__(self, *says):
+    To one without Contact it tells what it last granted, or what `remembers` says.
+    """
+
+    def __init__(self, *says, remembers=None):
         self.says, self.asked = says, []
+        self.fetched, self.granted, self.remembers = [], (), remembers
 
     def connection_made(self, transport):
         self.transport = transport
@@ -31,9 +35,14 @@ class Registrar(asyncio.DatagramProtocol):
         text = data.decode()
         if not text.startswith("REGISTER"):
             return
-        says = self.says[min(len(self.asked), len(self.says) - 1)]
-        self.asked.append(text)
-        status, *headers = says(text) if callable(says) else says
+        if "\r\nContact:" not in text:
+            self.fetched.append(text)
+            status, *headers = ("200 OK", *self.granted) if self.remembers is None else self.remembers
+        else:
+            says = self.says[min(len(self.asked), len(self.says) - 1)]
+            self.asked.append(text)
+            status, *headers = says(text) if callable(says) else says
+            self.granted = [header for header in headers if header.startswith("Contact")]
         kept = re.findall(r"^(?:Via|From|To|Call-ID|CSeq):.*?\r\n", text, re.MULTILINE)
         lines = [f"SIP/2.0 {status}\r\n", *kept, *(f"{h}\r\n" for h in ("Server: core-a", *headers))]
         self.transport.sendto(("".join(lines) + "Content-Length: 0\r\n\r\n").encode(), address)
@@ -71,10 +80,12 @@ def bench(tmp_path, transport):
     return pool, Runtime(clock=clock, topology=topology, calls=pool), found[0]
 
 
-async def registration(tmp_path, *says, times=1, pause=0.0):
+async def registration(tmp_path, *says, times=1, pause=0.0, remembers=None):
     """The results of registering `times` with a registrar that says this, and what it was asked."""
     loop = asyncio.get_running_loop()
-    transport, registrar = await loop.create_datagram_endpoint(lambda: Registrar(*says), local_addr=("127.84.0.1", 0))
+    transport, registrar = await loop.create_datagram_endpoint(
+        lambda: Registrar(*says, remembers=remembers), local_addr=("127.84.0.1", 0)
+    )
     pool, runtime, target = bench(tmp_path, transport)
     await pool.start()
     try:
@@ -152,6 +163,44 @@ async def test_the_way_back_is_timed_and_a_lapsed_binding_is_told(tmp_path):
     assert [r.outcome for r in results] == ["ok", "failed", "ok"]
     assert 0.6 <= results[2].facts["rebind_seconds"]["service"] < 1.5
     assert 0.1 < results[2].facts["lapsed_seconds"] < 1.5
+
+
+async def test_a_binding_is_looked_for_before_it_is_renewed(tmp_path):
+    first, second = (await registration(tmp_path, granted, times=2))[0]
+    assert (first.outcome, second.outcome) == ("ok", "ok")
+    assert "fetch" not in first.facts  # there was none to look for
+    told = second.facts["fetch"]
+    assert (told["code"], told["bindings"], told["kept"]) == (200, 2, True)
+    assert 0 < told["seconds"] < 1
+
+
+async def test_a_binding_that_is_gone_before_its_time_is_missing_though_it_can_be_made_anew(tmp_path):
+    others = ("200 OK", "Contact: <sip:desk@192.0.2.9>;expires=60")
+    first, second = (await registration(tmp_path, granted, times=2, remembers=others))[0]
+    assert first.outcome == "ok"
+    assert (second.outcome, second.reason, second.code) == ("failed", "binding_missing", 200)
+    assert second.expires_seconds == 60.0
+    assert second.facts["fetch"] | {"seconds": 0} == {"code": 200, "seconds": 0, "bindings": 1, "kept": False}
+    asked = [row["text"] for row in second.evidence["messages"] if row["text"].startswith("REGISTER")]
+    assert ["Contact:" in text for text in asked] == [False, True]
+
+
+@pytest.mark.parametrize("says", [("405 Method Not Allowed",), ("403 Forbidden",), ("302 Moved",), ("503 Busy",)])
+async def test_a_registrar_that_tells_nobody_its_bindings_is_no_failure(tmp_path, says):
+    second = (await registration(tmp_path, granted, times=2, remembers=says))[0][1]
+    assert second.outcome == "ok"
+    assert second.facts["fetch"]["code"] == int(says[0][:3])
+    assert "kept" not in second.facts["fetch"]
+
+
+async def test_a_registrar_that_grants_less_is_told_and_pjsip_renews_in_time(tmp_path):
+    def less(text):
+        return "200 OK", granted(text)[1].rpartition("=")[0] + "=7"  # after five seconds it is about to lapse
+
+    first, second = (await registration(tmp_path, less, times=2, pause=5.3))[0]
+    assert (first.outcome, first.expires_seconds, first.facts["asked_expires_seconds"]) == ("ok", 7.0, 60)
+    assert second.facts["renewals"] == 1
+    assert "lapsed_seconds" not in second.facts
 
 
 async def test_a_worker_that_crashes_leaves_its_last_words_in_the_evidence(tmp_path):

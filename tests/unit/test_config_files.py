@@ -107,7 +107,7 @@ def test_a_probe_gets_the_accounts_of_both_ends_of_its_calls():
             "service": "v", "domain": "v.example",
             "cores": {"a": {"uri": "sip:192.0.2.1"}, "b": {"uri": "sip:192.0.2.2"}},
             "sbcs": {"s": {"addresses": ["sip:192.0.2.9"], "primary": "a", "backup": "b"}},
-            "accounts": {n: {"user": n, "realm": "v", "password": {"env": "X"}} for n in ("one", "two", "three", "four")},
+            "accounts": {n: {"user": n, "realm": "v", "password": {"env": "X"}} for n in ("one", "two", "three", "four")},  # noqa: E501
             "checks": {
                 "terminating": {"every": "1m", "account": "one", "callee": "two"},
                 "pstn": {

@@ -48,3 +48,27 @@ def test_a_path_that_never_worked_opens_nothing_and_without_sites_all_are_one():
     assert bindings.heard(attempt(1, "sbc-2")) == {}
     bindings.heard(attempt(2, "sbc-2", granted=None))
     assert bindings.heard(attempt(3)) == {"rebind_seconds": {"service": 1.1}}
+
+
+def test_a_renewal_between_two_attempts_keeps_a_binding_from_lapsing():
+    bindings = Bindings(SITES)
+    bindings.heard(attempt(0, granted=20.0))
+    bindings.renewed(("sbc-1", "m"), 15.0, 20.0)
+    assert bindings.heard(attempt(30, granted=20.0)) == {}
+    bindings.renewed(("sbc-1", "m"), 45.0, 0)  # refused
+    assert bindings.heard(attempt(60, granted=20.0)) == {"lapsed_seconds": 10.0}
+    bindings.renewed(("sbc-1", "m"), 90.0, 20.0)  # too late: it had lapsed
+    assert bindings.heard(attempt(100)) == {"lapsed_seconds": 20.0}
+
+
+def test_only_a_binding_that_should_be_there_is_looked_for():
+    bindings, key = Bindings(SITES), ("sbc-1", "m")
+    assert bindings.live(key, 0) is None
+    bindings.made(key, "<sip:9000@192.0.2.1>")
+    bindings.heard(attempt(0))
+    assert bindings.live(key, 30) == "<sip:9000@192.0.2.1>"
+    assert bindings.live(key, 60.2) is None
+    bindings.heard(attempt(40, granted=None))  # a core that was restarted has forgotten it, and everybody knows
+    assert bindings.live(key, 41) is None
+    bindings.heard(attempt(42))
+    assert bindings.live(key, 43) is not None
