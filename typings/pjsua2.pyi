@@ -76,6 +76,7 @@ class MediaConfig:
     sndClockRate: int
     noVad: bool
     ecTailLen: int
+    audioFramePtime: int
 
 class EpConfig:
     uaConfig: UaConfig

@@ -223,12 +223,15 @@ class CallPool:
 
 
 def plan(targets: Sequence[tuple[Target, str]]) -> list[Plan]:
-    """Targets to workers: registrations and calls apart (their transaction timers differ), one source address each."""
-    groups: dict[tuple[str, str], dict[tuple[str | None, ...], None]] = {}
+    """Targets to workers: registrations and calls apart (their transaction timers differ), one source address each.
+
+    And one list of codecs: what pjsip may agree to in a re-INVITE is of the whole process.
+    """
+    groups: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str | None, ...], None]] = {}
     for target, source in targets:
-        groups.setdefault((target.check, source), {})[target.key] = None
+        groups.setdefault((target.check, source, target.codecs), {})[target.key] = None
     plans: list[Plan] = []
-    for (check, source), keys in groups.items():
+    for (check, source, _), keys in groups.items():
         size = _PER_WORKER.get(check) or _calls_per_worker(target for target, _ in targets)
         for start in range(0, len(keys), size):
             plans.append(Plan(f"{check}-{len(plans) + 1}", source, tuple(keys)[start : start + size]))

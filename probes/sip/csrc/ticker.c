@@ -70,9 +70,11 @@ int ticker_start(ticker *t, ticker_register enter, ticker_get_frame get_frame, v
     t->port = port;
     t->samples = samples;
     t->every_ns = every_ns;
-    sigset_t all, old; /* signals are the main thread's */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    sigset_t others, old; /* signals are the main thread's, but for those that a fault in pjsip raises here */
+    sigfillset(&others);
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&others, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &others, &old);
     int error = pthread_create(&t->thread, NULL, run, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     t->running = !error;
