@@ -33,6 +33,7 @@ _LOG_LEVEL = 4  # where pjsua writes whole messages
 _LOG = re.compile(r"(RX|TX) \d+ bytes (?:Request|Response) msg .*?:\d+:\r?\n(.*?)(?:\r?\n?--end msg--|\Z)", re.DOTALL)
 _CALL_ID = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _PROBING = re.compile(r"^cseq[ \t]*:[ \t]*\d+[ \t]+OPTIONS", re.IGNORECASE | re.MULTILINE)  # the pulse of a call
+_RENEWALS = 100
 _KEEP = 200  # messages: four calls' ladders and eight registrations'
 _TEXT_LIMIT = 4_000
 
