@@ -15,7 +15,7 @@ Where the table is silent:
   is an SBC alive, 483 to Max-Forwards 0 included.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -51,36 +51,33 @@ class Speaker(msgspec.Struct, frozen=True):
     core: str | None = None
 
 
-_Rules = Mapping[str, tuple[tuple[str, str, Speaker], ...]]
+_Rules = Mapping[str, Mapping[str, Sequence[tuple[str, Speaker]]]]
 _known: tuple[Topology, _Rules] | None = None  # of the topology that was asked about last: most often the only one
 
 
 def _rules(topology: Topology) -> _Rules:
-    """For each SBC the rules that may name who answers through it: header (lower case), text, who."""
+    """For each SBC, for each header, the texts that may name who answers through it."""
     global _known  # noqa: PLW0603 - a memory of one place; what is in it is never changed
     known = _known
     if known is not None and known[0] is topology:
         return known[1]
     cores = [(core.identify, Speaker("core", name)) for name, core in topology.cores.items()]
-    rules = {
-        name: tuple(
-            (identify.header.lower(), identify.contains, who)
-            for identify, who in (*cores, (sbc.identify, Speaker("sbc")))
-            if identify is not None
-        )
-        for name, sbc in topology.sbcs.items()
-    }
+    rules: dict[str, dict[str, list[tuple[str, Speaker]]]] = {}
+    for name, sbc in topology.sbcs.items():
+        of = rules[name] = {}
+        for identify, who in (*cores, (sbc.identify, Speaker("sbc"))):
+            if identify is not None:
+                of.setdefault(identify.header, []).append((identify.contains, who))
     _known = (topology, rules)
     return rules
 
 
 def speaker(reply: Reply, topology: Topology, *, sbc: str, core: str | None, plane: Plane) -> Speaker:
     """Who sent this reply, by the `identify` rules; the most specific (longest) text that it contains wins."""
-    matched = [
-        (len(contains), who)
-        for header, contains, who in _rules(topology)[sbc]
-        if any(name == header and contains in value for name, value in reply.headers)
-    ]
+    matched: list[tuple[int, Speaker]] = []
+    for header, rules in _rules(topology)[sbc].items():
+        for value in reply.values(header):
+            matched += [(len(contains), who) for contains, who in rules if contains in value]
     if len(matched) == 1:
         return matched[0][1]
     if matched:

@@ -72,9 +72,10 @@ def test_data_files_travel_with_it(site):
 def test_the_meter_and_the_command_work_from_the_wheel(site):
     done = run(
         site,
-        "import sereno, probes.media._meter as meter\n"
+        "import sereno, probes.media._meter as meter, probes.sip._wire as wire\n"
         f"assert sereno.__file__.startswith({str(site)!r}), sereno.__file__\n"
         f"assert meter.__file__.startswith({str(site)!r}), meter.__file__\n"
+        f"assert wire.__file__.startswith({str(site)!r}), wire.__file__\n"
         "from sereno.cli import main\nmain()\n",
     )
     assert done.returncode == 0, done.stderr
@@ -99,8 +100,12 @@ def test_the_source_archive_has_all_that_the_c_parts_are_built_from(site):
     (archive,) = folder.glob("sereno-*.tar.gz")
     listed = subprocess.run(["tar", "tzf", archive], check=True, capture_output=True, text=True).stdout
     names = {name.partition("/")[2] for name in listed.splitlines()}
-    needed = {str(path.relative_to(source)) for path in (source / "probes/media/csrc").rglob("*.[ch]")}
-    assert len(needed) > 20
+    needed = {
+        str(path.relative_to(source))
+        for folder in ("probes/media/csrc", "probes/sip/csrc")
+        for path in (source / folder).rglob("*.[ch]")
+    }
+    assert len(needed) > 25
     assert needed <= names
     assert not any(name.endswith((".so", "capture-helper")) for name in names)
 

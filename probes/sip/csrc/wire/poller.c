@@ -31,11 +31,18 @@ static PyObject *poller_add(PollerObject *p, PyObject *const *args, Py_ssize_t c
         return NULL;
     }
     SocketObject *s = (SocketObject *)args[0];
-    /* The kernel keeps a bare pointer: a Socket leaves the epoll with its descriptor, at the latest when it is freed. */
+    /* The kernel keeps a bare pointer: a Socket leaves the epoll before it goes (`poller_leave`). */
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
     if (epoll_ctl(p->fd, EPOLL_CTL_ADD, socket_fd(s), &event)) return PyErr_SetFromErrno(PyExc_OSError);
-    socket_owned(s, args[1]);
+    socket_watched(s, (PyObject *)p, args[1]);
     Py_RETURN_NONE;
+}
+
+/* To close the descriptor would not do: a child that was just forked may still hold a copy, and keep it in the epoll. */
+void poller_leave(PyObject *poller, int fd) {
+    struct epoll_event ignored = {0};
+    int own = ((PollerObject *)poller)->fd;
+    if (own >= 0) epoll_ctl(own, EPOLL_CTL_DEL, fd, &ignored);
 }
 
 static PyObject *poller_take(PollerObject *p, PyObject *number) {

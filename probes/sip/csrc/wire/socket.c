@@ -27,7 +27,8 @@ struct socket_object {
     int64_t asked_ns;  /* monotonic, just before the first send */
     int64_t offset_ns; /* wall - monotonic, at that instant */
     int64_t left_ns;   /* monotonic, as the kernel stamped the first datagram; 0 while that is unknown */
-    PyObject *owner;   /* who is told in the rows; set by the poller */
+    PyObject *poller;  /* that watches it; NULL: none does */
+    PyObject *owner;   /* who is told in the rows */
     PyObject *local;
 };
 
@@ -41,7 +42,10 @@ typedef union {
 
 int socket_fd(const SocketObject *s) { return s->fd; }
 
-void socket_owned(SocketObject *s, PyObject *owner) { Py_XSETREF(s->owner, Py_XNewRef(owner)); }
+void socket_watched(SocketObject *s, PyObject *poller, PyObject *owner) {
+    Py_XSETREF(s->poller, Py_NewRef(poller));
+    Py_XSETREF(s->owner, Py_NewRef(owner));
+}
 
 static double seconds(int64_t ns) { return (double)ns / (double)NS; }
 
@@ -222,29 +226,32 @@ static PyObject *socket_receive(SocketObject *s, PyObject *Py_UNUSED(ignored)) {
 
 /* --- the type --- */
 
-static PyObject *socket_close(SocketObject *s, PyObject *Py_UNUSED(ignored)) {
-    if (s->fd >= 0) close(s->fd); /* which takes it out of every epoll */
+static int socket_clear(SocketObject *s) {
+    int fd = s->fd;
     s->fd = -1;
+    if (fd >= 0 && s->poller) poller_leave(s->poller, fd);
+    if (fd >= 0) close(fd);
+    Py_CLEAR(s->poller);
     Py_CLEAR(s->owner);
+    return 0;
+}
+
+static PyObject *socket_close(SocketObject *s, PyObject *Py_UNUSED(ignored)) {
+    socket_clear(s);
     Py_RETURN_NONE;
 }
 
 static int socket_traverse(SocketObject *s, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(s));
+    Py_VISIT(s->poller);
     Py_VISIT(s->owner);
-    return 0;
-}
-
-static int socket_clear(SocketObject *s) {
-    Py_CLEAR(s->owner);
     return 0;
 }
 
 static void socket_dealloc(SocketObject *s) {
     PyTypeObject *type = Py_TYPE(s);
     PyObject_GC_UnTrack(s);
-    if (s->fd >= 0) close(s->fd);
-    Py_CLEAR(s->owner);
+    socket_clear(s);
     Py_CLEAR(s->local);
     type->tp_free(s);
     Py_DECREF(type);

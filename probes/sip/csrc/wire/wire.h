@@ -28,10 +28,14 @@ extern PyType_Spec socket_spec, poller_spec;
 /* A Socket of this module, as the poller sees it. */
 typedef struct socket_object SocketObject;
 int socket_fd(const SocketObject *s);
-void socket_owned(SocketObject *s, PyObject *owner);
+/* It is watched by this poller now, on behalf of this owner. */
+void socket_watched(SocketObject *s, PyObject *poller, PyObject *owner);
 /* Appends at most `most` rows of what waits in the socket to `rows`; `error`: something is in its error queue, or ICMP
  * told it of an error. -1 with an exception. */
 int socket_take(SocketObject *s, PyObject *rows, int most, int error);
+
+/* Takes it out of the poller's epoll while its descriptor is still open. */
+void poller_leave(PyObject *poller, int fd);
 
 PyObject *reply_parse(PyObject *module, PyObject *data);
 PyObject *reply_use(PyObject *module, PyObject *type);
