@@ -1,7 +1,8 @@
 """What a probe measures besides signalling and calls: portals, names, databases, servers inside cores, traffic.
 
 Databases and servers inside a core are not visible from the Internet: only inside probes look at them, and a probe
-that the file does not name (a check made by hand, on the machine where somebody stands).
+that the file does not name (a check made by hand, on the machine where somebody stands). So is the platform's
+Prometheus, as a rule: an outside probe asks it when its `checks` say so.
 """
 
 import ipaddress
@@ -33,6 +34,8 @@ def other(kind: str, topology: Topology, who: Probe | None) -> Iterator[Target]:
     """The targets of one of `OTHER`."""
     if kind in _INSIDE_ONLY and not _inside(who):
         return
+    if kind == "traffic" and not _asks_prometheus(who):
+        return
     yield from _MAKERS[kind](topology)
 
 
@@ -44,7 +47,11 @@ def notes(topology: Topology) -> list[str]:
     for kind, there in (("database", topology.databases), ("tcp", topology.checks.tcp)):
         able = [p for p in topology.probes.values() if _inside(p) and (p.checks is None or kind in p.checks)]
         if there and not able:
-            lines.append(f"{kind} checks are not made: no probe has `vantage: inside`")
+            lines.append(f"{kind} checks are not made: no probe of `vantage: inside` makes them")
+    if topology.traffic and not any(_asks_prometheus(p) for p in topology.probes.values()):
+        lines.append("traffic checks are not made: no probe of `vantage: inside`, and none whose `checks` name them")
+    if topology.portals and not any(p.checks is None or "https" in p.checks for p in topology.probes.values()):
+        lines.append("https checks are not made: no probe whose `checks` name them")
     return lines
 
 
@@ -67,6 +74,12 @@ def names(topology: Topology) -> dict[str, bool]:
 
 def _inside(who: Probe | None) -> bool:
     return who is None or who.vantage == "inside"
+
+
+def _asks_prometheus(who: Probe | None) -> bool:
+    if who is None or who.checks is None:
+        return _inside(who)
+    return "traffic" in who.checks
 
 
 def _is_literal(host: str) -> bool:

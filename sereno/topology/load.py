@@ -13,13 +13,14 @@ from sereno.topology import validate
 from sereno.topology.model import Database, Sbc, Secret, Topology
 from sereno.yamlfile import dotted, parse_document, read_document, validated
 
-_NEEDED_BY: dict[str, set[str]] = {  # sections that travel only to a probe whose `checks` name one of these
-    "customers": set(),
-    "sites": set(),
-    "portals": {"https", "dns", "tcp"},
-    "databases": {"database"},
-    "traffic": {"traffic"},
+_NEVER = ("customers", "sites")  # sections that stay at home
+# Sections that only some need: for which checks, and whether they are for inside probes alone when nobody is told.
+_NEEDED_BY: dict[str, tuple[set[str], bool]] = {
+    "portals": ({"https", "dns"}, False),
+    "databases": ({"database"}, True),
+    "traffic": ({"traffic"}, True),
 }
+_RESOLVING = {"edge", "options", "natural", "https"}  # checks that ask the resolvers of `checks.dns`
 
 _CHALLENGED = frozenset({"edge", "options", "natural"})  # checks that answer a 401 or 407 (RFC 3261 section 22)
 
@@ -73,17 +74,21 @@ def topology_hash(topology: Topology) -> str:
 def part_for(topology: Topology, probe: str) -> dict[str, Any]:
     """What one probe needs: elements, its checks and their accounts (secrets by reference), its own entry.
 
-    Customers, sites and contracts stay at home; portals, databases and traffic go to whoever is named to check them.
+    Customers, sites and contracts stay at home; portals, databases and traffic go to whoever looks at them: a probe
+    that is told so by its `checks`; without any, every probe at portals and an inside one at the rest.
     """
     plain = as_json(topology)
     own = plain.get("probes", {}).get(probe)
     plain["probes"] = {probe: own} if own is not None else {}
     named = set(own.get("checks", ())) if own is not None else set()
-    for section, checks in _NEEDED_BY.items():
-        if not named & checks:
+    for section in _NEVER:
+        plain.pop(section, None)
+    for section, (checks, inside) in _NEEDED_BY.items():
+        untold = own is None or ("checks" not in own and (not inside or own.get("vantage") == "inside"))
+        if not untold and not named & checks:
             plain.pop(section, None)
     if named:
-        kept = named | ({"dns"} if named & {"edge", "options", "natural"} else set())  # the resolvers to ask for SBCs
+        kept = named | ({"dns"} if named & _RESOLVING else set())
         plain["checks"] = {kind: check for kind, check in plain.get("checks", {}).items() if kind in kept}
         used = _accounts(plain["checks"])
         if named & _CHALLENGED:  # a challenge may come from any realm that an account is for

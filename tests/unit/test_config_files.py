@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import yaml
 
+from probes.checks import targets
 from sereno.desk import desk_from_json, load_desk
 from sereno.errors import ConfigError
 from sereno.topology import (
@@ -82,7 +83,8 @@ def test_the_hash_follows_the_meaning_not_the_writing():
 def test_a_probe_gets_its_own_part_only():
     part = part_for(full(), "bog-1")
     assert set(part["probes"]) == {"bog-1"}
-    assert {"customers", "sites", "portals", "databases", "traffic"}.isdisjoint(part)
+    assert {"customers", "sites", "databases", "traffic"}.isdisjoint(part)  # it stands outside
+    assert set(part["portals"]) == {"portal"}  # nobody told it not to look
     assert part["accounts"]["monitor-1"]["password"] == {"file": "/etc/sereno/monitor.secret"}
     assert topology_from_json(part).checks == full().checks
 
@@ -132,7 +134,27 @@ def test_bindings_shorter_than_the_interval_are_worth_a_note():
 
 
 def test_a_probe_that_the_file_does_not_name_gets_no_entry():
-    assert part_for(full(), "local")["probes"] == {}
+    part = part_for(full(), "local")
+    assert part["probes"] == {}
+    assert {"portals", "databases", "traffic"} <= set(part)  # it does all
+    assert {"customers", "sites"}.isdisjoint(part)
+
+
+def test_what_a_probe_gets_it_looks_at_and_the_other_way_round():
+    """What the part lacks is measured by nobody, however much `targets` would like to."""
+    topology = full()
+    probe = topology.probes["core-lan"]
+    for vantage in ("inside", "outside"):
+        for checks in (None, ("https",), ("dns",), ("traffic",), ("database",), ("options",)):
+            one = probe.model_copy(update={"vantage": vantage, "checks": checks})
+            whole = topology.model_copy(update={"probes": {"p": one}})
+            part = topology_from_json(part_for(whole, "p"))
+            wanted = {t.key for t in targets(whole, "p")}
+            assert {t.key for t in targets(part, "p")} == wanted, (vantage, checks)
+            kinds = {key[0] for key in wanted}
+            assert ("https" in kinds) == (checks is None or "https" in checks)
+            assert ("database" in kinds) == (vantage == "inside" and (checks is None or "database" in checks))
+            assert ("traffic" in kinds) == (checks == ("traffic",) or (vantage == "inside" and checks is None))
 
 
 @pytest.mark.parametrize(
