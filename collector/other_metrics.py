@@ -10,6 +10,13 @@ from prometheus_client import CollectorRegistry, Gauge
 from sereno.wire import Result
 
 _GAUGES = {
+    "well": (
+        "sereno_element_ok",
+        "Newest check of a portal, name, database, server or traffic: 1 ok, 0 failed; absent: unknown.",
+        "probe check element",
+    ),
+    "answering": ("sereno_portal_answering_servers", "Servers behind a portal's name that answer.", "probe element"),
+    "servers": ("sereno_portal_servers", "Servers behind a portal's name, missing ones included.", "probe element"),
     "expiry": ("sereno_tls_certificate_expiry_seconds", "Until the certificate ends.", "probe element address"),
     "grade": (
         "sereno_tls_grade",
@@ -51,7 +58,9 @@ class OtherMetrics:
             return
         self._newest[series] = result.at_us
         values = {
-            (key, labels): value for key, labels, raw in make(result, facts) if (value := _number(raw)) is not None
+            (key, labels): value
+            for key, labels, raw in (*make(result, facts), *_well(result))
+            if (value := _number(raw)) is not None
         }
         for key, labels in self._shown.get(series, set()) - values.keys():
             self._gauges[key].remove(*labels)
@@ -60,8 +69,25 @@ class OtherMetrics:
         self._shown[series] = set(values)
 
 
+def _well(result: Result) -> list[tuple[str, _Labels, Any]]:
+    """Of what has no verdict; the SBCs' listeners have one."""
+    if result.check == "edge":
+        return []
+    element = "/".join(part for part in (result.core, result.sbc, result.target) if part)
+    value = {"ok": 1.0, "failed": 0.0}.get(result.outcome)
+    return [("well", (result.probe, result.check, element), value)]
+
+
+def _nothing(_result: Result, _facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
+    return []
+
+
 def _portal(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
-    found: list[tuple[str, _Labels, Any]] = []
+    element = (result.probe, result.target or "")
+    found: list[tuple[str, _Labels, Any]] = [
+        ("answering", element, facts.get("answering")),
+        ("servers", element, facts.get("total")),
+    ]
     for address, one in _dict(facts.get("addresses")).items():
         labels = (result.probe, result.target or "", str(address))
         found += _certificate(labels, _dict(_dict(one).get("tls")))
@@ -97,7 +123,14 @@ def _traffic(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, 
     return [("registered", labels, facts.get("registered")), ("calls", labels, facts.get("calls"))]
 
 
-_FIGURES = {"edge": _listener, "https": _portal, "database": _database, "traffic": _traffic}
+_FIGURES = {
+    "edge": _listener,
+    "https": _portal,
+    "database": _database,
+    "traffic": _traffic,
+    "dns": _nothing,
+    "tcp": _nothing,
+}
 
 
 def _dict(value: object) -> dict[str, Any]:

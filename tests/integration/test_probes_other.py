@@ -252,7 +252,9 @@ def test_gauges_tell_the_newest_and_go_away(tmp_path):
     store = open_store(tmp_path)
     metrics = Metrics(store)
     tls = {"days_to_expiry": 2.0, "grade": "B"}
-    metrics.observe(told("https", 1, target="web", facts={"addresses": {"127.82.1.1": {"tls": tls}}}))
+    looked = {"addresses": {"127.82.1.1": {"tls": tls}}, "answering": 1, "total": 2}
+    metrics.observe(told("https", 1, target="web", facts=looked))
+    metrics.observe(told("tcp", 1, core="core-a", target="media", address="tcp:127.82.3.1:1"))
     backup = {"age_seconds": 60.0, "size_bytes": 10, "verified": True}
     metrics.observe(told("database", 1, target="billing", facts={"lag_seconds": 0.5, "backup": backup}))
     metrics.observe(told("traffic", 2, sbc="sbc-1", facts={"registered": 40.0, "calls": 2.0}))
@@ -261,6 +263,10 @@ def test_gauges_tell_the_newest_and_go_away(tmp_path):
     web = 'address="127.82.1.1",element="web",probe="p"'
     assert f"sereno_tls_certificate_expiry_seconds{{{web}}} 172800.0" in text
     assert f"sereno_tls_grade{{{web}}} 3.0" in text
+    assert 'sereno_portal_answering_servers{element="web",probe="p"} 1.0' in text
+    assert 'sereno_portal_servers{element="web",probe="p"} 2.0' in text
+    assert 'sereno_element_ok{check="https",element="web",probe="p"} 1.0' in text
+    assert 'sereno_element_ok{check="tcp",element="core-a/media",probe="p"} 1.0' in text
     assert 'sereno_database_replication_lag_seconds{element="billing",probe="p",replica=""} 0.5' in text
     assert 'sereno_database_backup_age_seconds{element="billing",probe="p"} 60.0' in text
     assert 'sereno_traffic_registered{probe="p",sbc="sbc-1"} 40.0' in text
