@@ -67,7 +67,13 @@ class Metrics:
         )
         self._post_dial = self._histogram(
             "sereno_call_post_dial_delay_seconds",
-            "Session request delay of test calls (RFC 6076, 4.3.1).",
+            "Session request delay of test calls that were answered (RFC 6076, 4.3.1).",
+            "sbc core",
+            _CALL_TIMES,
+        )
+        self._failed_post_dial = self._histogram(
+            "sereno_call_failed_post_dial_delay_seconds",
+            "The same of test calls that were not answered with a 2xx, kept apart (RFC 6076, 4.3.2).",
             "sbc core",
             _CALL_TIMES,
         )
@@ -118,18 +124,24 @@ class Metrics:
             self._child(self._last, result.probe).set(at_us / SECOND_US)
         if result.code is not None:
             self._child(self._responses, result.probe, *where, result.check, str(result.code)).inc()
-        for histogram, value in (
-            (self._setup, result.setup_seconds),
-            (self._post_dial, result.post_dial_delay_seconds),
-        ):
-            if value is not None:
-                self._child(histogram, *where).observe(value)
         if result.duration_seconds is not None:
             self._child(self._duration, *where, result.check).observe(result.duration_seconds)
         if result.expires_seconds is not None:
             self._child(self._expires, result.probe, *where).set(result.expires_seconds)
         self._others.observe(result)
         self._observe_own(result)
+        if result.check == "call":
+            self._observe_call(result, where)
+
+    def _observe_call(self, result: Result, where: tuple[str, str]) -> None:
+        """Delays and media of a path's own calls; those across the cores and over the PSTN are no path's."""
+        answered = result.setup_seconds is not None
+        for histogram, value in (
+            (self._setup, result.setup_seconds),
+            (self._post_dial if answered else self._failed_post_dial, result.post_dial_delay_seconds),
+        ):
+            if value is not None:
+                self._child(histogram, *where).observe(value)
         for direction, stream in (result.media or {}).items():
             if direction in ("rx", "tx"):
                 self._observe_stream(result, where, direction, stream)

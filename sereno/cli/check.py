@@ -20,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 PROBE = "sereno-check"
 LATE_SECONDS = 2.0  # past its deadline, for which a check made by hand waits: slow is not dead (docs/adr/0004)
 _SECTIONS = {  # where the topology has what a check needs
+    "terminating": "`terminating:` under `checks:`",
+    "pstn": "`pstn:` under `checks:`",
     "https": "`portals:`",
     "dns": "portals, SBCs or the domain by name",
     "database": "`databases:`",
@@ -73,6 +75,20 @@ def call(
 ) -> None:
     """Make a test call with two-way media, forced through the SBC to the core."""
     _check("call", sbc, core, topology, timeout, as_json)
+
+
+@app.command()
+def terminating(
+    sbc: Sbc = None, core: Core = None, topology: File = None, timeout: Timeout = None, as_json: Json = False
+) -> None:
+    """Is location replicated? A call to an account of ours that is registered at the other core."""
+    _check("terminating", sbc, core, topology, timeout, as_json)
+
+
+@app.command()
+def pstn(target: Name = None, topology: File = None, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Call out to the PSTN and in again; only the numbers and as often as the topology allows."""
+    _check("pstn", None, None, topology, timeout, as_json, target)
 
 
 @app.command()

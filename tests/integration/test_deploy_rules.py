@@ -34,6 +34,16 @@ def results(outcome, reason, count):
     return {"series": f"sereno_check_results_total{{{labels}}}", "values": f"0+{count}x120"}
 
 
+def other(check, outcome, reason, code):
+    """Calls of another kind, which are in no ratio of these."""
+    labels = f'check="{check}",outcome="{outcome}",reason="{reason}",{WHERE}'
+    answers = f'check="{check}",code="{code}",{WHERE}'
+    return [
+        {"series": f"sereno_check_results_total{{{labels}}}", "values": "0+7x120"},
+        {"series": f"sereno_sip_responses_total{{{answers}}}", "values": "0+7x120"},
+    ]
+
+
 def responses(code, count):
     return {
         "series": f'sereno_sip_responses_total{{check="call",code="{code}",{WHERE}}}', "values": f"0+{count}x120",
@@ -47,8 +57,10 @@ def test_known_counters_give_known_ratios(rule_file, tmp_path):
         results("failed", "sip_4xx", 2), results("failed", "no_answer", 2), results("failed", "sip_5xx", 1),
         results("failed", "timeout", 1), results("failed", "sip_3xx", 1), results("failed", "auth", 1),
         results("invalid", "probe_fault", 5),
+        other("terminating", "failed", "binding_missing", 480), other("pstn", "failed", "sip_4xx", 404),
         responses(200, 12), responses(486, 2), responses(503, 1), responses(302, 1), responses(404, 1),
     ]  # fmt: skip
+    series = [one for each in series for one in (each if isinstance(each, list) else [each])]
     expected = {
         "ser": 12 / 19, "seer": 14 / 19, "isa": 2 / 20, "scr": 11 / 20, "ner": 16 / 20, "asr": 12 / 20,
     }  # fmt: skip
