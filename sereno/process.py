@@ -15,6 +15,7 @@ def setup_logging() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request, with all that is in its URL
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

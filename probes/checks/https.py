@@ -15,13 +15,12 @@ import msgspec
 from probes.checks.base import Runtime, Target, result
 from probes.checks.portal import Look, Portal, look, refused_certificate
 from probes.checks.tls_scan import scan
-from probes.checks.tls_standing import Standing, below, measurable, weaknesses
+from probes.checks.tls_standing import Standing, below, measurable, rescan_seconds, weaknesses
 from probes.sip.errors import NetworkError
 from probes.sip.locate import Dns
 from sereno.topology.model import Portal as Settings
 from sereno.wire import Reason, Result
 
-SCAN_SECONDS = 3600.0  # between two deep looks at one address whose certificate stays the same
 _KEPT = "https standings"
 # Gravest first: which reason speaks for a portal whose servers have several.
 _GRAVITY: tuple[Reason, ...] = (
@@ -105,7 +104,8 @@ async def _deepen(held: _Held, portal: Portal, address: str, tls: dict[str, Any]
         return
     held.scanned, held.certificate = found, certificate
     whole = len(found["protocols"]) > 0
-    held.due = time.monotonic() + SCAN_SECONDS if whole else 0.0
+    wanted = msgspec.structs.replace(held.standing, wanted=measurable(found)).after(weaknesses(found))
+    held.due = time.monotonic() + rescan_seconds(wanted) if whole else 0.0
 
 
 def _said(target: Target, at_us: int, seconds: float, looks: list[Look], missing: list[str]) -> Result:

@@ -15,16 +15,13 @@ import msgspec
 from probes.checks.base import Runtime, Target
 from probes.checks.signalling import sbc_uri, tls_settings
 from probes.checks.tls_scan import forward_secrecy, scan
-from probes.checks.tls_standing import EXPIRING_DAYS, Standing, measurable, weaknesses
+from probes.checks.tls_standing import EXPIRING_DAYS, Standing, measurable, rescan_seconds, weaknesses
 from sereno.wire import Result
 
-SCAN_SECONDS = 3600.0  # between two scans of a listener that is well
-WEAK_SECONDS = 600.0  # of one that has a weakness which only a scan can find mended
-RETRY_SECONDS = 60.0  # of one that said nothing
+RETRY_SECONDS = 60.0  # until a listener that said nothing is scanned again
 _DEADLINE_SECONDS = 10.0
 _POLL_SECONDS = 5.0
 _HSTS = frozenset({"no_hsts"})  # of HTTP alone
-_SESSION = frozenset({"untrusted", "expiring", "no_forward_secrecy", "no_hsts"})  # found and mended by every session
 _WHO = ("subject", "issuer", "not_after")
 
 
@@ -96,5 +93,4 @@ async def _scan(held: Held, target: Target, runtime: Runtime) -> None:
         return
     held.scanned = found
     held.standing = msgspec.structs.replace(held.standing, wanted=measurable(found) - _HSTS).after(weaknesses(found))
-    weak = held.standing.weak - _SESSION or held.standing.wanted - _SESSION - held.standing.measured
-    held.due = time.monotonic() + (WEAK_SECONDS if weak else SCAN_SECONDS)
+    held.due = time.monotonic() + rescan_seconds(held.standing)

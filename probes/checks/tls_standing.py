@@ -38,6 +38,9 @@ _SCANNED = {
     "TLSv1.1": "tls11",
     "TLSv1.3": "no_tls13",
 }
+_BY_SCAN = frozenset(_SCANNED.values()) | {"no_tls12"}
+SCAN_SECONDS = 3600.0  # between two scans of a server that is well
+WEAK_SECONDS = 600.0
 Weak = Mapping[str, bool | None]  # per weakness: measured weak, measured well, not measured
 
 
@@ -115,6 +118,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
             return {}
         told: dict[str, Any] = {"weaknesses": sorted(self.weak)}
         return told | ({"grade": self.grade} if self.grade is not None else {"grade_at_most": self.at_most})
+
+
+def rescan_seconds(standing: Standing) -> float:
+    """When to scan again: sooner while a scan could find something mended, or measured at last."""
+    open_ = (standing.weak | (standing.wanted - standing.measured)) & _BY_SCAN
+    return WEAK_SECONDS if open_ else SCAN_SECONDS
 
 
 def measurable(facts: Mapping[str, Any]) -> frozenset[str]:
