@@ -142,6 +142,7 @@ class WorkerProcess:
                 ended = await self._one_life()
             except OSError as error:
                 ended = f"cannot be started: {error.strerror or error}"
+                self._last_words.append(ended)
             if self._stopping.is_set():
                 return
             if asyncio.get_running_loop().time() - began > _SETTLED_SECONDS:
@@ -168,6 +169,34 @@ class WorkerProcess:
             self._gate.release()
 
     async def _started(self) -> str:
+        process, ours = await self._spawned()
+        self.starts += 1
+        if self._stopping.is_set():
+            self._kill()
+        words = asyncio.create_task(self._listen(process))
+        try:
+            reader, self._writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
+            await self._read(reader)
+        finally:
+            self._ready.clear()
+            if self._writer is not None:
+                self._writer.close()
+            self._writer = None
+            self._kill()
+            status = await process.wait()
+            await words
+            self._process = None
+            if self._handle is not None:
+                os.close(self._handle)
+            self._handle = None
+            ended = f"status {status}; {self._words()}" if self._last_words else f"status {status}"
+            for future in self._pending.values():
+                if not future.done():
+                    future.set_exception(WorkerFault(f"worker {self.name} ended: {ended}", self._last_words))
+        return ended
+
+    async def _spawned(self) -> tuple[asyncio.subprocess.Process, socket.socket]:
+        """The process and our end of its socket; OSError, and nothing left behind, when there can be none."""
         ours, theirs = socket.socketpair()
         with theirs, contextlib.ExitStack() as stack:
             stack.callback(ours.close)
@@ -183,30 +212,15 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
+            try:
+                self._handle = os.pidfd_open(process.pid)
+            except OSError:  # no descriptor is left: what we cannot watch may not run
+                process.kill()
+                await process.wait()
+                self._process = None
+                raise
             stack.pop_all()
-        self._handle = os.pidfd_open(process.pid)
-        self.starts += 1
-        if self._stopping.is_set():
-            self._kill()
-        reader, self._writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
-        words = asyncio.create_task(self._listen(process))
-        try:
-            await self._read(reader)
-        finally:
-            self._ready.clear()
-            self._writer.close()
-            self._writer = None
-            self._kill()
-            status = await process.wait()
-            await words
-            self._process = None
-            os.close(self._handle)
-            self._handle = None
-            ended = f"status {status}; {self._words()}" if self._last_words else f"status {status}"
-            for future in self._pending.values():
-                if not future.done():
-                    future.set_exception(WorkerFault(f"worker {self.name} ended: {ended}", self._last_words))
-        return ended
+        return process, ours
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """Events until the end of the stream; garbage ends the worker."""
@@ -224,6 +238,7 @@ class WorkerProcess:
             self._sip_port = event.sip_port
             self._ready.set()
             self._leave_gate()
+            self._last_words.clear()  # those of a life before are not this one's
         elif isinstance(event, Answered):
             if event.id in self._answered:
                 self._answered[event.id](event)

@@ -7,6 +7,7 @@ to its SIP port, which pjsip takes for a keep-alive (RFC 5626 section 3.5.1) and
 import argparse
 import ctypes
 import os
+import resource
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ from probes.sip.ipc import (
 
 _SLEEP_SECONDS = 0.5  # when a wake-up is lost
 _PR_SET_PDEATHSIG = 1
+_MEMORY_OCTETS = 256 << 20  # six times what four calls need; one that grows beyond it ends, and says so
 _BEHIND_OCTETS = 4 << 20  # a pool that reads nothing any more
 
 
@@ -181,6 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--clock-rate", type=int, default=8000)
     options = parser.parse_args(arguments)
     die_with_parent(options.parent)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_OCTETS, _MEMORY_OCTETS))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool says when to go
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # pjlib prints before it can be told not to
     try:
