@@ -20,7 +20,7 @@ def test_what_only_a_scan_can_find_mended_is_asked_for_sooner():
 
 
 def test_requests_of_checks_do_not_fill_the_log(monkeypatch):
-    monkeypatch.setattr(logging, "basicConfig", lambda **settings: None)  # the root's handlers are pytest's
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)  # the root's handlers are pytest's
     before = logging.getLogger("httpx").level
     try:
         setup_logging()
