@@ -33,7 +33,8 @@ class Digest:
         lines: dict[str, str] = {}
         used, first, fresh = self._remembered(sip, ask, lines), None, False
         while True:
-            found = await sip.options(self._signed(ask, lines, until - loop.time()), on_late=_after(first, on_late))
+            asked = self._signed(ask, lines, until - loop.time()) if lines or first is not None else ask
+            found = await sip.options(asked, on_late=_after(first, on_late))
             joined = found if first is None else _joined(first, found)
             if found.reply is None or found.reply.code not in _CHALLENGED:
                 if used is not None and found.reply is not None:

@@ -70,8 +70,10 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange, dig
 
 def _facts(target: Target, runtime: Runtime, exchange: Exchange, digest: Digest | None) -> dict[str, Any] | None:
     """What was learnt of connection, TLS, name and digest; None over plain UDP, where there is nothing to tell."""
-    facts: dict[str, Any] = {}
     link = exchange.link
+    if link is None and target.name is None and (digest is None or digest.facts is None):
+        return None
+    facts: dict[str, Any] = {}
     if link is not None:
         if exchange.messages:
             facts["connection"] = "reused" if link.reused else "new"
