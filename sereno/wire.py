@@ -31,6 +31,9 @@ Reason = Literal[
 ]  # fmt: skip
 CHECKS: tuple[str, ...] = get_args(CheckName)
 REASONS: tuple[str, ...] = get_args(Reason)
+# Kamailio and OpenSIPS say these themselves, and nobody else does: the next hop is on a blocklist (473), has no
+# address (476, 478), or nothing could be sent to it, as over TCP to a dead host (477).
+UNSENT_CODES = frozenset({473, 476, 477, 478})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sereno.clock import SECOND_US
 from sereno.doubt import own_network
 from sereno.topology.model import Topology
-from sereno.wire import Result
+from sereno.wire import UNSENT_CODES, Result
 
 GOOD, LATE, FAIL, VOID = 1, 2, 0, -1
 
@@ -160,7 +160,8 @@ def _failure(result: Result) -> Signature:
         tags.append("audio")
     if reason in _VISIBLE:
         tags.append("visible")
-    if result.answered_by == "sbc" and (code == 408 or 500 <= code < 600):  # noqa: PLR2004  # SIP status classes
+    unreached = code == 408 or 500 <= code < 600 or code in UNSENT_CODES  # noqa: PLR2004  # SIP status classes
+    if result.answered_by == "sbc" and unreached:
         tags.append("by_sbc")
     elif result.answered_by == "core" and code >= 500:  # noqa: PLR2004
         tags.append("by_core")

@@ -3,11 +3,12 @@
 Where the table is silent:
 
 - An answer that no rule identifies is the SBC's if it is one that cores do not give here (408, 500, 502-504, 403, 404,
-  416, 429, 483, 488) and the core that was asked has an `identify` rule; else nobody's (`unknown`).
+  416, 429, 473, 476-478, 483, 488) and the core that was asked has an `identify` rule; else nobody's (`unknown`).
 - Any other answer of another core than the forced one is `wrong_core` too, bad ones included: it says nothing of the
   core that was asked.
 - An SBC that answers a forced OPTIONS in the core's place with a good code did not steer it: `steering`.
-- 480 of an SBC says that it reaches nobody: failed, `sip_4xx`. 482 is a loop as 483 is. 3xx is failed, `sip_3xx`:
+- 480 of an SBC says that it reaches nobody, as do 473, 476, 477 and 478 (Kamailio's and OpenSIPS' own, when nothing
+  can be sent to the next hop): failed, `sip_4xx`. 482 is a loop as 483 is. 3xx is failed, `sip_3xx`:
   nobody follows it.
 - A 4xx that the table does not name is neither silence nor refusal of service, it is our request that somebody
   dislikes: invalid, `sip_4xx`, a ticket and never downtime.
@@ -22,7 +23,7 @@ import msgspec
 
 from probes.sip.message import Reply
 from sereno.topology.model import Topology
-from sereno.wire import AnsweredBy, Outcome, Reason
+from sereno.wire import UNSENT_CODES, AnsweredBy, Outcome, Reason
 
 Plane = Literal["edge", "options", "natural"]
 
@@ -32,7 +33,7 @@ UNREACHED = frozenset({408, 500, 502, 503, 504})  # of an SBC: the core behind i
 MISSTEERED = frozenset({403, 404, 416, 488})
 BLOCKED = 429
 LOOPS = frozenset({482, 483})
-_SBC_CODES = UNREACHED | MISSTEERED | {BLOCKED, 483}
+_SBC_CODES = UNREACHED | UNSENT_CODES | MISSTEERED | {BLOCKED, 483}
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,8 +131,8 @@ def _judge_sbc(code: int, plane: Plane) -> tuple[Outcome, Reason | None]:
 
 
 def _judge_rest(code: int) -> tuple[Outcome, Reason | None]:
-    """408, 3xx, 5xx and 6xx are failures whoever says them; a 4xx that nobody foresaw is a ticket."""
-    if 400 <= code < 500 and code != 408:  # noqa: PLR2004
+    """408, 47x, 3xx, 5xx and 6xx are failures whoever says them; a 4xx that nobody foresaw is a ticket."""
+    if 400 <= code < 500 and code != 408 and code not in UNSENT_CODES:  # noqa: PLR2004
         return "invalid", "sip_4xx"
     return "failed", sip_class(code)
 

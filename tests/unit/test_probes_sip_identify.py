@@ -51,6 +51,14 @@ def test_an_sbc_that_reaches_nobody_fails_the_path(code, reason, server, topolog
     assert said(code, server, topology=topology) == ("failed", reason, "sbc", None)
 
 
+@pytest.mark.parametrize("code", [473, 476, 477, 478])
+@pytest.mark.parametrize(("server", "topology"), [("edge-1", SBC_RULE), (None, RULES), ("kamailio", RULES)])
+@pytest.mark.parametrize("plane", ["options", "natural"])
+def test_an_sbc_that_can_send_nothing_to_the_next_hop_fails_the_path(code, server, topology, plane):
+    # Kamailio 5.6 with a core that is dead over TCP: "477 Unfortunately error on sending to next hop occurred".
+    assert said(code, server, topology=topology, plane=plane) == ("failed", "sip_4xx", "sbc", None)
+
+
 @pytest.mark.parametrize("code", [200, 401, 404, 503, 408, 603])
 def test_another_core_than_the_forced_one_proves_nothing(code):
     assert said(code, "core-b") == ("failed", "wrong_core", "core", "core-b")
