@@ -32,7 +32,7 @@ from sereno.instance import take_lock
 from sereno.mqtt import Broker
 from sereno.notify import tell
 from sereno.tasks import together
-from sereno.topology import Topology, resolve_secret, topology_from_json
+from sereno.topology import Topology, explain_secret, resolve_secret, topology_from_json
 from sereno.version import __version__
 from sereno.wire import VERSION, Result, Status, TopologyPart, decode, encode
 
@@ -241,10 +241,7 @@ class Agent:
 
     def _adopt(self, part: TopologyPart, source: str) -> bool:
         try:
-            topology = topology_from_json(part.topology)
-            if topology.probes and self.name not in topology.probes:
-                who = ", ".join(sorted(topology.probes))
-                raise ConfigError("topology", f"it is another probe's ({who})", f"send {self.name} its own part")
+            topology = _own(topology_from_json(part.topology), self.name)
         except ConfigError as error:
             log.warning("%s is refused, the one in use stays: %s", source, error)
             self._refusal = f"topology refused, the one in use stays: {error}"
@@ -264,9 +261,17 @@ class Agent:
         await self._measuring.wait()
         tell("ready", f"probe {self.name}")
 
+    def _missing_secrets(self) -> list[str]:
+        """Which accounts of checks in use have no password here: what needs them is invalid."""
+        if self._topology is None:
+            return []
+        used = sorted({key[4] for key in self._known if key[4] is not None})
+        known = [(name, self._topology.accounts[name]) for name in used if name in self._topology.accounts]
+        return [why for name, account in known if (why := explain_secret(account.password, name)[1])]
+
     def _status(self) -> Status:
         named = self._names.notes() if self._names is not None else []
-        notes = [*self._notes, *named, *(note for pool in self._pools for note in pool.notes)]
+        notes = [*self._notes, *self._missing_secrets(), *named, *(note for pool in self._pools for note in pool.notes)]
         if self._refusal:
             notes.append(self._refusal)
         notes += [*self._spool.notes(), *self._delivery.notes()]
@@ -302,6 +307,14 @@ class Agent:
             doubted=dict(self._doubted) or None,
             lateness=self._pulse.lateness(),
         )
+
+
+def _own(topology: Topology, name: str) -> Topology:
+    """A probe that the topology does not name gets a part without probes; ConfigError for a part of another one."""
+    if topology.probes and name not in topology.probes:
+        who = ", ".join(sorted(topology.probes))
+        raise ConfigError("topology", f"it is another probe's ({who})", f"send {name} its own part")
+    return topology
 
 
 def _suspended() -> float:

@@ -35,14 +35,20 @@ class Clock(SystemClock):
         return super().now_us() + self.offset_us
 
 
+async def no_calls(agent, found):
+    return None
+
+
 @contextlib.asynccontextmanager
-async def running(folder, clock=None, seen=None):
+async def running(folder, clock=None, seen=None, without_calls=None):
     async def check(target, runtime):
         if seen is not None:
             seen.append(runtime.topology.service)
         return result(target, runtime.clock.now_us(), "ok")
 
-    agent = Agent(NOBODY, "p1", folder, clock=clock, registry={"edge": check})
+    agent = Agent(NOBODY, "p1", folder, clock=clock, registry={"edge": check, "register": check})
+    if without_calls is not None:
+        without_calls.setattr(Agent, "_start_calls", no_calls)
     task = asyncio.create_task(agent.run())
     await asyncio.sleep(0)
     try:
@@ -129,4 +135,16 @@ async def test_another_probes_part_is_refused_and_the_right_one_ends_the_refusal
             "topology refused, the one in use stays: topology: it is another probe's (p2); send p1 its own part"
         ]
         agent._topology_came(right)
+        assert agent._status().notes is None
+
+
+async def test_a_missing_secret_is_noted_until_it_is_there(tmp_path, monkeypatch):
+    given = part()
+    given.topology["accounts"] = {"one": {"user": "9", "realm": "r", "password": {"env": "NOWHERE"}}}
+    given.topology["checks"]["register"] = {"every": "30s", "accounts": ["one"], "expires": "120s"}
+    async with running(tmp_path, without_calls=monkeypatch) as agent:
+        agent._topology_came(given)
+        await until(lambda: agent._known)
+        assert agent._status().notes == ["no secret for one: set SERENO_SECRET_ONE"]
+        monkeypatch.setenv("SERENO_SECRET_ONE", "s3cret")
         assert agent._status().notes is None
