@@ -5,6 +5,7 @@ BYE answered. pjsip by itself reports none of the last four.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -139,10 +140,17 @@ def _words(seen: Called, final: Answer | None, reason: Reason | None) -> str | N
     if reason == "one_way":
         heard = seen.counters is not None and seen.counters.rx_packets > 0
         return "nothing of ours is heard there" if heard else "nothing came to us"
-    if final is None or seen.media_active or reason not in {"no_media", "codec", "srtp"}:
+    if final is None or reason not in {"no_media", "codec", "srtp"}:
         return None
-    answer = _answer_of(seen, final)
-    if final.reply.code >= 300 or _codecs_in(answer):  # noqa: PLR2004
+    if final.reply.code >= 300:  # noqa: PLR2004
+        return "the offer was refused: its codecs, or that it is not encrypted" if reason == "codec" else None
+    if seen.media_active:
+        return f"the answer wants our sound at {seen.remote}" if reason == "no_media" and seen.remote else None
+    return _without_codecs(_answer_of(seen, final))
+
+
+def _without_codecs(answer: str) -> str | None:
+    if _codecs_in(answer):
         return None
     if "\nm=" not in answer:
         return "the answer has no SDP"
@@ -256,8 +264,12 @@ def _end_fault(seen: Called, ladder: Ladder) -> Reason | None:
 
 
 def silent(looks: Sequence[Second]) -> bool:
-    """Packets came but no sound in them: the tone that we sent was never heard."""
-    settled = [look for look in looks if look.at_ns - looks[0].at_ns >= _SETTLING_SECONDS * 1e9]
+    """Packets came but no sound in them: the tone that we sent was never heard. Where none came there is no air."""
+    settled = [
+        look
+        for before, look in pairwise(looks)
+        if look.at_ns - looks[0].at_ns >= _SETTLING_SECONDS * 1e9 and look.rx_packets != before.rx_packets
+    ]
     return len(settled) >= _NEEDED_LOOKS and all(look.rx_level == 0 for look in settled)
 
 

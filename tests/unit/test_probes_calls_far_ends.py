@@ -53,11 +53,14 @@ def counted(**given):
     return Counters(**{**usual, **given})
 
 
-def judged(*messages, ending="completed", numbers=None, **more):
+SOUND = tuple(Second(i * 500 * MS, 25 * i, 25 * i, 37, 0) for i in range(10))
+
+
+def judged(*messages, ending="completed", numbers=None, seconds=SOUND, remote=None, **more):
     seen = Called(
         id=1, ending=ending, started_ns=0, ended_ns=6_000 * MS, messages=messages, media_active=numbers is not None,
         codec="PCMA" if numbers else None, counters=numbers,
-        seconds=tuple(Second(i * 500 * MS, 25 * i, 25 * i, 37, 0) for i in range(10)),
+        seconds=seconds, remote=remote,
     )  # fmt: skip
     return judge_call(seen, TOPOLOGY, sbc="sbc-1", core="core-a", codecs=("PCMA",), **more)
 
@@ -111,6 +114,18 @@ def test_our_own_bursts_coming_back_belie_rtcp(hearing, lost):
     assert judged(INVITE, OK, *ENDED, numbers=numbers, hearing=hearing).reason == "one_way"
     proved = judged(INVITE, OK, *ENDED, numbers=numbers, hearing=hearing, signal="ours", echoed=True)
     assert (proved.outcome, proved.reason) == ("ok", None)
+
+
+def test_a_death_is_no_dead_air():
+    """Frozen after 1.8 s, missed by its OPTIONS first: the looks after that are silent, for nothing came."""
+    looks = tuple(Second(i * 500 * MS, min(25 * i, 90), 25 * i, 37 if i < 4 else 0, 0) for i in range(8))
+    said = judged(INVITE, OK, ENDED[0], ending="unreachable", numbers=counted(rx_packets=90), seconds=looks)
+    assert (said.reason, said.cut_off["by"]) == ("cut_off", "signalling")
+
+
+def test_no_media_tells_where_our_sound_was_wanted():
+    said = judged(INVITE, OK, *ENDED, numbers=counted(rx_packets=0, far_reports=0), remote="127.0.0.1:42000")
+    assert (said.reason, said.detail) == ("no_media", "the answer wants our sound at 127.0.0.1:42000")
 
 
 def test_a_re_invite_of_ours_is_no_new_call():
