@@ -51,7 +51,7 @@ def notes(topology: Topology, sbc: str | None = None) -> list[str]:
             continue
         planned = [kind for kind in ("register", "call") if kind in _scheduled(topology, None)]
         if planned:
-            lines.append(f"{name}: {' and '.join(planned)} checks are not made: it has no UDP address")
+            lines.append(f"{name}: {' and '.join(planned)} checks are not made: it has no UDP address over IPv4")
     if topology.checks.natural is not None and topology.domain is None:
         lines.append("natural checks are not made: the topology has no domain")
     return lines + (notes_of_others(topology) if sbc is None else [])

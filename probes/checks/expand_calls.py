@@ -9,9 +9,12 @@ from sereno.topology.model import Path, Probe, Topology
 
 
 def first_address(topology: Topology, sbc: str) -> list[tuple[str, str]]:
-    """The address for registrations and calls, with its transport: the first over UDP; none where there is none."""
-    found = [(address, parse_uri(address).transport) for address in topology.sbcs[sbc].addresses]
-    return [one for one in found if one[1] == "udp"][:1]
+    """The address for registrations and calls, with its transport: the first over UDP; none where there is none.
+
+    The pjsua2 wheel has no IPv6: an address of it would only be the probe's own fault, every time.
+    """
+    found = [(address, parse_uri(address)) for address in topology.sbcs[sbc].addresses]
+    return [(address, uri.transport) for address, uri in found if uri.transport == "udp" and ":" not in uri.host][:1]
 
 
 def dialled(to: str, topology: Topology, core: str | None, address: str) -> str:

@@ -178,7 +178,15 @@ def _targets(
         _known("target", name, {t.name: t for t in found if t.name is not None})
         found = [t for t in found if name in {None, t.name}]
     if not found:
+        from probes.checks.base import BY_WORKERS
+        from probes.checks.expand_calls import first_address
+
         where = f"{sbc or 'any SBC'}/{core or 'any core'}"
+        if kind in BY_WORKERS and not any(first_address(topology, one) for one in ([sbc] if sbc else topology.sbcs)):
+            raise UsageError(
+                f"{kind}: is made over UDP and IPv4, and {sbc or 'no SBC'} has {'no' if sbc else 'an'} address for it; "
+                "write one such as sip:198.51.100.11:5060"
+            )
         raise UsageError(
             f"{kind}: nothing to measure for {where}; there are the paths "
             f"{', '.join(path.name for path in topology.paths() if not path.passive) or 'none'}"
@@ -300,6 +308,8 @@ def _line(found: Result) -> str:
     """One readable line: mark, where, what."""
     mark = {"ok": "✓", "failed": "✕", "invalid": "?"}[found.outcome]
     where = "/".join(part for part in (found.sbc, found.core) if part) or found.target or ""
+    if found.sbc is not None and found.target is not None:
+        where = f"{where} to {found.target}"
     words = [mark, found.check, where, found.account or "", found.address or "", found.outcome]
     if found.reason is not None:
         words.append(found.reason)

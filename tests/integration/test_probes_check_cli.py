@@ -156,3 +156,16 @@ async def test_a_reply_after_the_deadline_is_told_as_late_and_not_as_silence(top
     assert (found["outcome"], found["reason"], found["code"], found["answered_core"]) == ("ok", "late", 200, "core-c")
     assert 1.2 <= found["answered_after_seconds"] < 2.9
     assert "rtt_seconds" not in found
+
+
+async def test_registrations_of_an_sbc_without_udp_over_ipv4_say_why_there_are_none(topology):
+    content = yaml.safe_load(topology.read_text())
+    content["sbcs"] = {"sbc-1": {"addresses": ["sip:[::1]", "sips:127.20.3.3"], "primary": "core-a"}}
+    content["accounts"] = {"m": {"user": "9000", "realm": "voice", "password": {"env": "X"}}}
+    topology.write_text(yaml.safe_dump(content))
+    code, out, err = await sereno("register", "--sbc", "sbc-1", "--topology", topology)
+    assert (code, out) == (2, "")
+    assert err == (
+        "sereno: register: is made over UDP and IPv4, and sbc-1 has no address for it; "
+        "write one such as sip:198.51.100.11:5060\n"
+    )

@@ -83,7 +83,7 @@ def test_what_is_not_measured_is_said():
     assert "domain" in notes(TOPOLOGY.model_copy(update={"domain": None}))[0]
     secure = {**FILE["sbcs"]["sbc-1"], "addresses": ["sips:198.51.100.11"]}
     only = Topology.model_validate({**FILE, "sbcs": {"sbc-1": secure}})
-    assert notes(only) == ["sbc-1: register and call checks are not made: it has no UDP address"]
+    assert notes(only) == ["sbc-1: register and call checks are not made: it has no UDP address over IPv4"]
     assert notes(only, "sbc-9") == []
 
 
