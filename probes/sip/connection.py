@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
     def remove(self, channel: "StreamChannel") -> None:
         self._channels.pop(channel.branch, None)
         if self._retired and not self._channels:
-            self._transport.close()
+            self._end()
 
     def write(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -92,10 +92,15 @@ class Connection(asyncio.Protocol):
         """No new transactions; it closes when the last of those on it is over."""
         self._retired = True
         if not self._channels:
-            self._transport.close()
+            self._end()
 
     def abort(self) -> None:
         self._transport.abort()
+
+    def _end(self) -> None:
+        """Close it once: a second time takes a TLS transport of CPython 3.11 apart, and `abort` then fails."""
+        if not self._transport.is_closing():
+            self._transport.close()
 
     @property
     def unacknowledged(self) -> int:

@@ -38,6 +38,7 @@ _WORDS = {
     "HTTP_REQUEST": "what answers there speaks no TLS",
     "PACKET_LENGTH_TOO_LONG": "what answers there speaks no TLS",
     "RECORD_LAYER_FAILURE": "what answers there speaks no TLS",
+    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "what it sends does not decrypt: it, or the way, damaged it",
 }
 # X509_V_ERR_* of OpenSSL's x509_vfy.h
 _EXPIRED, _NOT_YET = 10, 9

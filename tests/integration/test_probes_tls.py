@@ -289,3 +289,34 @@ async def test_a_peer_that_waits_for_the_acknowledgement_of_its_tickets_costs_no
     thread.join(10)
     listener.close()
     assert min(rtts) < 0.02, rtts  # a delayed acknowledgement takes 40 ms
+
+
+async def test_a_session_that_is_given_up_twice_while_the_peer_does_not_end_it(sip, pki, good, monkeypatch):
+    """It grew old, its peer answers no close_notify, and then the probe stops: to close a transport of asyncio's twice
+    makes it unusable (CPython 3.11), and the probe's end failed on it."""
+    context, stop = server(good), threading.Event()
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(0.1)
+
+        def serve():
+            held = []
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    plain, _ = listener.accept()
+                    plain.settimeout(2)
+                    held.append(context.wrap_socket(plain, server_side=True))
+                    held[-1].sendall(answer(held[-1].recv(65_535)))
+            for one in held:
+                one.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            monkeypatch.setattr(connection_module, "TLS_AGE_SECONDS", 0)
+            got = [await sip.options(ask(listener.getsockname()[1], pki)) for _ in range(2)]
+            assert [one.kind for one in got] == ["answered", "answered"]
+            await sip.close()
+        finally:
+            stop.set()
+            thread.join(5)
+    assert sip.connections == 0

@@ -1,5 +1,6 @@
 """Whose certificate it is (RFC 5922), and what is told of it."""
 
+import contextlib
 import ssl
 
 import pytest
@@ -84,3 +85,26 @@ def test_an_alert_that_has_no_words_keeps_its_name():
     error.reason = "SOME_NEW_ALERT"
     assert why(error, TlsSettings(server_name="x")) == "SOME_NEW_ALERT"
     assert "closed during the handshake" in why(ConnectionResetError(), TlsSettings(server_name="x"))
+
+
+def test_a_record_that_does_not_decrypt_is_told_in_words(tmp_path):
+    """A real one: an octet is changed on the way between two ends that agreed on a session."""
+    pki = Pki(tmp_path)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(*pki.issue("sbc", "DNS:sbc.example"))
+    here, there = (ssl.MemoryBIO(), ssl.MemoryBIO()), (ssl.MemoryBIO(), ssl.MemoryBIO())
+    client = Contexts().get(TlsSettings(server_name="x", ca=str(pki.ca))).wrap_bio(*here)
+    server = serving.wrap_bio(*there, server_side=True)
+    for _ in range(3):
+        for end in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+            there[0].write(here[1].read())
+            here[0].write(there[1].read())
+    server.write(b"SIP/2.0 200 OK")
+    record = bytearray(there[1].read())
+    record[-1] ^= 1
+    here[0].write(bytes(record))
+    with pytest.raises(ssl.SSLError) as caught:
+        client.read()
+    assert "does not decrypt" in why(caught.value, TlsSettings(server_name="x"))
