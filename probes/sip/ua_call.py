@@ -160,12 +160,12 @@ class CallInProgress:
             self._pulse_due = now + _PULSE_SECONDS
             self._pulse(leg)
         self.deadline = min(now + LOOK_SECONDS, self._phase_ends)
-        if now >= self._phase_ends:
-            self._end(leg, "completed")
-        elif now - self._advanced[1] >= (SILENT_SECONDS if self._last_packet_ns else _FIRST_PACKET_SECONDS):
+        if now - self._advanced[1] >= (SILENT_SECONDS if self._last_packet_ns else _FIRST_PACKET_SECONDS):
             self._cut_off(leg, "stalled", self._last_packet_ns or None)
         elif self._unreachable(leg):
             self._cut_off(leg, "unreachable", leg.answered_options_ns)
+        elif now >= self._phase_ends:
+            self._end(leg, "completed")
 
     def _open_media(self, leg: Leg, index: int, audio: pjsua2.AudioMedia) -> None:
         """Send the tone, hear what comes back, say where the packets go."""

@@ -55,7 +55,7 @@ def answered(more="", formats="0", direction="sendrecv"):
     return (ANSWER.format(more=more, formats=formats, direction=direction), '<recv request="ACK"/>')
 
 
-async def called(tmp_path, *arguments, hold="3600ms"):
+async def called(tmp_path, *arguments, hold="3600ms", echo=True):
     """The result of one call to SIPp, and SIPp's own exit status: 0 where all came as its scenario says."""
     (tmp_path / "secret").write_text("pass")
     port = free_port()
@@ -80,7 +80,8 @@ async def called(tmp_path, *arguments, hold="3600ms"):
     found, clock = targets(topology, "p", ["call"]), SystemClock()
     pool = CallPool(found, clock, capture=False)
     far = await asyncio.create_subprocess_exec(
-        "sipp", *arguments, "-i", FAR, "-p", str(port), "-mi", FAR, "-rtp_echo", "-m", "1", "-nostdin",
+        "sipp", *arguments, "-i", FAR, "-p", str(port), "-mi", FAR,
+        "-m", "1", "-nostdin", *(["-rtp_echo"] if echo else []),
         cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -138,6 +139,14 @@ async def test_options_that_are_allowed_and_never_answered_do_not_end_the_call(t
 async def test_an_answer_in_another_codec(tmp_path):
     result, _ = await called(tmp_path, *scenario(tmp_path, *answered(formats="18"), *GOODBYE))
     assert (result.outcome, result.reason, result.code) == ("failed", "codec", 200)
+
+
+async def test_sound_that_stops_just_before_the_end_is_missed(tmp_path):
+    (tmp_path / "talk.ul").write_bytes(bytes(range(0x10, 0x90)) * 118)  # 1.9 s
+    play = '<nop><action><exec rtp_stream="talk.ul,1,0,PCMU/8000"/></action></nop>'
+    steps = scenario(tmp_path, *answered(), play, *GOODBYE)
+    result, _ = await called(tmp_path, *steps, hold="3450ms", echo=False)
+    assert (result.outcome, result.reason, result.facts["cut_off"]["by"]) == ("failed", "cut_off", "media")
 
 
 async def test_a_far_end_that_talks_and_does_not_listen(tmp_path):
