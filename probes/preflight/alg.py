@@ -5,12 +5,19 @@ import re
 from probes.preflight.ask import Seen, ask, fars
 from probes.preflight.base import NEEDS_RESPONDER, Line, Plan, Say, untested
 from probes.preflight.datagram import Datagrams
+from probes.sip.client import Ask, SipClient
+from probes.sip.exchange import Exchange
 
+_COPIED = Say("nothing is changed in what the answer copies (Via, From, To, Call-ID); more is seen with a responder")
 _REMEDY = Say("switch off SIP ALG (SIP helper, SIP fixup, SIP inspection) in router and firewall, and test again")
 
 
 async def alg(plan: Plan) -> list[Line]:
     """One line per far end: the SBC by what its answer copies, the responder by the whole message."""
+    return [*await _over_udp(plan), *await _over_tcp(plan)]
+
+
+async def _over_udp(plan: Plan) -> list[Line]:
     found = await fars(plan)
     if not found:
         return [untested("alg", plan.sbc.name, Say("no far end speaks SIP over UDP, which is what an ALG rewrites"))]
@@ -19,6 +26,30 @@ async def alg(plan: Plan) -> list[Line]:
         with Datagrams(far.family, tos=96) as sock:
             lines.append(judge(await ask(sock, far, seconds=plan.timeout_seconds)))
     return lines
+
+
+async def _over_tcp(plan: Plan) -> list[Line]:
+    """Some rewrite SIP over TCP too. TLS they cannot."""
+    lines = []
+    client = SipClient("preflight")
+    try:
+        for address in [one for one in plan.sbc.addresses if one.transport == "tcp"][:1]:
+            ask = Ask(to=address, uri=address.itself, timeout_seconds=plan.timeout_seconds)
+            exchange = await client.options(ask)
+            lines.append(judge_stream(f"{plan.sbc.name} tcp", exchange))
+    finally:
+        await client.close()
+    return lines
+
+
+def judge_stream(subject: str, exchange: Exchange) -> Line:
+    """Pure: the same of an exchange over TCP, by the newest answer, were it one that our client does not take."""
+    sent = next((one.data for one in exchange.messages if one.direction == "sent"), None)
+    heard = next((one.data for one in reversed(exchange.messages) if one.direction == "received"), None)
+    if sent is None or heard is None:
+        return untested("alg", subject, Say("no answer over TCP, so nothing to compare"))
+    changed = copied_changes(sent, heard)
+    return _mangled(subject, changed) if changed else Line(test="alg", subject=subject, state="ok", said=_COPIED)
 
 
 def judge(seen: Seen) -> Line:
@@ -36,14 +67,7 @@ def judge(seen: Seen) -> Line:
     changed = copied_changes(seen.asked.data, seen.outcome.heard.data)
     if changed:
         return _mangled(subject, changed)
-    return Line(
-        test="alg",
-        subject=subject,
-        state="ok",
-        said=Say(
-            "nothing is changed in what the answer copies (Via, From, To, Call-ID); more is seen with a responder"
-        ),
-    )
+    return Line(test="alg", subject=subject, state="ok", said=_COPIED)
 
 
 def _whole(subject: str, seen: Seen) -> Line:

@@ -55,7 +55,7 @@ def judge(name: str, sent: int, seen: Seen) -> Line:
         test="dscp",
         subject=name,
         state="ok",
-        said=Say("arrives with DSCP {arrived} as sent, both ways", values),
+        said=Say("arrives with DSCP {arrived} as sent; answers sent with {back_sent} come back with it", values),
         facts=facts,
     )
 

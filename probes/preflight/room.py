@@ -21,6 +21,7 @@ _LOSS_POOR, _LOSS_BAD = 0.005, 0.03  # G.711 with concealment: MOS 4.3 at 1 %, 4
 _JITTER_POOR = 0.030
 _REORDERED_POOR = 0.01
 _SENT_LEAST = 0.98
+_SENT_BACK_LEAST = 0.95  # else what came back says little of so many calls
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,5 +170,11 @@ def _way(subject: str, run: Run, sent: int, told: train.Told) -> Line:
     elif loss > _LOSS_POOR or told.jitter_seconds > _JITTER_POOR or reordered > _REORDERED_POOR:
         state = "warning"
         remedy = Say("give voice priority at the router; look for Wi-Fi, VPN and load balancing on the way")
+    elif sent < _SENT_BACK_LEAST * run.planned:
+        said = Say(
+            "only {sent} of {planned} packets were there to be sent back", {"sent": sent, "planned": run.planned}
+        )
+        remedy = Say("mend the other way first, and test again")
+        return Line(test="room", subject=subject, state="unknown", said=said, remedy=remedy, facts=facts)
     said = Say("{kbit} kbit/s arrived; loss {loss} %, jitter {jitter} ms, out of order {reordered} %", values)
     return Line(test="room", subject=subject, state=state, said=said, remedy=remedy, facts=facts)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from stream_peer import answer
 
 from probes.preflight import Plan, Responder, overall, run
 from probes.preflight.alg import alg
@@ -113,6 +114,32 @@ async def test_an_alg_that_puts_everything_back_is_seen_by_the_responder_alone(r
     async with Router.between(responder.port, lambda d: d.replace(mine, its), lambda d: d.replace(its, mine)):
         by_sbc, by_responder = await alg(plan(responder.port))
     assert (by_sbc.state, by_responder.state) == ("ok", "failed")
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "state"),
+    [
+        (lambda data: data, "ok"),
+        (lambda data: data.replace(b"Via: SIP/2.0/TCP 127.0.0.1", b"Via: SIP/2.0/TCP " + PUBLIC), "failed"),
+        (lambda data: data.replace(b"preflight@127.0.0.1", b"preflight@" + PUBLIC), "failed"),
+        (lambda _data: b"", "unknown"),
+    ],
+)
+async def test_an_alg_over_tcp(rewrite, state):
+    async def serve(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            request = rewrite(await reader.readuntil(b"\r\n\r\n"))
+            if request:
+                writer.write(answer(request))
+                await writer.drain()
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, FAR, 0)
+    async with server:
+        address = f"sip:{FAR}:{server.sockets[0].getsockname()[1]};transport=tcp"
+        lines = await alg(Plan(sbc=sbc("sbc-1", address), timeout_seconds=0.4))
+    assert [(one.subject, one.state) for one in lines if one.subject.endswith("tcp")] == [("sbc-1 tcp", state)], lines
 
 
 async def test_a_router_that_leaves_sip_alone_is_no_alg(responder):

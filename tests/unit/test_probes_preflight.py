@@ -182,6 +182,7 @@ def told(received, jitter=0.001, reordered=0):
     [
         (told(500), told(500), ["ok", "ok"]),
         (told(495), told(500), ["warning", "ok"]),
+        (told(300), told(300), ["failed", "unknown"]),  # too few came back to tell anything of the way back
         (told(480), told(480), ["failed", "ok"]),  # what was not returned is not lost on the way back
         (told(500), told(470), ["ok", "failed"]),
         (told(500, jitter=0.04), told(500, reordered=9), ["warning", "warning"]),
