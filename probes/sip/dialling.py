@@ -22,6 +22,9 @@ P = TypeVar("P", bound=asyncio.Protocol)
 _LOOK_SECONDS = 0.5  # for a second look at a certificate that was refused
 _LOOK_AGAIN_SECONDS = 60.0
 _DIGITS = 7
+# A connection that idles between rare checks: is its other end still there, and the NAT in between? (tcp(7)) The kernel
+# asks, not SIP (RFC 5626 section 3.5.1): it needs nobody's consent, and keeps a binding open all the same.
+_KEEP_ALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
 class Dialled(msgspec.Struct, Generic[P]):
@@ -133,9 +136,8 @@ def _socket(address: Address, bind: str | None) -> socket.socket:
     sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A connection that idles between rare checks: is its other end still there? (tcp(7))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
+        for option, value in _KEEP_ALIVE.items():
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
         if bind is not None:
             sock.bind((bind, 0))

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import socket
+import struct
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ import pytest
 from stream_peer import HOST, answer, eventually, stream_peer
 
 from probes.sip import connection as connection_module
+from probes.sip import dialling as dialling_module
 from probes.sip.client import Ask, SipClient
 from probes.sip.uri import parse_uri
 from sereno.clock import SystemClock
@@ -287,3 +290,32 @@ async def test_a_real_half_open_connection(sip):
     assert (got.kind, got.link.reused) == ("transport", True)
     assert "half-open" in got.detail
     assert 0.85 <= got.duration_seconds < 2
+
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+
+
+def deaf(sock):
+    """Its kernel drops whatever comes for it and confirms nothing: what a dead NAT or firewall looks like from here."""
+    nothing = struct.pack("@HBBI", 0x06, 0, 0, 0)  # BPF: return 0
+    room = ctypes.create_string_buffer(nothing)
+    program = struct.pack("@HP", 1, ctypes.addressof(room))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+async def test_a_path_that_dies_in_silence_is_noticed_between_checks(sip, monkeypatch):
+    """The next check, however much later, finds a new connection instead of dying on the old one."""
+    monkeypatch.setattr(
+        dialling_module,
+        "_KEEP_ALIVE",
+        {socket.TCP_KEEPIDLE: 1, socket.TCP_KEEPINTVL: 1, socket.TCP_KEEPCNT: 1},
+    )
+    async with stream_peer(lambda request, _, side: side.write(answer(request))) as at:
+        first = await sip.options(ask(at.port))
+        assert sip.connections == 1
+        deaf(at.connections[0].transport.get_extra_info("socket"))
+        await eventually(lambda: sip.connections == 0, 8)
+        second = await sip.options(ask(at.port))
+        at.connections[0].transport.abort()
+    assert (first.kind, second.kind, second.link.reused) == ("answered", "answered", False)
+    assert "half-open" in second.link.replaced
