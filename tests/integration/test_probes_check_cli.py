@@ -169,3 +169,23 @@ async def test_registrations_of_an_sbc_without_udp_over_ipv4_say_why_there_are_n
         "sereno: register: is made over UDP and IPv4, and sbc-1 has no address for it; "
         "write one such as sip:198.51.100.11:5060\n"
     )
+
+
+async def test_a_tls_listener_that_hangs_is_tried_once_and_not_scanned(topology):
+    tried = []
+
+    async def hang(reader, writer):
+        tried.append(writer)
+        await reader.read(-1)
+        writer.close()
+
+    listening = await asyncio.start_server(hang, HOST, 0)
+    content = yaml.safe_load(topology.read_text())
+    address = f"sips:{HOST}:{listening.sockets[0].getsockname()[1]}"
+    content["sbcs"] = {"sbc-1": {"addresses": [address], "primary": "core-a"}}
+    topology.write_text(yaml.safe_dump(content))
+    async with listening:
+        code, out, _ = await sereno("edge", "--topology", topology, "--json")
+    found = json.loads(out)
+    assert (code, found["outcome"], found["reason"]) == (1, "failed", "timeout")
+    assert len(tried) == 1  # the scan of versions and suites went first, and took ten seconds
