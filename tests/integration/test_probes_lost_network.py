@@ -48,7 +48,7 @@ def story(folder):
         site.wait_for(lambda: len(site.results()) > 20, "results")
         lost_us = time.time_ns() // 1_000
         link("down")
-        time.sleep(3)
+        time.sleep(2)
         link("up")
         back_us = time.time_ns() // 1_000
         site.wait_for(

@@ -90,7 +90,7 @@ class Site:
     def __init__(self, folder, topology, probes=("p1",), *, tls=False):
         self.folder, self.probes, self.tls = folder, probes, tls
         self.port, self.http = quiet_port(), quiet_port()
-        self.processes, self.started = {}, []
+        self.processes, self.started, self._store = {}, [], None
         self.topology = folder / "topology.yaml"
         self.topology.write_text(topology)
         self.config = broker.prepare(folder / "broker", self.port, list(probes))
@@ -143,6 +143,8 @@ class Site:
                 process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
+        if self._store is not None:
+            self._store.dispose()
 
     # -- what they say -------------------------------------------------------------------------------------------------
 
@@ -165,18 +167,16 @@ class Site:
             for name, process in self.processes.items():
                 assert process.poll() is None, f"{name} ended by itself: {self.log(name)[-2000:]}"
             assert time.monotonic() < deadline, f"{what} did not come in {seconds} s"
-            time.sleep(0.02)
+            time.sleep(0.05)
         return found
 
     def _read(self, question):
         if not (self.folder / "data" / "sereno.db").exists():
             return []
-        store = open_store(self.folder / "data")
-        try:
-            with store.read() as connection:
-                return question(connection)
-        finally:
-            store.dispose()
+        if self._store is None:  # opened once: looking often must not take the machine from those that are looked at
+            self._store = open_store(self.folder / "data")
+        with self._store.read() as connection:
+            return question(connection)
 
     def results(self, probe=None):
         found = self._read(lambda connection: list(in_order(connection, 0, 1 << 62)))
