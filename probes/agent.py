@@ -84,6 +84,7 @@ class Agent:
         self._known: frozenset[Key] = frozenset()  # what was measured under the last topology
         self._canaries: Canaries | None = None
         self._names: Names | None = None
+        self._resolvers: tuple[str, ...] = ()
         self._standings, self._kept = SipStandings(), dict[str, Any]()
         self._doubted: Counter[str] = Counter()
         self._clock_off = False
@@ -128,7 +129,8 @@ class Agent:
             known = topology.accounts.get(account)
             return resolve_secret(known.password, account) if known is not None else None
 
-        sip.resolver.use(topology.checks.dns.resolvers if topology.checks.dns is not None else ())
+        self._resolvers = topology.checks.dns.resolvers if topology.checks.dns is not None else ()
+        sip.resolver.use(self._resolvers)
         names = Names(targets(topology, self.name), sip.resolver)
         found = await names.first()
         runtime = Runtime(
@@ -165,7 +167,7 @@ class Agent:
             return None
         from probes.sip.pool import CallPool
 
-        pool = CallPool(found, self._clock)
+        pool = CallPool(found, self._clock, resolvers=self._resolvers)
         await pool.start()
         self._pools.append(pool)
         return pool

@@ -9,6 +9,7 @@ from probes.sip.client import Ask, SipClient
 from probes.sip.exchange import Exchange
 
 _COPIED = Say("nothing is changed in what the answer copies (Via, From, To, Call-ID); more is seen with a responder")
+_TCP = Say("nothing is changed in what the answer copies (Via, From, To, Call-ID)")
 _REMEDY = Say("switch off SIP ALG (SIP helper, SIP fixup, SIP inspection) in router and firewall, and test again")
 
 
@@ -49,7 +50,7 @@ def judge_stream(subject: str, exchange: Exchange) -> Line:
     if sent is None or heard is None:
         return untested("alg", subject, Say("no answer over TCP, so nothing to compare"))
     changed = copied_changes(sent, heard)
-    return _mangled(subject, changed) if changed else Line(test="alg", subject=subject, state="ok", said=_COPIED)
+    return _mangled(subject, changed) if changed else Line(test="alg", subject=subject, state="ok", said=_TCP)
 
 
 def judge(seen: Seen) -> Line:

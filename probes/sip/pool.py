@@ -49,8 +49,9 @@ class CallPool:
     """Workers for these targets. `start()` it in the loop that uses it, `stop()` it in the end.
 
     `source` is the local address (else the one that the kernel would use toward each SBC), `rtp_base` the first RTP
-    port, even (else a free block is found). Each worker has twenty ports from there on. One account of one path stays
-    with one worker: at most eight of them in one that registers, four in one that calls, so no call waits for a slot.
+    port, even (else a free block is found), `resolvers` whom to ask for names (else this machine's). Each worker has
+    twenty ports from there on. One account of one path stays with one worker: at most eight of them in one that
+    registers, four in one that calls, so no call waits for a slot.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class CallPool:
         source: str | None = None,
         rtp_base: int | None = None,
         capture: bool = True,
+        resolvers: Sequence[str] = (),
     ) -> None:
         self._targets = [target for target in targets if target.check in BY_WORKERS]
         self.clock = clock
@@ -69,6 +71,7 @@ class CallPool:
         self._held: list[socket.socket] = []
         self._meters: dict[str, LiveMeter] = {}
         self._resolver = Resolver()
+        self._resolver.use(resolvers)
         self.notes: list[str] = []
         self.closers: list[Callable[[], None]] = []  # of what was opened beside the meters; called at the stop
         self._scratch: tempfile.TemporaryDirectory[str] | None = None

@@ -311,7 +311,8 @@ async def _with_calls(runtime: Any, targets: list[Any]) -> Callable[[], Awaitabl
     from probes.sip.pool import CallPool
 
     runtime.extras["pstn calls"] = data_directory() / "pstn-calls.json"
-    runtime.calls = CallPool(targets, runtime.clock)
+    settings = runtime.topology.checks.dns
+    runtime.calls = CallPool(targets, runtime.clock, resolvers=settings.resolvers if settings is not None else ())
     await runtime.calls.start()
     return cast("Callable[[], Awaitable[None]]", runtime.calls.stop)
 

@@ -73,6 +73,8 @@ def test_the_meter_and_the_command_work_from_the_wheel(site):
     done = run(
         site,
         "import sereno, probes.media._meter as meter, probes.sip._wire as wire\n"
+        "import probes.sip._ticker as ticker\n"
+        f"assert ticker.__file__.startswith({str(site)!r}), ticker.__file__\n"
         f"assert sereno.__file__.startswith({str(site)!r}), sereno.__file__\n"
         f"assert meter.__file__.startswith({str(site)!r}), meter.__file__\n"
         f"assert wire.__file__.startswith({str(site)!r}), wire.__file__\n"
@@ -80,6 +82,19 @@ def test_the_meter_and_the_command_work_from_the_wheel(site):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("sereno ")
+
+
+def test_a_preflight_prints_its_page_from_the_wheel(site):
+    done = run(
+        site,
+        "from probes.preflight.base import Line, Say\n"
+        "from probes.preflight.words import page\n"
+        "line = Line(test='alg', subject='s', state='failed', said=Say('connects'))\n"
+        "spanish, english = (page([line], lang, sbc='s', at='now') for lang in ('es', 'en'))\n"
+        "assert '<html lang=\"es\"' in spanish and 'SIP ALG' in spanish, spanish\n"
+        "assert spanish != english and '<html lang=\"en\"' in english\n",
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_capture_helper_travels_with_it_and_may_be_run(site):
