@@ -184,6 +184,7 @@ class Figures:
     cpu: float
     far_cpu: float
     mib: float
+    unmeasured: int = 0  # of the good: the probe's own jitter was beyond the bound
     late_p99: float | None = None
     options: int = 0
     unanswered: int = 0
@@ -272,10 +273,12 @@ async def ours(folder: Path, count: int, far_pid: int, hold: float, asked: int) 
     good = [r for r in results if r.outcome == "ok" and r.media]
     for bad in [r for r in results if r.outcome != "ok"][:3]:
         print(f"  {bad.outcome} {bad.reason} {bad.code}: {(bad.evidence or {}).get('detail')}", file=sys.stderr)
-    media = [r.media or {} for r in good]
+    facts = [r.facts or {} for r in good]
+    came = [(r.media or {}).get("rx", {}).get("jitter_mean_seconds") for r in good]
     return Figures(
-        count, len(good), [m["tx"]["jitter_mean_seconds"] for m in media if "tx" in m],
-        [m["rx"]["jitter_mean_seconds"] for m in media if "rx" in m], *used,
+        count, len(good), [each["own_jitter_seconds"] for each in facts if "own_jitter_seconds" in each],
+        [each for each in came if each is not None], *used,
+        unmeasured=sum("quality_unmeasured" in each for each in facts),
         late_p99=late.p99_seconds, options=len(answers), unanswered=sum(r.outcome != "ok" for r in answers),
     )  # fmt: skip
 
@@ -356,8 +359,9 @@ def show(who: str, figures: Figures) -> None:
         f"  OPTIONS {figures.options:>5} ({figures.unanswered} unanswered) late p99 {figures.late_p99 * 1000:.1f} ms"
     )  # fmt: skip
     print(
-        f"{who:<7}{figures.calls:>4} calls, {figures.good:>3} good  own jitter mean {own:.3f} worst {worst:.3f} ms  "
-        f"back {back:.3f} ms  CPU {figures.cpu:.2f} core (far end {figures.far_cpu:.2f})  {figures.mib:.0f} MiB{late}",
+        f"{who:<7}{figures.calls:>4} calls, {figures.good:>3} good, {figures.unmeasured} unmeasured  "
+        f"own jitter mean {own:.3f} worst {worst:.3f} ms  back {back:.3f} ms  "
+        f"CPU {figures.cpu:.2f} core (far end {figures.far_cpu:.2f})  {figures.mib:.0f} MiB{late}",
         flush=True,
     )
 

@@ -75,6 +75,8 @@ def test_the_meter_and_the_command_work_from_the_wheel(site):
         "import sereno, probes.media._meter as meter, probes.sip._wire as wire\n"
         "import probes.sip._ticker as ticker\n"
         f"assert ticker.__file__.startswith({str(site)!r}), ticker.__file__\n"
+        "import probes.sip._ticker as ticker\n"
+        f"assert ticker.__file__.startswith({str(site)!r}), ticker.__file__\n"
         f"assert sereno.__file__.startswith({str(site)!r}), sereno.__file__\n"
         f"assert meter.__file__.startswith({str(site)!r}), meter.__file__\n"
         f"assert wire.__file__.startswith({str(site)!r}), wire.__file__\n"
