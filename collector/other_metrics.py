@@ -85,7 +85,7 @@ def _nothing(_result: Result, _facts: dict[str, Any]) -> list[tuple[str, _Labels
 def _portal(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
     element = (result.probe, result.target or "")
     found: list[tuple[str, _Labels, Any]] = [
-        ("answering", element, facts.get("answering")),
+        ("answering", element, facts.get("answering") if result.outcome != "invalid" else None),
         ("servers", element, facts.get("total")),
     ]
     for address, one in _dict(facts.get("addresses")).items():

@@ -21,6 +21,7 @@ from sereno.wire import Result
 RETRY_SECONDS = 60.0  # until a listener that said nothing is scanned again
 _DEADLINE_SECONDS = 10.0
 _POLL_SECONDS = 5.0
+_AT_ONCE = 8  # listeners that are scanned at the same time
 _HSTS = frozenset({"no_hsts"})  # of HTTP alone
 _WHO = ("subject", "issuer", "not_after")
 
@@ -41,19 +42,22 @@ class SipStandings:
         self._held: dict[tuple[str | None, str | None], Held] = {}
 
     async def watch(self, targets: Callable[[], Sequence[Target]], runtime: Runtime) -> None:
-        """For ever: scan what is due, one listener after another."""
+        """For ever: scan what is due."""
         while True:
             await self.scan_due(targets(), runtime)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def scan_due(self, targets: Sequence[Target], runtime: Runtime) -> None:
-        """One scan of each listener of these targets whose time has come."""
-        for target in targets:
-            if target.check != "edge" or target.transport != "tls" or sbc_uri(target).is_name:
-                continue
-            held = self._of(target)
-            if time.monotonic() >= held.due:
+        """One scan of each listener of these targets whose time has come; a dead one does not hold up the others."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(held: Held, target: Target) -> None:
+            async with gate:
                 await _scan(held, target, runtime)
+
+        listeners = [t for t in targets if t.check == "edge" and t.transport == "tls" and not sbc_uri(t).is_name]
+        due = [(held, t) for t in listeners if time.monotonic() >= (held := self._of(t)).due]
+        await asyncio.gather(*(one(held, target) for held, target in due))
 
     def told(self, target: Target, runtime: Runtime, found: Result) -> Result:
         """The result with the standing in its `facts.tls`; unchanged where it tells of no certificate."""

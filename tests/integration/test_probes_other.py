@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import httpx
+import msgspec
 import pytest
 from other_site import check, site
 from pki import Pki
@@ -275,6 +276,9 @@ def test_gauges_tell_the_newest_and_go_away(tmp_path):
             ["promtool", "check", "metrics"], input=text, text=True, capture_output=True, timeout=20, check=False
         )
         assert (said.returncode, said.stdout + said.stderr) == (0, "")
+    doubted = msgspec.structs.replace(told("https", 2, target="web", facts=looked), outcome="invalid")
+    metrics.observe(doubted)  # this probe's own network: nobody knows who answers
+    assert "sereno_portal_answering_servers{" not in metrics.render()[0].decode()
     metrics.observe(told("traffic", 3, sbc="sbc-1", facts={"calls": 3.0}))
     text = metrics.render()[0].decode()
     assert "sereno_traffic_registered{" not in text
