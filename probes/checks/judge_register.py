@@ -15,6 +15,8 @@ _URI = re.compile(r"sips?:(?:([^@<>;]*)@)?([^;<>?]+)", re.IGNORECASE)
 _EXPIRES = re.compile(r";[ \t]*expires[ \t]*=[ \t]*\"?([0-9]{1,10})", re.IGNORECASE)
 _SECONDS = re.compile(r"[ \t]*([0-9]{1,10})")
 _TOO_BRIEF = 423
+_CHALLENGES = frozenset({401, 407})
+_NONCE = re.compile(r",?[ \t]*(?:nonce|opaque)[ \t]*=[ \t]*(?:\"[^\"]*\"?|[^,]*)", re.IGNORECASE)
 REFUSED = frozenset({401, 403, 404, 407})
 
 
@@ -65,7 +67,7 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str 
         code=reply.code,
         phrase=reply.phrase,
         retry_after_seconds=float(reply.retry_after) if reply.retry_after is not None else None,
-        detail=seen.detail,
+        detail=seen.detail or _unanswered(reply, sent),
         contact=_contact(sent),
         bindings=listed(reply) if reply.code < 300 else None,  # noqa: PLR2004
         min_expires_seconds=_min_expires(ladder),
@@ -76,6 +78,17 @@ def judge_register(seen: Registered, topology: Topology, *, sbc: str, core: str 
 def holds(reply: Reply, contact: str) -> bool:
     """Whether this Contact of ours is among the bindings of a 200, with time left."""
     return bool(granted(reply, contact))
+
+
+def _unanswered(reply: Reply, sent: list[Request]) -> str | None:
+    """Words for a challenge that was not answered: the password was never tried."""
+    asked = [value for name in ("www-authenticate", "proxy-authenticate") for value in reply.values(name)]
+    if reply.code not in _CHALLENGES or any(request.credentials for request in sent):
+        return None
+    if not asked:
+        return f"a {reply.code} without a challenge: there is nothing to answer"
+    # RFC 7616 section 3.3: of qop pjsip knows auth, of algorithms MD5 and SHA-256.
+    return f"its challenge could not be answered (MD5 and SHA-256 with qop auth are known): {_NONCE.sub('', asked[0])}"
 
 
 def listed(reply: Reply) -> int:

@@ -318,10 +318,12 @@ async def _with_calls(runtime: Any, targets: list[Any]) -> Callable[[], Awaitabl
 
 
 def _line(found: Result) -> str:
-    """One readable line: mark, where, what."""
+    """One readable line: mark, where, what. Phrases are the peer's words: no control character reaches the terminal."""
+    from probes.media.printable import printable
+
     mark = {"ok": "✓", "failed": "✕", "invalid": "?"}[found.outcome]
     where = "/".join(part for part in (found.sbc, found.core) if part) or found.target or ""
-    if found.sbc is not None and found.target is not None:
+    if found.check in {"terminating", "pstn"}:
         where = f"{where} to {found.target}"
     words = [mark, found.check, where, found.account or "", found.address or "", found.outcome]
     if found.reason is not None:
@@ -339,7 +341,7 @@ def _line(found: Result) -> str:
     words += _call_words(found)
     if found.outcome != "ok" and isinstance(found.evidence, dict) and isinstance(found.evidence.get("detail"), str):
         words.append(found.evidence["detail"])
-    return "  ".join(word for word in words if word)
+    return printable("  ".join(word for word in words if word))
 
 
 def _call_words(found: Result) -> list[str]:

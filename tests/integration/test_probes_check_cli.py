@@ -25,6 +25,8 @@ class Peer(asyncio.DatagramProtocol):
             answer = ("\r\n".join(["SIP/2.0 200 OK", *kept, "Server: core-c"]) + "\r\n\r\n").encode()
             asyncio.get_running_loop().call_later(1.2, self.transport.sendto, answer, addr)
             return
+        if "10.8.0.4" in lines[0]:
+            status = "503 \x1b[2J\x1b]0;owned\x07 gone\u202e"
         if "Max-Forwards: 0" in lines:
             status, who = "483 Too Many Hops", []
         elif "10.8.0.2" in lines[0]:
@@ -189,3 +191,16 @@ async def test_a_tls_listener_that_hangs_is_tried_once_and_not_scanned(topology)
     found = json.loads(out)
     assert (code, found["outcome"], found["reason"]) == (1, "failed", "timeout")
     assert len(tried) == 1  # the scan of versions and suites went first, and took ten seconds
+
+
+async def test_what_a_peer_says_does_not_command_the_terminal(topology):
+    content = yaml.safe_load(topology.read_text())
+    content["cores"]["core-a"]["uri"] = "sip:10.8.0.4"
+    topology.write_text(yaml.safe_dump(content))
+    code, out, _ = await sereno("options", "--sbc", "sbc-1", "--core", "core-a", "--topology", topology)
+    assert code == 1
+    assert "503" in out
+    assert "gone" in out
+    assert all(letter.isprintable() for letter in out.rstrip("\n"))
+    _, out, _ = await sereno("options", "--sbc", "sbc-1", "--core", "core-a", "--topology", topology, "--json")
+    assert json.loads(out)["phrase"].startswith("\x1b[2J")

@@ -120,6 +120,27 @@ class TestRegister:
         said = registered(*digest(), ending="timeout")
         assert (said.outcome, said.reason, said.code, said.answered_by) == ("failed", "timeout", None, "none")
 
+    @pytest.mark.parametrize(
+        ("header", "words"),
+        [
+            (
+                'WWW-Authenticate: Digest realm="voice", nonce="abc", algorithm=SHA-512-256',
+                (
+                    "its challenge could not be answered (MD5 and SHA-256 with qop auth are known): "
+                    'Digest realm="voice", algorithm=SHA-512-256'
+                ),
+            ),
+            ("Server: core-a", "a 401 without a challenge: there is nothing to answer"),
+        ],
+    )
+    def test_a_challenge_that_nobody_answered_is_no_wrong_password(self, header, words):
+        said = registered(request(10, "REGISTER", 1), answer(20, 401, "REGISTER", 1, headers=(header,)))
+        assert (said.outcome, said.reason, said.code, said.detail) == ("failed", "auth", 401, words)
+
+    def test_a_wrong_password_needs_no_words(self):
+        said = registered(*digest(answer(30, 401, "REGISTER", 2, headers=('WWW-Authenticate: Digest realm="voice"',))))
+        assert (said.reason, said.detail) == ("auth", None)
+
     def test_an_answer_with_another_branch_is_none(self):
         ok = answer(30, 200, "REGISTER", 2, headers=(f"Contact: {CONTACT};expires=60",))
         stray = Message(ok.at_ns, "received", ok.text.replace("z9hG4bK2", "z9hG4bKother"))
