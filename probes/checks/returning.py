@@ -25,7 +25,7 @@ from sereno.wire import Result
 
 log = logging.getLogger("sereno.calls")
 
-_EXPIRES_US = 300_000_000  # of the callee's binding: longer than any call here
+_EXPIRES_US = 60_000_000  # of the callee's binding, renewed by pjsip in a longer call; one left behind is soon gone
 _UNREGISTER_SECONDS = 2.0
 _REPLICATION_SECONDS = 1.0  # what a core may take to hear of a binding made at the other
 _LOCKS = "callees"
