@@ -23,6 +23,7 @@ _DEADLINE_SECONDS = 10.0
 _POLL_SECONDS = 5.0
 _AT_ONCE = 8  # listeners that are scanned at the same time
 _HSTS = frozenset({"no_hsts"})  # of HTTP alone
+_OURS = frozenset({"weaknesses", "grade", "grade_at_most"})
 _WHO = ("subject", "issuer", "not_after")
 
 
@@ -65,6 +66,7 @@ class SipStandings:
         tls = facts.get("tls")
         if not isinstance(tls, dict) or "not_after" not in tls:
             return found  # a handshake that broke off says nothing of whom to trust
+        tls = {key: value for key, value in tls.items() if key not in _OURS}  # told before a scan, and again after it
         held = self._of(target)
         secret = forward_secrecy(tls.get("cipher"))
         tls = (held.scanned or {}) | tls | ({"forward_secrecy": secret} if secret is not None else {})

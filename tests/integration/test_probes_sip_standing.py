@@ -5,6 +5,7 @@ import contextlib
 import ssl
 import warnings
 
+import msgspec
 import pytest
 from pki import Pki
 from stream_peer import HOST, answer, stream_peer
@@ -151,3 +152,17 @@ async def test_who_answers_no_offer_refuses_no_version(reply):
     async with speaking(reply) as port:
         found = await scan(HOST, port, "sbc.example", 3.0)
     assert (found["protocols"], found["suites"]) == ({}, {})
+
+
+async def test_told_again_after_a_scan_it_is_one_standing(pki, good):
+    """A check by hand tells before its scan, and once more after it."""
+    probe = Probe()
+    found, _ = await probe.look(pki, listener(good), scan=False)
+    given = topology(pki, 1)
+    (target,) = targets(given, "p", ("edge",))
+    target = msgspec.structs.replace(target, address=found.address)
+    again, _ = await probe.look(pki, listener(good), int(found.address.rpartition(":")[2]))
+    runtime = Runtime(clock=probe.clock, topology=given)
+    both = probe.standings.told(target, runtime, msgspec.structs.replace(again, facts=found.facts))
+    assert ("grade_at_most" in found.facts["tls"], both.facts["tls"]["grade"]) == (True, "A+")
+    assert "grade_at_most" not in both.facts["tls"]
