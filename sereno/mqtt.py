@@ -231,7 +231,6 @@ class Complaints:
 
     def failed(self, error: BaseException) -> float:
         """One more attempt, or a connection, came to nothing; seconds to wait before the next."""
-        self._times += 1
         reason = words(error)
         if self._since is None:
             self._failures, self._fleeting = self._failures + 1, 0
@@ -239,6 +238,7 @@ class Complaints:
             lasted = self._now() - self._since >= _LASTING_SECONDS
             self.lasting()
             self._since, self._fleeting = None, 0 if lasted else self._fleeting + 1
+        self._times += 1
         if self._fleeting >= _FLEETING:
             if self.trouble is None or reason != _LOST_WORDS:  # others tell more
                 more = f"; {_ELSE}" if reason == _LOST_WORDS else ""
@@ -246,7 +246,8 @@ class Complaints:
             reason = self.trouble
         now = self._now()
         if reason != self._said or now - self._at >= _TELL_AGAIN_SECONDS:
-            self._log.warning("broker %s: %s; connecting again (%d times so far)", self._where, reason, self._times)
+            times = f" ({self._times} times so far)" if self._times > 1 else ""
+            self._log.warning("broker %s: %s; connecting again%s", self._where, reason, times)
             self._said, self._at = reason, now
         return retry_pause(max(self._failures, self._fleeting - 1))
 

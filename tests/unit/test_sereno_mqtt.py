@@ -70,6 +70,11 @@ def test_a_broker_that_is_restarted_now_and_then_is_had_back_at_once(bench):
     assert bench.complaints.trouble is None
 
 
+def test_a_connection_of_hours_that_is_lost_is_told_without_a_count(bench):
+    bench.connection(7_200)
+    assert bench.lines("WARNING") == ["broker mqtt://b: the connection was lost; connecting again"]
+
+
 def test_what_is_refused_at_every_attempt_is_told_once_in_ten_minutes(bench):
     for _ in range(200):
         bench.now += bench.complaints.failed(refused())
