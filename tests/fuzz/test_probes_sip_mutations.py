@@ -13,6 +13,7 @@ from torture import GOOD, RIGHT, WRONG, filled
 
 from probes.checks.evidence import ladder
 from probes.preflight import alg, echo, train
+from probes.sip.built import native
 from probes.sip.client import Message
 from probes.sip.errors import SipSyntaxError
 from probes.sip.message import OptionsRequest, build_options, check_length, parse_reply
@@ -53,6 +54,8 @@ def one(data):
     except SipSyntaxError as error:
         reply = None
         assert str(error)  # noqa: PT017 - both ways out are fine, a third is not
+    fast = native.parse(data)
+    assert fast is None or fast == parse_unusual(data), "what the C parser takes, it takes as the other does"
     machine = Transaction(REQUEST, branch="z9hG4bKours", cseq=1, method="OPTIONS", timeout=1)
     machine.start(0.0)
     answers = [event for event in machine.received(data, 0.1) if isinstance(event, Answered)]

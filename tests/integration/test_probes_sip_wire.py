@@ -6,6 +6,8 @@ import os
 import select
 import socket
 import struct
+import subprocess
+import sys
 import time
 import weakref
 from pathlib import Path
@@ -215,3 +217,39 @@ def test_a_socket_that_goes_while_others_wait_is_not_read(peer):
     assert sorted(row[0] for row in poller.take(64)) == [1, 3, 5, 7, 9]
     for sock in socks:
         sock.close()
+
+
+_QUEUED = """
+import select, socket, time
+from probes.sip.built import native
+peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+peer.bind(("127.0.0.1", 0))
+asked = native.Socket(socket.AF_INET, *peer.getsockname())
+for _ in range(4):
+    asked.send(bytes(500))  # 50 ms of the line each
+sock, poller = native.Socket(socket.AF_INET, *peer.getsockname()), native.Poller()
+told = sock.send(b"late")
+poller.add(sock, "me")
+while (got := peer.recvfrom(600))[0] != b"late":
+    pass
+came = time.monotonic()
+peer.sendto(b"yes", got[1])
+turns = rows = 0
+while not rows:
+    select.select([poller], [], [], 2)
+    turns, rows = turns + 1, poller.take(64)
+((_, data, received, stamped, sent, _),) = rows
+print(data == b"yes", stamped, round(came - told, 3), abs(came - sent) < 0.01, turns <= 3, received > sent)
+"""
+
+
+def test_a_request_that_waits_in_this_machines_own_queue_is_stamped_when_it_leaves():
+    """A slow line on `lo` of a network of its own: the stamp is there only after `send` has returned, and is taken."""
+    slow = "ip link set lo up && tc qdisc add dev lo root tbf rate 80kbit burst 600 latency 4s && "
+    command = ["unshare", "--net", "sh", "-c", slow + 'exec "$0" "$@"', sys.executable, "-c", _QUEUED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if "unshare failed" in done.stderr or "qdisc kind is unknown" in done.stderr:
+        pytest.skip("no network namespaces, or no token bucket, here")
+    good, stamped, waited, same, calm, after = done.stdout.split()
+    assert (good, stamped, same, calm, after) == ("True",) * 5, (done.stdout, done.stderr)
+    assert 0.1 < float(waited) < 2, "it waited behind the others, and this is in no round trip"
