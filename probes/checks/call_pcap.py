@@ -57,8 +57,8 @@ async def kept(
     ring = runtime.extras.get(_RINGS, {}).get(meter.interface) if meter is not None else None
     if not isinstance(ring, PacketRing):
         return {"error": ring or "this probe may not capture"} if bad else None
-    port = int(seen.local.rpartition(":")[2])
-    packets, let_go = ring.take(port, started_us * 1000)
+    address, _, port = seen.local.rpartition(":")
+    packets, let_go = ring.take(int(port), started_us * 1000, address if address != "0.0.0.0" else None)  # noqa: S104
     if not bad:
         return None
     name = _UNSAFE.sub("_", f"{target.sbc}-{target.core}")

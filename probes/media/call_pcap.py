@@ -70,10 +70,18 @@ class PacketRing:
         self._kept.pop(port & ~1, None)
         self._passed.pop(port & ~1, None)
 
-    def take(self, port: int, since_ns: int) -> tuple[list[Packet], int]:
-        """The packets of a call by its own RTP port, oldest first, and how many older ones the ring let go."""
+    def take(self, port: int, since_ns: int, address: str | None = None) -> tuple[list[Packet], int]:
+        """The packets of a call by its own RTP port, oldest first, and how many older ones the ring let go.
+
+        With its address, too: others on this interface (all of 127/8 is one) may have the same port.
+        """
         self._readable()
-        found = [packet for packet in self._kept.get(port & ~1, ()) if packet.at_ns >= since_ns]
+        own = socket.inet_aton(address) if address is not None else None
+        found = [
+            packet
+            for packet in self._kept.get(port & ~1, ())
+            if packet.at_ns >= since_ns and (own is None or _of(packet.data, own, port & ~1))
+        ]
         passed = self._passed.get(port & ~1, 0)
         kept = len(self._kept.get(port & ~1, ()))
         self.forget(port)
@@ -122,6 +130,19 @@ def udp_of(frame: bytes) -> tuple[int, int, int] | None:
     if len(frame) < at + 8:
         return None
     return at, int.from_bytes(frame[at : at + 2], "big"), int.from_bytes(frame[at + 2 : at + 4], "big")
+
+
+def _of(frame: bytes, address: bytes, port: int) -> bool:
+    """Whether this is from or to an IPv4 address and one of the two ports of its RTP and RTCP."""
+    found = udp_of(frame)
+    if found is None:
+        return False
+    at = _ETHERNET
+    while int.from_bytes(frame[at - 2 : at], "big") in _VLAN:
+        at += 4
+    _, source, destination = found
+    ends = ((frame[at + 12 : at + 16], source), (frame[at + 16 : at + 20], destination))
+    return any(given == address and number & ~1 == port for given, number in ends)
 
 
 def write(

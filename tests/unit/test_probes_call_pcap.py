@@ -14,9 +14,9 @@ import pytest
 from probes.media.call_pcap import Packet, PacketRing, udp_of, write
 
 
-def frame(source, destination, payload, *, vlan=False, fragment=0, protocol=17):
+def frame(source, destination, payload, *, vlan=False, fragment=0, protocol=17, ends=bytes([127, 0, 0, 1] * 2)):
     udp = struct.pack("!HHHH", source, destination, 8 + len(payload), 0) + payload
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, fragment, 64, protocol, 0) + bytes([127, 0, 0, 1] * 2)
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, fragment, 64, protocol, 0) + ends
     return bytes(12) + (b"\x81\x00\x00\x05" if vlan else b"") + b"\x08\x00" + ip + udp
 
 
@@ -55,6 +55,17 @@ async def test_headers_of_our_ports_alone_and_the_last_ones(ring):
     assert ring.take(20_004, 0) == ([], 0), "taken is gone"
     (other,) = ring.take(20_006, 0)[0]
     assert other.at_ns > 0
+
+
+@pytest.mark.parametrize("vlan", [False, True])
+async def test_the_same_port_of_another_address_is_not_its_own(ring, vlan):
+    ours, theirs, far = bytes([127, 0, 0, 1]), bytes([127, 0, 0, 2]), bytes([127, 0, 0, 9])
+    for number, (source, destination, ends) in enumerate(
+        [(40_000, 20_004, far + ours), (20_004, 40_000, ours + far), (40_000, 20_004, ours + theirs)]
+    ):
+        ring.feed(frame(source, destination, rtp(number), ends=ends, vlan=vlan))
+    await asyncio.sleep(0)
+    assert len(ring.take(20_004, 0, "127.0.0.1")[0]) == 2
 
 
 async def test_what_was_before_the_call_is_not_its_own(ring):
