@@ -16,7 +16,7 @@ from probes.preflight import alg, echo, train
 from probes.sip.built import native
 from probes.sip.client import Message
 from probes.sip.errors import SipSyntaxError
-from probes.sip.message import OptionsRequest, build_options, check_length, parse_reply
+from probes.sip.message import OptionsRequest, build_options, check_length, parse_reply, parse_unusual
 from probes.sip.redaction import redact
 from probes.sip.transaction import Answered, Transaction
 
