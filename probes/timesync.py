@@ -13,6 +13,7 @@ from sereno.wire import Echo
 
 _KEPT = 8
 ROUGH_SECONDS = 0.05
+_DRIFT_RATIO = 200e-6  # how fast two clocks part at worst that nobody keeps: crystals are within 100 ppm
 _DRIFT_SECONDS = 0.05  # what two clocks that are kept may part while a sample is fresh
 _BURST = 4
 FRESH_SECONDS = 120.0  # older answers say nothing of now: then the offset is unknown
@@ -76,6 +77,13 @@ class Offset:
         fresh = [sample for sample in self._samples if now - sample.at <= FRESH_SECONDS]
         return min(fresh, key=lambda sample: (sample.error_seconds, -sample.at), default=None)
 
+    def _aged(self, now: float) -> Sample | None:
+        """What is left of the newest answer while no collector is there: our own clock's steps are known all the same."""
+        if not self._samples:
+            return None
+        last = self._samples[-1]
+        return last._replace(error_seconds=last.error_seconds + (now - last.at) * _DRIFT_RATIO)
+
     def rough(self, now: float) -> bool:
         """Whether the offset is unknown, or not exact yet for want of answers: then the next is asked for at once."""
         best = self.best(now)
@@ -83,7 +91,7 @@ class Offset:
 
     def beyond(self, limit_seconds: float, now: float) -> float | None:
         """The offset, if it is certainly beyond the limit; None where it is not, or not known to be."""
-        best = self.best(now)
+        best = self.best(now) or self._aged(now)
         if best is None or abs(best.offset_seconds) - best.error_seconds <= limit_seconds:
             return None
         return best.offset_seconds

@@ -107,3 +107,20 @@ def test_answers_that_agree_are_all_kept():
     asked(offset, NOW, ahead_us=1_000, out_us=500, held_us=0, back_us=500, at=0.0)
     asked(offset, NOW + 1, ahead_us=1_000, out_us=900_000, held_us=0, back_us=0, at=1.0)
     assert offset.best(1.0).error_seconds == 0.0005
+
+
+def test_a_step_of_our_own_clock_is_known_though_no_collector_has_answered_for_an_hour():
+    """Results of that hour would lie an hour away from where they belong, and spoil the samples there."""
+    offset = Offset()
+    asked(offset, NOW, ahead_us=0, out_us=1_000, held_us=0, back_us=1_000, at=0.0)
+    assert offset.beyond(0.5, 3_600.0) is None
+    offset.stepped(-3_600_000_000)
+    assert offset.best(3_600.0) is None, "not fresh: the status does not tell it"
+    assert offset.beyond(0.5, 3_600.0) == pytest.approx(3_600.0)
+
+
+def test_what_an_old_answer_says_is_worth_less_and_less():
+    offset = Offset()
+    asked(offset, NOW, ahead_us=900_000, out_us=0, held_us=0, back_us=0, at=0.0)
+    assert offset.beyond(0.5, 600.0) == pytest.approx(0.9)
+    assert offset.beyond(0.5, 3_600.0) is None
