@@ -34,6 +34,7 @@ _NOT_SENT = frozenset(
         "payload_type_changes", "jitter_seconds", "mos_provisional",
     }
 )  # fmt: skip
+_STREAM_PACKETS = 10  # fewer are strays
 _LAST_SECONDS = 60  # of a stream, as evidence
 _SURE_REPORTS = 2  # the first may have left before our stream was there
 
@@ -92,13 +93,14 @@ def streams_of(rows: StreamRows, seen: Called, started_us: int) -> tuple[np.void
 
     With the far end as its SDP said, else (a NAT between) any that began after the call did; the longest.
     """
-    local, remote = _packed(seen.local), _packed(seen.remote)
-    if local is None:
-        return None, None
-    young = rows["start_ns"] >= started_us * 1000
-    to_us = rows[young & _at(rows, "dst", local)]
-    from_us = rows[young & _at(rows, "src", local)]
+    remote = _packed(seen.remote)
+    to_us, from_us = (_during(rows, side, seen, started_us) for side in ("dst", "src"))
     return _most(to_us, "src", remote), _most(from_us, "dst", remote)
+
+
+def _during(rows: StreamRows, side: str, seen: Called, started_us: int) -> StreamRows:
+    local = _packed(seen.local)
+    return rows[:0] if local is None else rows[(rows["start_ns"] >= started_us * 1000) & _at(rows, side, local)]
 
 
 def metered(
@@ -113,7 +115,7 @@ def metered(
     How long the far end is away its RTCP about our stream tells, else pjsua2.
     """
     to_us, from_us = streams_of(rows, seen, started_us)
-    counters, media = seen.counters, {}
+    counters, media = seen.counters, Media()
     trip = far.of_ours["round_trip_mean_seconds"] if far.of_ours is not None else None
     if trip is None and counters is not None and counters.rtt_samples:
         trip = counters.rtt_mean_seconds
@@ -126,6 +128,10 @@ def metered(
         media["tx"] = _sent(
             {**fields, **_far_quality(fields["codec"], counters, far.hearing(counters)), "source": "meter"}
         )
+    for direction, side in (("rx", "dst"), ("tx", "src")):
+        several = int(np.sum(_during(rows, side, seen, started_us)["packets"] >= _STREAM_PACKETS))
+        if direction in media and several > 1:
+            media[direction]["streams"] = several  # a new SSRC or way in mid-call: the figures are the longest one's
     return media
 
 

@@ -337,6 +337,12 @@ class TestMediaByTheMeter:
         other = row(43000, 20000, 9_000, 5_100, 10_000)
         assert self.measured(other, row(42000, 20000, 250, 5_200, 10_000))["rx"]["packets"] == 250
 
+    def test_a_far_end_that_changes_its_stream_is_told(self):
+        first, second = row(42000, 20000, 100, 5_100, 7_000), row(42000, 20000, 150, 7_000, 10_000)
+        rx = self.measured(first, second, row(42000, 20000, 3, 9_000, 9_100))["rx"]
+        assert (rx["packets"], rx["streams"]) == (150, 2)
+        assert "streams" not in self.measured(first)["rx"]
+
     def test_behind_a_nat_the_far_end_is_another(self):
         assert self.measured(row(43000, 20000, 240, 5_100, 10_000))["rx"]["packets"] == 240
 
