@@ -23,8 +23,8 @@ from probes.sip.ipc import (
     Message,
     Second,
 )
-from probes.sip.legs import legs
 from probes.sip.ladder import allows
+from probes.sip.legs import legs
 from probes.sip.ua import UserAgent, header, words
 from probes.sip.ua_callee import Callee
 from probes.sip.ua_leg import Leg, counters

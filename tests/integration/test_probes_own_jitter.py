@@ -15,12 +15,13 @@ pytestmark = pytest.mark.lab
 @contextlib.asynccontextmanager
 async def calling(lab, hold):
     """A call with media both ways, its worker, and where its result comes."""
-    async with Bench(lab, "call", only=first_path, hold=hold) as bench:
+    async with Bench(lab, "call", only=first_path, hold=hold, timeout=4.0) as bench:
         if bench.pool.notes:
             pytest.skip(bench.pool.notes[0])
         call = asyncio.create_task(bench.measure())
         meter = bench.pool.meter(bench.targets[0])
-        await until(lambda: sum(row["packets"] >= 25 for row in meter.snapshot()) == 2)
+        await until(lambda: call.done() or sum(row["packets"] >= 25 for row in meter.snapshot()) == 2)
+        assert not call.done(), call.result()
         yield bench.pool.workers[0].pid, call
 
 
