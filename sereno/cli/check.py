@@ -282,7 +282,8 @@ class _Late:
     async def instead(self, found: Result) -> Result:
         """The result that supersedes this one, if it comes in time."""
         sent = isinstance(found.evidence, dict) and "messages" in found.evidence  # else nobody listens on
-        if not sent or found.reason not in {"timeout", "malformed"} or found.check in {"register", "call"}:
+        waits = {"timeout", "malformed"} if found.transport == "udp" else {"timeout"}  # a garbled stream is closed
+        if not sent or found.reason not in waits or found.check in {"register", "call"}:
             return found
         done, _ = await asyncio.wait([self._future(found)], timeout=LATE_SECONDS)
         return done.pop().result() if done else found
