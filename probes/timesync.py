@@ -78,7 +78,7 @@ class Offset:
         return min(fresh, key=lambda sample: (sample.error_seconds, -sample.at), default=None)
 
     def _aged(self, now: float) -> Sample | None:
-        """What is left of the newest answer while no collector is there: our own clock's steps are known all the same."""
+        """What is left of the newest answer while no collector is there: our own steps are known all the same."""
         if not self._samples:
             return None
         last = self._samples[-1]
