@@ -5,6 +5,7 @@ be rebuilt at any time from the last minutes of results, fed silently.
 """
 
 import heapq
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ class Engine:
         self._timing = Timing(topology)
         self._series: dict[LeafKey, Series] = {}
         self._beside: dict[_Place, tuple[dict[LeafKey, Series], dict[LeafKey, Series]]] = {}
-        self._dues: list[tuple[int, LeafKey]] = []
+        self._dues: list[tuple[int, int, LeafKey]] = []  # the number between: keys have no order, a core may be None
+        self._numbers = itertools.count()
         self._watch = ProbeWatch(topology)
         self._windows: list[MaintenanceWindow] = []
         self._covered: Coverage | None = None
@@ -110,10 +112,10 @@ class Engine:
         self._now_us = max(self._now_us, now_us)
         touched = False
         while self._dues and self._dues[0][0] <= now_us:
-            _, key = heapq.heappop(self._dues)
+            _, number, key = heapq.heappop(self._dues)
             series = self._series[key]
             if series.due_us > now_us:
-                heapq.heappush(self._dues, (series.due_us, key))
+                heapq.heappush(self._dues, (series.due_us, number, key))
             elif series.expire(now_us):
                 self.graph.touch(series.leaf)
                 touched = True
@@ -167,7 +169,7 @@ class Engine:
         series = Series(self.graph.leaf(key), hold_us, every, quality=key.check in _WATCHED)
         self._series[key] = series
         self._guard(key)
-        heapq.heappush(self._dues, (self._now_us + hold_us, key))
+        heapq.heappush(self._dues, (self._now_us + hold_us, next(self._numbers), key))
         return series
 
     def _guard(self, key: LeafKey) -> None:

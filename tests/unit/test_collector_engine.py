@@ -376,3 +376,15 @@ def test_a_core_that_serves_again_is_up_since_the_first_good_answer():
     assert core == [("up", 0), ("degraded", 11.5), ("up", 20.5)]
     findings = [(one.state, (one.since_us - T0) / S) for one in changes if one.what == "core_refusing"]
     assert findings == [("true", 11.5), ("false", 20.5)]
+
+
+def test_natural_registrations_and_calls_fall_silent_together_with_forced_ones():
+    engine, probe = Engine(topology()), Probe()
+    for check in ("register", "call"):
+        for core in (None, "core-b", None, "core-a"):
+            for account in ("monitor-2", "monitor-1"):
+                found = probe.result(0, check, "sbc-1", core, account=account, answered_core="core-a")
+                feed(engine, [found], arrived=1)
+    assert states(engine, 1)["path", "sbc-1/core-a"] != "down"
+    engine.tick(T0 + 600 * S)  # every one of them is due at the same instant, whatever it has for a core
+    assert states(engine, 600)["path", "sbc-1/core-a"] == "unknown"
