@@ -90,13 +90,17 @@ class WorkerProcess:
         seconds: float,
         on_answered: Callable[[Answered], None] | None = None,
     ) -> AnyEvent:
-        """What came of a command; WorkerFault when the worker died or said nothing for `seconds`."""
+        """What came of a command; WorkerFault when the worker died or said nothing for `seconds`.
+
+        They count from when it was told: one that waited for its start is not yet to blame, nor are its other calls.
+        """
         number = next(self._numbers)
         command = msgspec.structs.replace(command, id=number)
         future: asyncio.Future[AnyEvent] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(min(seconds, _START_SECONDS)):
                 await self._ready.wait()
+            async with asyncio.timeout(seconds):
                 self._pending[number] = future
                 if on_answered is not None:
                     self._answered[number] = on_answered

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from probes.checks import REGISTRY
+from probes.sip.ipc import AccountSpec, Register
 from probes.sip.supervise import WorkerProcess
 from tests.integration.test_probes_calls import until
 from tests.integration.test_probes_calls_codecs import HOST, Calls, far_ends, with_formats
@@ -139,6 +141,24 @@ async def test_workers_start_in_turns(monkeypatch):
         await asyncio.sleep(0.002)
     assert (most, [worker.starts for worker in workers]) == (2, [1] * 6)
     await asyncio.gather(*(worker.stop(1.0) for worker in workers))
+
+
+async def test_the_time_of_a_start_is_not_taken_from_what_is_asked():
+    gate = asyncio.Semaphore(1)
+    worker = WorkerProcess("w", source=HOST, rtp_port=33_400, clock_rate=8000, gate=gate)
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind((HOST, 0))
+    nobody = f"sip:{HOST}:{silent.getsockname()[1]}"
+    account = AccountSpec(key="k", aor=f"sip:a@{HOST}", registrar=nobody, route=None, user="a", password="p")
+    with silent:
+        await gate.acquire()
+        worker.start()
+        asked = asyncio.create_task(worker.request(Register(id=0, account=account, timeout_seconds=1.5), seconds=2.0))
+        await asyncio.sleep(1.0)  # the wait for its turn itself
+        gate.release()
+        event = await asked
+        assert (event.ending, worker.starts) == ("timeout", 1)  # nobody killed it
+        await worker.stop(0.5)
 
 
 async def test_a_stop_while_some_still_wait_for_their_turn_ends_at_once():
