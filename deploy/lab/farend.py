@@ -19,9 +19,10 @@ import time
 
 import pjsua2 as pj
 
-from deploy.lab.plan import CALLS_PER_FAR_END, RTP_BLOCK
+from deploy.lab.plan import CALLS_PER_FAR_END, LET_GO, RTP_BLOCK
 
 _SILENCE_SECONDS = 10.0  # longer than any freeze of a live call's media, shorter than a leak that fills four places
+_HEALED_SECONDS = 1.5  # when everything was healed: whoever lives is heard again by then
 _TICK_MILLISECONDS = 100
 _ACT_SECONDS = 1.0
 _OTHER_HZ = 440
@@ -126,8 +127,8 @@ class _Call(pj.Call):
             audio.adjustTxLevel(0)
         audio.startTransmit(audio)
 
-    def end_when_silent(self, now: float) -> None:
-        """Hang up a call that no packet has reached for too long."""
+    def end_when_silent(self, now: float, healed: float | None) -> None:
+        """Hang up a call that no packet has reached for too long; sooner since everything was healed."""
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_CONFIRMED and any(
             media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE for media in info.media
@@ -135,7 +136,8 @@ class _Call(pj.Call):
             received = int(self.getStreamStat(0).rtcp.rxStat.pkt)
             if received != self._received:
                 self._received, self._heard = received, now
-        if now - self._heard > _SILENCE_SECONDS:
+        left = healed is not None and now - max(self._heard, healed) > _HEALED_SECONDS
+        if left or now - self._heard > _SILENCE_SECONDS:
             self._heard = now
             self.hangup(pj.CallOpParam(True))
 
@@ -189,6 +191,8 @@ def main() -> None:
     """Serve until killed."""
     address, sip_port, rtp_port, report = sys.argv[1], *(int(word) for word in sys.argv[2:5])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    healed: list[float] = []
+    signal.signal(LET_GO, lambda *_: healed.append(time.monotonic()))
     endpoint = _endpoint(address, sip_port)
     account = _account(address, sip_port, rtp_port)
     reported, tick = -1, time.monotonic()
@@ -204,7 +208,9 @@ def main() -> None:
         if now - tick > 1.0:
             tick = now
             for call in account.calls:
-                call.end_when_silent(now)
+                call.end_when_silent(now, healed[-1] if healed else None)
+            if healed and now - healed[-1] > 2 * _HEALED_SECONDS:
+                healed.clear()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from deploy.lab import media, rpc
 from deploy.lab.faults import Fault
-from deploy.lab.plan import FAR_END_PORTS, RTP_BASE, RTP_BLOCK, Component, Plan
+from deploy.lab.plan import FAR_END_PORTS, LET_GO, RTP_BASE, RTP_BLOCK, Component, Plan
 from deploy.lab.process import Group, LabError, kill_groups, wait_until
 from deploy.lab.render import config_file, log_file, relay_socket, rpc_socket
 from sereno.clock import SystemClock
@@ -101,6 +101,14 @@ class Machine:
         self._frozen = False
         for group in self._groups():
             group.signal(signal.SIGCONT)
+
+    def let_go(self) -> None:
+        """Its far ends need not wait long for callers that were killed."""
+        if self.component.kind != "core" or not self.calls():
+            return
+        for group, calls in zip(self._beside, self._calls, strict=True):
+            if calls:  # it has spoken, so it is there to hear
+                group.signal(LET_GO)
 
     def switch(self, fault: Fault, on: bool) -> int:
         """Set or clear a fault inside the living Kamailio; the instant at which it had been done."""

@@ -1,6 +1,7 @@
 """Where everything of a lab stands: addresses and ports of one loopback net. Pure."""
 
 import re
+import signal
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ from sereno.errors import UsageError
 
 DEFAULT_NET = "127.0"
 SIP_PORT = 5060
+LET_GO = signal.SIGUSR1  # to a far end: everything was healed; a call that is still silent in a moment has no caller
 FAR_END_PORTS = (5070, 5071)  # pjsua2 holds four calls per process, so two processes make eight calls per core
 CALLS_PER_FAR_END = 4
 RTP_BASE, RTP_BLOCK = 42_000, 40  # a call takes an even RTP port and the RTCP port above it

@@ -227,6 +227,9 @@ class Supervisor:
         await proof.prove(own, _SLICE_SECONDS)  # a first look, for the instant; the real proof follows
         at_us = self._clock.now_us()
         await self._prove()
+        if what is None:
+            for machine in self._machines.values():
+                machine.let_go()
         self._say(f"{iso(at_us)} {what or 'all'} healed")
         return {"what": what or "all", "at": iso(at_us), "ready": iso(self._clock.now_us())}
 
