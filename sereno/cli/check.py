@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -137,7 +138,10 @@ def _check(
     topology = _topology(file)
     targets = _targets(kind, topology, sbc, core, timeout, name)
     _say_what_is_left_out(topology, sbc)
-    outcomes = asyncio.run(_run(topology, targets, as_json))
+    try:
+        outcomes = asyncio.run(_run(topology, targets, as_json))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     raise typer.Exit(1 if "failed" in outcomes else 3 if "invalid" in outcomes else 0)
 
 
@@ -221,13 +225,15 @@ def _known(what: str, name: str | None, names: Any) -> None:
 
 
 async def _run(topology: Topology, targets: list[Any], as_json: bool) -> set[str]:
-    """All at once, each printed when it comes; the outcomes seen."""
+    """All at once, each printed when it comes; the outcomes seen. SIGTERM ends it in order: calls are hung up."""
     from probes.checks import REGISTRY, Runtime
     from probes.checks.run import guarded
     from probes.checks.sip_standing import SipStandings
     from probes.sip.client import SipClient
     from sereno.topology import resolve_secret
 
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     clock, boot, outcomes = SystemClock(), secrets.token_hex(8), list[str]()
 
     def secret(account: str) -> str | None:

@@ -1,8 +1,10 @@
 """Test calls to a far end that nobody here wrote: SIPp, with its own scenarios and with rude ones."""
 
 import asyncio
+import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from probes.checks import REGISTRY, Runtime, targets
 from probes.sip.pool import CallPool
 from sereno.clock import SystemClock
 from sereno.topology.model import Topology
+from tests.integration.test_probes_calls import until
 
 pytestmark = [
     pytest.mark.lab,
@@ -79,13 +82,8 @@ async def called(tmp_path, *arguments, hold="3600ms", echo=True):
     )
     found, clock = targets(topology, "p", ["call"]), SystemClock()
     pool = CallPool(found, clock, capture=False)
-    far = await asyncio.create_subprocess_exec(
-        "sipp", *arguments, "-i", FAR, "-p", str(port), "-mi", FAR,
-        "-m", "1", "-nostdin", *(["-rtp_echo"] if echo else []),
-        cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    far = await sipp(tmp_path, port, *arguments, *(["-rtp_echo"] if echo else []))
     try:
-        await listening(port, far)
         await pool.start()
         result = await REGISTRY["call"](found[0], Runtime(clock=clock, topology=topology, calls=pool))
         return result, await asyncio.wait_for(far.wait(), 5)
@@ -94,6 +92,16 @@ async def called(tmp_path, *arguments, hold="3600ms", echo=True):
         if far.returncode is None:
             far.kill()
             await far.wait()
+
+
+async def sipp(folder, port, *arguments):
+    """A SIPp that listens there, for one call."""
+    far = await asyncio.create_subprocess_exec(
+        "sipp", *arguments, "-i", FAR, "-p", str(port), "-mi", FAR, "-m", "1", "-nostdin",
+        cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    await listening(port, far)
+    return far
 
 
 def free_port():
@@ -158,3 +166,33 @@ async def test_a_far_end_that_talks_and_does_not_listen(tmp_path):
     )  # fmt: skip
     assert result.media["rx"]["packets"] > 100
     assert "tx" not in result.media
+
+
+async def test_a_check_that_is_told_to_end_hangs_up(tmp_path):
+    """SIGTERM (a `timeout` in a script, systemd) leaves no call on the platform and no recording in /tmp."""
+    port = free_port()
+    far = await sipp(tmp_path, port, "-sn", "uas", "-rtp_echo")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (tmp_path / "secret").write_text("pass")
+    (tmp_path / "topology.yaml").write_text(
+        f"service: voice\ncores: {{core-a: {{uri: 'sip:{FAR}:{port}'}}}}\n"
+        f"sbcs: {{sbc-1: {{addresses: ['sip:{FAR}:{port}'], primary: core-a}}}}\n"
+        "accounts: {m: {user: '9000', realm: voice, password: {file: secret}}}\n"
+        "checks: {call: {every: 60s, account: m, to: 'sip:echo@{core}', hold: 20s, codecs: [PCMU]}}\n"
+    )
+    check = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sereno", "check", "call", "--topology", str(tmp_path / "topology.yaml"),
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )  # fmt: skip
+    try:
+        await until(lambda: [wav for wav in scratch.glob("*/*.heard.wav") if wav.stat().st_size > 8_000])
+        check.terminate()
+        assert await asyncio.wait_for(check.wait(), 8) == 130
+        assert await asyncio.wait_for(far.wait(), 8) == 0, "sipp had its BYE"
+        assert list(scratch.iterdir()) == []
+    finally:
+        for process in (check, far):
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
