@@ -111,7 +111,6 @@ async def placed(target: Target, runtime: Runtime, **more: Any) -> Placed:
         facts={**_facts(target, seen, said, heard), **own.facts},
         evidence=evidence,
     )
-
     return Placed(result=found, seen=seen, started_ns=said.started_ns, there=there, media_there=media_there)
 
 

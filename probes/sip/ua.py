@@ -100,7 +100,6 @@ class Account(pjsua2.Account):
         operation.statusCode = 603
         call.hangup(operation)
 
-
     def keep(self, call: pjsua2.Call) -> None:
         """Hold a call's object until pjsip is done with the call."""
         self._kept = [*(one for one in self._kept if one.isActive()), call]
