@@ -71,9 +71,12 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange, dig
 def _facts(target: Target, runtime: Runtime, exchange: Exchange, digest: Digest | None) -> dict[str, Any] | None:
     """What was learnt of connection, TLS, name and digest; None over plain UDP, where there is nothing to tell."""
     link = exchange.link
-    if link is None and target.name is None and (digest is None or digest.facts is None):
+    untagged = exchange.reply is not None and exchange.reply.to_tag is None
+    if link is None and target.name is None and not untagged and (digest is None or digest.facts is None):
         return None
     facts: dict[str, Any] = {}
+    if untagged:  # RFC 3261 section 8.2.6.2 wants a tag of every answer but 100; RFC 2543 did not
+        facts["to_tag"] = "missing"
     if link is not None:
         if exchange.messages:
             facts["connection"] = "reused" if link.reused else "new"

@@ -164,3 +164,16 @@ async def test_evidence_shows_no_credentials(sip):
     said = msgspec.json.encode(found).decode()
     assert response not in said
     assert PASSWORD not in said
+
+
+@pytest.mark.parametrize(("tag", "facts"), [(b";tag=peer", None), (b"", {"to_tag": "missing"})])
+async def test_a_final_reply_without_a_tag_in_its_to_is_told(sip, tag, facts):
+    class Plain(Guard):
+        def judge(self, data):
+            return answer(data, "200 OK", "Server: core-a").replace(b";tag=peer", tag)
+
+    loop = asyncio.get_running_loop()
+    transport, at = await loop.create_datagram_endpoint(Plain, local_addr=(HOST, 0))
+    found = await check(sip, at)
+    transport.close()
+    assert (found.outcome, found.code, found.facts) == ("ok", 200, facts)
