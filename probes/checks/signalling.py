@@ -70,22 +70,7 @@ def said(target: Target, runtime: Runtime, plane: Plane, exchange: Exchange, dig
 
 def _facts(target: Target, runtime: Runtime, exchange: Exchange, digest: Digest | None) -> dict[str, Any] | None:
     """What was learnt of connection, TLS, name and digest; None over plain UDP, where there is nothing to tell."""
-    link = exchange.link
-    untagged = exchange.reply is not None and exchange.reply.to_tag is None
-    if link is None and target.name is None and not untagged and (digest is None or digest.facts is None):
-        return None
-    facts: dict[str, Any] = {}
-    if untagged:  # RFC 3261 section 8.2.6.2 wants a tag of every answer but 100; RFC 2543 did not
-        facts["to_tag"] = "missing"
-    if link is not None:
-        if exchange.messages:
-            facts["connection"] = "reused" if link.reused else "new"
-        if not link.reused:
-            facts["connect_seconds"] = link.connect_seconds
-            facts["tls_handshake_seconds"] = link.handshake_seconds
-            facts["replaced"] = link.replaced
-        if link.session is not None:
-            facts["tls"] = link.session.facts(runtime.clock.now_us())
+    facts = _of_link(exchange, runtime)
     if target.name is not None and runtime.sip is not None:
         known = runtime.sip.resolver.known(parse_uri(target.written or target.address or ""))
         if known is not None:
@@ -94,7 +79,25 @@ def _facts(target: Target, runtime: Runtime, exchange: Exchange, digest: Digest 
                 facts["dns"] |= {"age_seconds": round(known.age_seconds, 3), "trouble": known.trouble}
     if digest is not None and digest.facts is not None:
         facts["digest"] = digest.facts
-    return {key: value for key, value in facts.items() if value is not None} or None
+    if exchange.reply is not None and exchange.reply.to_tag is None:
+        facts["to_tag"] = "missing"  # RFC 3261 section 8.2.6.2 wants one of every answer but 100; RFC 2543 did not
+    return facts or None
+
+
+def _of_link(exchange: Exchange, runtime: Runtime) -> dict[str, Any]:
+    link = exchange.link
+    if link is None:
+        return {}
+    facts: dict[str, Any] = {}
+    if exchange.messages:
+        facts["connection"] = "reused" if link.reused else "new"
+    if not link.reused:
+        facts["connect_seconds"] = link.connect_seconds
+        facts["tls_handshake_seconds"] = link.handshake_seconds
+        facts["replaced"] = link.replaced
+    if link.session is not None:
+        facts["tls"] = link.session.facts(runtime.clock.now_us())
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _rounded(seconds: float | None) -> float | None:
