@@ -7,7 +7,6 @@ import itertools
 import logging
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from probes.media.errors import CaptureUnavailable
 from probes.sip.errors import NetworkError
 from probes.sip.ipc import Answered, Call, Called, Register, Registered, Unregister
 from probes.sip.resolve import Resolver
+from probes.sip.scratch import Scratch
 from probes.sip.supervise import WorkerFault, WorkerProcess
 from probes.sip.uri import parse_uri
 from sereno.clock import Clock
@@ -74,7 +74,7 @@ class CallPool:
         self._resolver.use(resolvers)
         self.notes: list[str] = []
         self.closers: list[Callable[[], None]] = []  # of what was opened beside the meters; called at the stop
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
         self._recordings = itertools.count(1)
 
     @property
@@ -87,7 +87,7 @@ class CallPool:
         plans = plan([(target, await self._source_for(target)) for target in self._targets])
         if not plans:
             return
-        self._scratch = tempfile.TemporaryDirectory(prefix="sereno-calls-")
+        self._scratch = Scratch()
         base = self._rtp_base or self._free_block([each.source for each in plans])
         wide = any(codec.upper() in _WIDEBAND for target in self._targets for codec in target.codecs)
         if self._capture and any(target.check != "register" for target in self._targets):
@@ -117,7 +117,7 @@ class CallPool:
             held.close()
         self._held.clear()
         if self._scratch is not None:
-            self._scratch.cleanup()
+            self._scratch.remove()
             self._scratch = None
 
     async def register(self, target: Target, command: Register) -> Registered:
@@ -148,7 +148,7 @@ class CallPool:
         """Where a call's sound may go: short files, ours alone, removed when read; None before `start`."""
         if self._scratch is None:
             return None
-        return f"{self._scratch.name}/{next(self._recordings)}"
+        return f"{self._scratch.path}/{next(self._recordings)}"
 
     def meter(self, target: Target) -> "LiveMeter | None":
         """The meter that sees this target's calls; None: pjsua2's own statistics have to do."""
