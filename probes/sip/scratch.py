@@ -12,7 +12,7 @@ _LOCK = "lock"
 
 
 class Scratch:
-    """A folder of our own under the system's temporary one, locked while its process lives: unlocked ones are rubbish."""
+    """A folder of our own under the system's temporary one, locked while its process lives: unlocked is rubbish."""
 
     def __init__(self) -> None:
         _sweep()
