@@ -110,9 +110,12 @@ def test_a_healthy_minute_says_nothing(healthy):
     assert {f"{one.sbc}/{one.core}" for one in calls} == set(PATHS)
     for call in calls:
         assert call.outcome == "ok", call
+        assert {call.media[direction]["lost"] for direction in ("rx", "tx")} == {0}, call
+    even = [call for call in calls if "quality_unmeasured" not in call.facts]  # the host let the probe send in time
+    assert even, calls
+    for call in even:
         for direction in ("rx", "tx"):
-            assert 4.3 <= call.media[direction]["mos_lq"] <= 4.41, (call.sbc, call.core, direction)
-            assert call.media[direction]["lost"] == 0
+            assert 4.3 <= call.media[direction]["mos_lq"] <= 4.41, call
     registered = healthy.results("register")
     assert {one.outcome for one in registered} == {"ok"}
     assert len({(one.sbc, one.core, one.account) for one in registered}) == 8

@@ -177,7 +177,7 @@ def test_files_are_rendered_for_the_net_and_secrets_are_the_owners(lab):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(lab.state_dir.stat().st_mode) == 0o700
     words = {topology.accounts[name].password.file for name in topology.accounts}
-    assert len({Path(word).read_text() for word in words}) == 2
+    assert len({Path(word).read_text() for word in words}) == len(USERS)
 
 
 def test_commands_and_their_exit_status(own, tmp_path):

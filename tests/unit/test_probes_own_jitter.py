@@ -55,7 +55,7 @@ def test_a_network_that_shakes_is_measured_while_we_are_even():
     ("called", "sent"),
     [
         (seen(clock=clock()), {"jitter_mean_seconds": BOUND_SECONDS * 1.01}),
-        (seen(clock=clock()), {"discarded": 1}),
+        (seen(clock=clock()), {"discarded": 2}),
         (seen(clock=clock(skipped=3)), {}),
         (seen(clock=clock(jitter_mean_seconds=BOUND_SECONDS * 1.01)), {"source": "pjsua2"}),
     ],
@@ -73,6 +73,7 @@ def test_our_own_unevenness_leaves_quality_unmeasured_and_losses_told(called, se
 
 def test_at_the_bound_it_is_measured():
     assert own_jitter(seen(clock=clock()), media(jitter_mean_seconds=BOUND_SECONDS)).unmeasured is None
+    assert own_jitter(seen(clock=clock(skipped=1)), media(discarded=1)).unmeasured is None
 
 
 def judged(outcome, reason):
