@@ -59,7 +59,7 @@ test: setup-test
 	@bash deploy/setup/run-tests.sh $(BIN)/python
 
 test-unit: setup-test
-	@$(PYTEST) -q -n2 -m "not lab"
+	@$(PYTEST) -q -n3 -m "not lab"
 
 test-lab: setup-test
 	@$(PYTEST) -q -n0 -m lab

@@ -13,7 +13,7 @@ phase() {
     "$@" || failed=1
     echo "== $name: $((SECONDS - begin)) s"
 }
-phase "tests without the lab" "$python" -m pytest -q -n2 --reruns 1 -raR --rerun-show-tracebacks -m "not lab"
+phase "tests without the lab" "$python" -m pytest -q -n3 --reruns 1 -raR --rerun-show-tracebacks -m "not lab"
 phase "tests on the lab" "$python" -m pytest -q -n0 --reruns 1 -raR --rerun-show-tracebacks -m lab
 echo "== all: $((SECONDS - started)) s"
 exit "$failed"
