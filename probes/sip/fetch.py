@@ -11,12 +11,11 @@ from typing import Literal
 import msgspec
 
 from probes.sip.digest import Credentials, authorization, challenges
-from probes.sip.errors import SipSyntaxError
 from probes.sip.ipc import Message
-from probes.sip.message import MAX_FORWARDS, Reply, parse_reply, printable
+from probes.sip.message import MAX_FORWARDS, Reply, printable
+from probes.sip.transaction import Answered, Ended, Expired, Send, Transaction
 from sereno.version import __version__
 
-_T1, _T2 = 0.5, 4.0  # RFC 3261 section 17.1.2.2: between copies of a request that is not INVITE
 _CHALLENGED = frozenset({401, 407})
 _ROUNDS = 3  # an SBC and a core may both ask
 _MESSAGES, _TEXT_LIMIT = 8, 4_000
@@ -76,7 +75,15 @@ async def fetch(query: Query, host: str, port: int, *, seconds: float) -> Fetche
         for cseq in range(1, _ROUNDS + 1):
             branch = f"z9hG4bK{secrets.token_hex(10)}"  # section 8.1.1.7
             request = _request(query, here, branch, call_id, tag, cseq, tuple(credentials.values()))
-            reply = await _ask(transport, socket, request, branch, cseq, until, messages)
+            asked = Transaction(
+                request,
+                branch=branch,
+                cseq=cseq,
+                method="REGISTER",
+                timeout=max(0.0, until - time.monotonic()),
+                call_id=call_id,
+            )
+            reply = await _ask(transport, socket, asked, messages)
             ending = "answered"
             if reply.code not in _CHALLENGED or not _answer(query, reply, credentials):
                 break
@@ -102,39 +109,32 @@ def _answer(query: Query, reply: Reply, credentials: dict[str, str]) -> bool:
 
 
 async def _ask(
-    transport: asyncio.DatagramTransport,
-    socket: _Socket,
-    request: bytes,
-    branch: str,
-    cseq: int,
-    until: float,
-    messages: list[Message],
+    transport: asyncio.DatagramTransport, socket: _Socket, asked: Transaction, messages: list[Message]
 ) -> Reply:
     """The final answer to this request; TimeoutError, OSError."""
-    wait, due = _T1, time.monotonic()
+    events = asked.start(time.monotonic())
     while True:
-        now = time.monotonic()
-        if now >= until:
-            raise TimeoutError
-        if now >= due:
-            transport.sendto(request)
-            messages.append(Message(time.monotonic_ns(), "sent", printable(request, _TEXT_LIMIT)))
-            due, wait = now + wait, min(2 * wait, _T2)
+        for event in events:
+            match event:
+                case Send(data=data):
+                    transport.sendto(data)
+                    messages.append(Message(time.monotonic_ns(), "sent", printable(data, _TEXT_LIMIT)))
+                case Answered(reply=reply, late=False):
+                    return reply
+                case Expired() | Ended():
+                    raise TimeoutError
+        due = asked.next_due
         try:
-            async with asyncio.timeout(min(due, until) - now):
+            async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
                 came = await socket.came.get()
         except TimeoutError:
+            events = asked.tick(time.monotonic())
             continue
         if isinstance(came, OSError):
             raise came
-        try:
-            reply = parse_reply(came)
-        except SipSyntaxError:
-            continue  # a stray
-        if reply.branch == branch and reply.cseq == cseq and reply.method == "REGISTER":
+        events = asked.received(came, time.monotonic())
+        if events:  # no stray
             messages.append(Message(time.monotonic_ns(), "received", printable(came, _TEXT_LIMIT)))
-            if reply.final:
-                return reply
 
 
 def _request(
