@@ -1,12 +1,11 @@
 """`sereno dashboards render DIR`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sereno.errors import UsageError
+from sereno.cli._render import render_into
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -24,12 +23,4 @@ def render(
     """Write every Grafana board as JSON, ready for file provisioning."""
     from dashboards.grafana import render as render_boards
 
-    try:
-        written = render_boards(folder)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}; give a folder that can be written") from None
-    if as_json:
-        print(json.dumps({"written": [str(path) for path in written]}))
-        return
-    for path in written:
-        print(path)
+    render_into(folder, render_boards, as_json=as_json)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from stream_peer import answer
 
 from probes.checks import REGISTRY, Runtime, targets
 from probes.sip import client as client_module
@@ -17,16 +18,6 @@ from sereno.topology.model import Topology
 from sereno.wire import Result
 
 HOST = "127.20.1.1"
-
-
-def answer(request: bytes, status: str = "200 OK", *extra: str, branch: str | None = None) -> bytes:
-    lines = request.decode().split("\r\n")
-    kept = [line for line in lines if line.split(":")[0] in {"Via", "From", "Call-ID", "CSeq"}]
-    to = next(line for line in lines if line.startswith("To:")) + ";tag=peer"
-    text = "\r\n".join([f"SIP/2.0 {status}", *kept, to, *extra, "Content-Length: 0"]) + "\r\n\r\n"
-    if branch is not None:
-        text = text.replace(text.split("branch=")[1].split("\r\n")[0], branch)
-    return text.encode()
 
 
 class Peer(asyncio.DatagramProtocol):
