@@ -1,4 +1,4 @@
-"""Asking a registrar for the bindings it holds: retransmission, strays, silence are the transaction's, as for OPTIONS."""
+"""Asking a registrar for the bindings it holds: copies, strays and silence are the transaction machine's."""
 
 import asyncio
 import contextlib
