@@ -1,5 +1,7 @@
 """The door to the database: one Store per process, short read transactions, write transactions that begin IMMEDIATE."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from sereno.store.migrate import upgrade
 
 SQLITE_FILE = "sereno.db"
 _BUSY_MS = 10_000
+_AGAIN_SECONDS = 0.01
 
 
 class Store:
@@ -125,9 +128,24 @@ def _tune_sqlite(engine: Engine) -> None:
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, IMMEDIATE for writers
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
+        for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(cursor)
         cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Sets the journal mode; SQLite answers `locked` at once, whatever its patience, where two set it together."""
+    deadline = time.monotonic() + _BUSY_MS / 1_000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _where(url: str) -> str:

@@ -238,7 +238,7 @@ def test_a_core_that_refuses_service_is_not_up(start, hook):
     b = live.break_("core-b:nodb")
     urgente = live.wait_for(lambda: open_of(live, *SERVICE, priority="Urgente"), "Urgente", 20)
     assert urgente["number"] == only(live)["number"] == first["number"]
-    assert {one.outcome for one in live.results("options", b)} == {"ok"}
+    assert {one.outcome for one in live.wait_for(lambda: live.results("options", b), "OPTIONS after", 10)} == {"ok"}
     time.sleep(5)
     healed = live.heal()
     live.wait_for(lambda: live.states()[SITE_ELEMENT][0] != "down", "the site again", 40)

@@ -49,11 +49,13 @@ EDGES = [("sbc-1", None), ("sbc-2", None)]
 async def test_well_everything_answers_and_says_who_it_is(lab):
     found, _ = await measure(lab)
     assert len(found) == 8
+    assert sum(r.rtt_seconds is not None for r in found.values()) >= 4
     for (check, _, core), r in found.items():
         assert r.outcome == "ok", r
         assert r.reason is None
-        if r.retransmissions is None:
-            assert 0 < r.rtt_seconds < 0.5
+        if r.retransmissions is None:  # a first packet may carry no stamp of the kernel: no round trip then
+            took = r.rtt_seconds if r.rtt_seconds is not None else r.answered_after_seconds
+            assert 0 < took < 0.5
         if check == "edge":
             assert (r.answered_by, r.code) == ("sbc", 483)
         else:

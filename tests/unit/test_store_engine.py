@@ -193,3 +193,16 @@ def test_no_data_yet_is_said_and_not_made(tmp_path):
     assert not (tmp_path / "nothing").exists()
     with pytest.raises(UsageError, match="exclude each other"):
         open_instance(tmp_path, "sqlite://")
+
+
+def test_a_database_that_another_is_just_setting_up_is_waited_for(tmp_path):
+    """SQLite answers `locked` at once, whatever its patience, where another is about to write the first pages."""
+    first = sqlite3.connect(tmp_path / SQLITE_FILE, isolation_level=None, check_same_thread=False)
+    first.execute("CREATE TABLE begun (x)")
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("INSERT INTO begun VALUES (1)")
+    writer = threading.Timer(0.3, first.execute, ("COMMIT",))
+    writer.start()
+    open_store(tmp_path).dispose()
+    writer.join()
+    first.close()
