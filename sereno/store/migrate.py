@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 HERE = Path(__file__).parent / "migrations"
-HEAD = "0001"  # the newest revision; written here so that an up-to-date database never loads Alembic
+HEAD = "0002"  # the newest revision; written here so that an up-to-date database never loads Alembic
 
 
 def _config() -> "Config":

@@ -3,7 +3,19 @@
 One writer: the active collector. Alerting, in the same process, writes its own tables in its own transactions.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -30,6 +42,29 @@ results = Table(
     Column("arrived_us", BigInteger, nullable=False),
     Column("body", Text, nullable=False),  # the result as on the wire
     Index(None, "at_us"),
+    sqlite_with_rowid=False,
+)
+
+runs = Table(  # many results of one series that say the same, in place of their rows (docs/store.md)
+    "runs",
+    metadata,
+    Column("element", String(140), primary_key=True),
+    Column("probe", String(64), primary_key=True),
+    Column("from_us", BigInteger, primary_key=True),  # `at` of the first
+    Column("boot", String(64), primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("to_us", BigInteger, nullable=False),  # `at` of the last, on the same UTC day
+    Column("check", String(16), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("reason", String(20)),
+    Column("count", BigInteger, nullable=False),
+    Column("largest_gap_us", BigInteger, nullable=False),
+    Column("arrived_us", BigInteger, nullable=False),  # of the last to come
+    Column("rtt_histogram", Text),
+    Column("samples", LargeBinary, nullable=False),  # what a fold needs of each
+    Column("body", Text, nullable=False),  # the first result, as on the wire
+    Index(None, "from_us"),
     sqlite_with_rowid=False,
 )
 
@@ -108,6 +143,35 @@ ledger = Table(  # closed and sealed intervals; current rows have superseded_by 
     Column("written_us", BigInteger, nullable=False),
     Column("superseded_by", BigInteger),
     Index(None, "kind", "name", "from_us"),
+)
+
+ledger_days = Table(  # a chain: each seal holds the hash of the one before it
+    "ledger_days",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("day_us", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("sealed_us", BigInteger, nullable=False),
+    Column("revises", BigInteger),  # an earlier seal of the same day
+    Column("note", Text),
+    Index(None, "day_us", "id"),
+)
+
+ledger_revisions = Table(  # what late results changed of the past, append only
+    "ledger_revisions",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("noted_us", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(140), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("to_us", BigInteger, nullable=False),
+    Column("was", String(16), nullable=False),
+    Column("became", String(16), nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "noted_us"),
 )
 
 maintenance = Table(

@@ -1,0 +1,72 @@
+"""History: runs in place of old results, sealed days of the ledger, and what late results changed of the past."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """One function for each subject."""
+    _runs()
+    _seals()
+
+
+def _runs() -> None:
+    op.create_table(
+        "runs",
+        sa.Column("element", sa.String(length=140), nullable=False),
+        sa.Column("probe", sa.String(length=64), nullable=False),
+        sa.Column("from_us", sa.BigInteger(), nullable=False),
+        sa.Column("boot", sa.String(length=64), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("to_us", sa.BigInteger(), nullable=False),
+        sa.Column("check", sa.String(length=16), nullable=False),
+        sa.Column("outcome", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("largest_gap_us", sa.BigInteger(), nullable=False),
+        sa.Column("arrived_us", sa.BigInteger(), nullable=False),
+        sa.Column("rtt_histogram", sa.Text(), nullable=True),
+        sa.Column("samples", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("element", "probe", "from_us", "boot", "first_seq", name=op.f("pk_runs")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_runs_from_us"), "runs", ["from_us"], unique=False)
+
+
+def _seals() -> None:
+    op.create_table(
+        "ledger_days",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("day_us", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("previous", sa.String(length=64), nullable=False),
+        sa.Column("sealed_us", sa.BigInteger(), nullable=False),
+        sa.Column("revises", sa.BigInteger(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_days")),
+    )
+    op.create_index(op.f("ix_ledger_days_day_us_id"), "ledger_days", ["day_us", "id"], unique=False)
+    op.create_table(
+        "ledger_revisions",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("noted_us", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=140), nullable=False),
+        sa.Column("from_us", sa.BigInteger(), nullable=False),
+        sa.Column("to_us", sa.BigInteger(), nullable=False),
+        sa.Column("was", sa.String(length=16), nullable=False),
+        sa.Column("became", sa.String(length=16), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_revisions")),
+    )
+    op.create_index(op.f("ix_ledger_revisions_noted_us"), "ledger_revisions", ["noted_us"], unique=False)
