@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 from collector.availability import Scope
 from collector.ledger.blocks import BLOCK_US
 from collector.ledger.writer import LedgerWriter, stored_intervals
-from sereno.cli.availability import app, measure
+from collector.measure import measure
+from sereno.cli.availability import app
 from sereno.clock import iso
 from sereno.contract import load_contract
 from sereno.store import open_store
