@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from postgres import Cluster, cluster
 
 from deploy.lab import Lab, LabError
 from deploy.lab.machine import kamailio_program
 from deploy.lab.ports import check_free
+from sereno.store import SQLITE_FILE, Store, open_store
 
 # The same examples at every run: a red suite is then somebody's change; a loaded machine is no failure.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -76,3 +78,45 @@ def _assert_idle(lab: Lab) -> None:
             return
         assert time.monotonic() < end, f"{calls} calls are left in the lab"
         time.sleep(0.05)
+
+
+# -- databases ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def pg_cluster():
+    """This test process' PostgreSQL, started when first asked for. Who stops or freezes one makes `cluster()`."""
+    with cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def pg_url(pg_cluster: Cluster):
+    """A new PostgreSQL database with the schema of this version in place; dropped after the test."""
+    url = pg_cluster.database()
+    yield url
+    pg_cluster.drop(url)
+
+
+@pytest.fixture
+def empty_pg_url(pg_cluster: Cluster):
+    """A new PostgreSQL database with nothing in it."""
+    url = pg_cluster.empty()
+    yield url
+    pg_cluster.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database URL, once of each kind: tests that use it run on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / SQLITE_FILE}"
+    return request.getfixturevalue("pg_url")
+
+
+@pytest.fixture
+def any_store(store_url: str):
+    """An open store, once on SQLite and once on PostgreSQL."""
+    store: Store = open_store(store_url)
+    yield store
+    store.dispose()
