@@ -1,4 +1,4 @@
-"""The door to the database: one Store per process, short read transactions, write transactions that begin IMMEDIATE."""
+"""The door to the database: one Store per process, read snapshots, write transactions that begin IMMEDIATE."""
 
 import sqlite3
 import time
@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from sereno.errors import StoreError, UsageError
 from sereno.store.migrate import upgrade
+from sereno.store.postgres import advice, database_errors, engine_options, parse_url, where
 
 SQLITE_FILE = "sereno.db"
 _BUSY_MS = 10_000
 _AGAIN_SECONDS = 0.01
+_SQLITE_OPTIONS: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1_000, "check_same_thread": False}}
 
 
 class Store:
@@ -29,6 +31,9 @@ class Store:
         self.engine = engine
         self.url = url
         self._fence = fence
+        self._where = where(engine.url)
+        snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reader = engine.execution_options(**snapshot)
 
     def fenced(self, fence: Callable[[Connection], None]) -> "Store":
         """The same store, whose every write transaction begins with `fence`; what that raises ends the transaction."""
@@ -54,13 +59,17 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot for reading; nothing written inside it stays."""
-        with self._translated(), self.engine.connect() as connection:
+        with self._translated(), self._reader.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
                 yield connection
             finally:
                 connection.rollback()
+
+    def error(self, error: Exception) -> StoreError:
+        """What the database said, as one line without secrets."""
+        return StoreError(f"{self._where}: {_words(error)}")
 
     def dispose(self) -> None:
         """Closes every connection."""
@@ -70,16 +79,16 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
-            raise StoreError(f"{_where(self.url)}: {_words(error)}") from error
+        except database_errors() as error:
+            raise self.error(error) from error
 
 
-def open_store(where: str | Path) -> Store:
+def open_store(place: str | Path) -> Store:
     """The store in a data directory, or behind a database URL; created and brought to this version's schema.
 
     Raises StoreError when it cannot be opened, or belongs to a newer Sereno.
     """
-    text = str(where)
+    text = str(place)
     if "://" not in text:
         folder = Path(text)
         try:
@@ -87,14 +96,7 @@ def open_store(where: str | Path) -> Store:
         except OSError as error:
             raise StoreError(f"{folder}: {error.strerror}; give a directory that can be written with --data") from None
         text = f"sqlite:///{folder / SQLITE_FILE}"
-    try:
-        engine = create_engine(text, **_options(text))
-        if engine.dialect.name == "sqlite":
-            _tune_sqlite(engine)
-        upgrade(engine)
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise StoreError(f"{_where(text)}: {_words(error)}; check the database URL or --data") from None
-    return Store(engine, text)
+    return _opened(parse_url(text), text)
 
 
 def open_database(url: str, *, create: bool = False) -> Store:
@@ -103,24 +105,35 @@ def open_database(url: str, *, create: bool = False) -> Store:
         raise UsageError(
             f"--database {url!r}: not a database URL; write one, such as sqlite:////var/lib/sereno/sereno.db"
         )
-    if url.startswith("sqlite") and not create:
-        try:
-            path = make_url(url).database
-        except SQLAlchemyError as error:
-            raise UsageError(
-                f"--database {url!r}: {_words(error)}; write one such as sqlite:////DIR/sereno.db"
-            ) from None
-        if path is None or not Path(path).is_file():
-            raise StoreError(
-                f"{path or url}: there is no database here; check --database, or name a directory with --data"
-            )
-    return open_store(url)
+    parsed = parse_url(url)
+    if parsed.drivername == "sqlite" and not create and (not parsed.database or not Path(parsed.database).is_file()):
+        raise StoreError(
+            f"{parsed.database or url}: there is no database here; check --database, or name a directory with --data"
+        )
+    return _opened(parsed, url)
 
 
-def _options(url: str) -> dict[str, Any]:
-    if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": _BUSY_MS / 1_000, "check_same_thread": False}}
-    return {"pool_pre_ping": True}
+def connect_engine(url: URL) -> Engine:
+    """An engine with our settings; connects nowhere yet and looks at no schema."""
+    engine = create_engine(url, **(_SQLITE_OPTIONS if url.drivername == "sqlite" else engine_options(url)))
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine)
+    return engine
+
+
+def _opened(url: URL, text: str) -> Store:
+    engine = connect_engine(url)
+    try:
+        upgrade(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        words = _words(error)
+        mend = "check the database URL or --data" if url.drivername == "sqlite" else advice(words)
+        raise StoreError(f"{where(url)}: {words}; {mend}") from None
+    except StoreError as error:
+        engine.dispose()
+        raise StoreError(f"{where(url)}: {error}") from None
+    return Store(engine, text)
 
 
 def _tune_sqlite(engine: Engine) -> None:
@@ -148,12 +161,8 @@ def _use_wal(cursor: Any) -> None:
             return
 
 
-def _where(url: str) -> str:
-    """The database without its password."""
-    return url.rsplit("@", 1)[-1].removeprefix("sqlite:///")
-
-
 def _words(error: Exception) -> str:
     """One line of what the driver said."""
     cause = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
-    return " ".join(str(cause).split("\n", 1)[0].split()) or type(error).__name__
+    lines = str(cause).removeprefix("connection failed: ").split("\n", 1)
+    return " ".join(lines[0].split()) or type(error).__name__

@@ -6,9 +6,12 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from sereno.ranges import Ranges
+from sereno.store.bulk import insert_rows
+from sereno.store.partitions import DAY_US, ensure_days
 from sereno.store.tables import cursors, quarantine, results
 from sereno.wire import Result, encode
 
+_COLUMNS = ("element", "probe", "at_us", "boot", "seq", "check", "outcome", "reason", "arrived_us", "body")
 _PAYLOAD_LIMIT = 20_000  # characters of a refused message that are kept for a person to look at
 
 
@@ -42,24 +45,15 @@ def element_of(result: Result) -> str:
 def insert_results(connection: Connection, found: Sequence[Result], arrived_us: int) -> None:
     """Writes results that are not in the store yet."""
     if found:
-        connection.execute(
-            insert(results),
-            [
-                {
-                    "element": element_of(result),
-                    "probe": result.probe,
-                    "at_us": result.at_us,
-                    "boot": result.boot,
-                    "seq": result.seq,
-                    "check": result.check,
-                    "outcome": result.outcome,
-                    "reason": result.reason,
-                    "arrived_us": arrived_us,
-                    "body": encode(result).decode(),
-                }
-                for result in found
-            ],
-        )
+        rows = [
+            (
+                element_of(result), result.probe, result.at_us, result.boot, result.seq, result.check, result.outcome,
+                result.reason, arrived_us, encode(result).decode(),
+            )
+            for result in found
+        ]  # fmt: skip
+        ensure_days(connection, {result.at_us // DAY_US for result in found})
+        insert_rows(connection, "results", _COLUMNS, rows)
 
 
 def insert_refused(connection: Connection, refused: Sequence[Refused], arrived_us: int) -> None:
@@ -71,8 +65,8 @@ def insert_refused(connection: Connection, refused: Sequence[Refused], arrived_u
                 "boot": each.boot,
                 "seq": each.seq,
                 "arrived_us": arrived_us,
-                "why": each.why,
-                "payload": each.payload[:_PAYLOAD_LIMIT],
+                "why": each.why.replace("\0", "␀"),
+                "payload": each.payload[:_PAYLOAD_LIMIT].replace("\0", "␀"),  # PostgreSQL's text holds no NUL
             }
             for each in refused
         ]

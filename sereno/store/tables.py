@@ -43,6 +43,7 @@ results = Table(
     Column("body", Text, nullable=False),  # the result as on the wire
     Index(None, "at_us"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (at_us)",  # one partition a UTC day: store/partitions.py
 )
 
 runs = Table(  # many results of one series that say the same, in place of their rows (docs/store.md)
@@ -143,13 +144,16 @@ ledger = Table(  # closed and sealed intervals; current rows have superseded_by 
     Column("written_us", BigInteger, nullable=False),
     Column("superseded_by", BigInteger),
     Index(None, "kind", "name", "from_us"),
+    Index(None, "from_us"),
 )
 
-ledger_days = Table(  # a chain: each seal holds the hash of the one before it
+ledger_days = Table(  # a chain: each seal holds the hash of the one before it (docs/availability.md)
     "ledger_days",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("format", Integer, nullable=False),
     Column("day_us", BigInteger, nullable=False),
+    Column("upto", BigInteger, nullable=False),  # the ledger's last row when it was sealed
     Column("rows", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("previous", String(64), nullable=False),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
 
 from sereno.store.tables import ledger, maintenance, topologies
 from sereno.topology import Topology, topology_from_json
@@ -52,7 +52,7 @@ def current(connection: Connection, from_us: int, to_us: int) -> list[LedgerRow]
 
 def written(connection: Connection, block_us: int) -> dict[int, int]:
     """Per block of time that has rows in force: when the first of them was written."""
-    block = ledger.c.from_us - ledger.c.from_us % block_us
+    block = ledger.c.from_us - ledger.c.from_us % literal(block_us, literal_execute=True)  # GROUP BY takes no parameter
     query = select(block, func.min(ledger.c.written_us)).where(ledger.c.superseded_by.is_(None)).group_by(block)
     return {int(begin): int(first) for begin, first in connection.execute(query)}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
 from sereno.store.tables import results
 from sereno.wire import Result
@@ -27,7 +27,7 @@ def in_order(connection: Connection, from_us: int, to_us: int) -> Iterator[tuple
 
 def arrivals(connection: Connection, block_us: int) -> list[tuple[int, int]]:
     """Per block of time: its beginning, and when the last of its results arrived."""
-    block = results.c.at_us - results.c.at_us % block_us
+    block = results.c.at_us - results.c.at_us % literal(block_us, literal_execute=True)  # GROUP BY takes no parameter
     query = select(block, func.max(results.c.arrived_us)).group_by(block).order_by(block)
     return [(int(begin), int(arrived)) for begin, arrived in connection.execute(query)]
 

@@ -1,5 +1,7 @@
 """History: runs in place of old results, sealed days of the ledger, and what late results changed of the past."""
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,13 +10,50 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+DAY_US = 86_400_000_000
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
     """One function for each subject."""
+    _days()
     _runs()
     _seals()
+
+
+def _days() -> None:
+    """PostgreSQL keeps results in one partition per UTC day; what is there moves into its days."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    op.execute("ALTER TABLE results RENAME TO results_first")
+    op.execute("ALTER TABLE results_first DROP CONSTRAINT pk_results")
+    op.execute("DROP INDEX ix_results_at_us")
+    op.create_table(
+        "results",
+        sa.Column("element", sa.String(length=140), nullable=False),
+        sa.Column("probe", sa.String(length=64), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("boot", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("check", sa.String(length=16), nullable=False),
+        sa.Column("outcome", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("arrived_us", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("element", "probe", "at_us", "boot", "seq", name=op.f("pk_results")),
+        postgresql_partition_by="RANGE (at_us)",
+    )
+    op.create_index(op.f("ix_results_at_us"), "results", ["at_us"], unique=False)
+    days = sa.text("SELECT DISTINCT div(at_us, :day) FROM results_first ORDER BY 1")
+    for (day,) in op.get_bind().execute(days, {"day": DAY_US}).all():
+        name = f"results_{datetime.fromtimestamp(int(day) * 86_400, UTC):%Y%m%d}"
+        begin, end = int(day) * DAY_US, (int(day) + 1) * DAY_US
+        op.execute(f"CREATE TABLE {name} PARTITION OF results FOR VALUES FROM ({begin}) TO ({end})")
+    op.execute(
+        'INSERT INTO results (element, probe, at_us, boot, seq, "check", outcome, reason, arrived_us, body) '
+        'SELECT element, probe, at_us, boot, seq, "check", outcome, reason, arrived_us, body FROM results_first'
+    )
+    op.execute("DROP TABLE results_first")
 
 
 def _runs() -> None:
@@ -46,7 +85,9 @@ def _seals() -> None:
     op.create_table(
         "ledger_days",
         sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("format", sa.Integer(), nullable=False),
         sa.Column("day_us", sa.BigInteger(), nullable=False),
+        sa.Column("upto", sa.BigInteger(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("previous", sa.String(length=64), nullable=False),
@@ -55,6 +96,7 @@ def _seals() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_days")),
     )
+    op.create_index(op.f("ix_ledger_from_us"), "ledger", ["from_us"], unique=False)
     op.create_index(op.f("ix_ledger_days_day_us_id"), "ledger_days", ["day_us", "id"], unique=False)
     op.create_table(
         "ledger_revisions",
