@@ -49,7 +49,7 @@ class Store:
 
         Begins IMMEDIATE on SQLite: a deferred transaction that reads first cannot become a writer under contention.
         """
-        with self._translated(), self.engine.connect() as connection, connection.begin():
+        with self.translated(), self.engine.connect() as connection, connection.begin():
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             if self._fence is not None:
@@ -59,7 +59,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot for reading; nothing written inside it stays."""
-        with self._translated(), self._reader.connect() as connection:
+        with self.translated(), self._reader.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
@@ -76,7 +76,8 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """What the database or its driver raises comes out as StoreError, in one line."""
         try:
             yield
         except database_errors() as error:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -25,6 +26,7 @@ metadata = MetaData(
     }
 )
 Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite autoincrements INTEGER only
+ODD = "outcome <> 'ok' OR reason IS NOT NULL"  # word for word in index and query, or neither database uses the index
 
 # -- collector: results and delivery ---------------------------------------------------------------------------------
 
@@ -42,6 +44,8 @@ results = Table(
     Column("arrived_us", BigInteger, nullable=False),
     Column("body", Text, nullable=False),  # the result as on the wire
     Index(None, "at_us"),
+    # What is not plainly ok: rows that are pay nothing for it (forensics asks what failed anywhere in a window)
+    Index("ix_results_odd", "at_us", sqlite_where=text(ODD), postgresql_where=text(ODD)),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (at_us)",  # one partition a UTC day: store/partitions.py
 )
@@ -89,6 +93,7 @@ quarantine = Table(
     Column("arrived_us", BigInteger, nullable=False),
     Column("why", Text, nullable=False),
     Column("payload", Text, nullable=False),
+    Index(None, "arrived_us"),
 )
 
 probe_events = Table(  # status messages as they came: the engine replays them with the results
@@ -100,6 +105,7 @@ probe_events = Table(  # status messages as they came: the engine replays them w
     Column("boot", String(64)),
     Column("at_us", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    Index(None, "probe", "at_us"),
 )
 
 topologies = Table(
@@ -128,6 +134,7 @@ verdict_changes = Table(
     Column("reason", String(80)),
     Column("facts", Text, nullable=False),
     Index(None, "kind", "name", "what", "id"),
+    Index(None, "at_us"),
 )
 
 ledger = Table(  # closed and sealed intervals; current rows have superseded_by NULL
@@ -214,6 +221,28 @@ lease = Table(
     Column("renewed_us", BigInteger, nullable=False),
 )
 
+leaderships = Table(  # who became the writer when, append only
+    "leaderships",
+    metadata,
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("holder", String(120), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("after", String(120), nullable=False),  # the holder before; "" when it had given the lease back
+)
+
+collectors = Table(  # every collector that runs: the writer and who stands by; a row that no longer moves is a dead one
+    "collectors",
+    metadata,
+    Column("name", String(120), primary_key=True),  # as the lease's holder
+    Column("role", String(8), nullable=False),  # leader | standby
+    Column("epoch", BigInteger, nullable=False),  # under which it writes, or wrote last
+    Column("started_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("broker", Boolean),  # whether it reaches the broker; NULL: not tried yet
+    Column("page", String(200)),
+    Column("version", String(32), nullable=False),
+)
+
 commands = Table(
     "commands",
     metadata,
@@ -265,6 +294,7 @@ incident_timeline = Table(  # append only
     Column("what", Text, nullable=False),
     Column("who", String(80), nullable=False),
     Index(None, "number", "id"),
+    Index(None, "at_us"),
 )
 
 alarm_states = Table(
@@ -295,4 +325,5 @@ outbox = Table(
     Column("error", Text),
     UniqueConstraint("key"),
     Index(None, "state", "due_us"),
+    Index(None, "created_us"),
 )

@@ -125,8 +125,8 @@ class Time:
         return self.now
 
 
-def test_a_lease_is_taken_when_it_no_longer_moves_and_the_epoch_fences_the_old_writer(tmp_path):
-    store, time = open_store(tmp_path), Time()
+def test_a_lease_is_taken_when_it_no_longer_moves_and_the_epoch_fences_the_old_writer(any_store):
+    store, time = any_store, Time()
     old = lease.Lease(store, time, "elsewhere/1/1")
     new = lease.Lease(store, time, "elsewhere/2/2")
     assert old.try_take(0)
@@ -147,11 +147,11 @@ def test_a_lease_is_taken_when_it_no_longer_moves_and_the_epoch_fences_the_old_w
     new.renew(100)
     old.release()  # not its own any more: nothing happens
     new.renew(101)
-    store.dispose()
+    new.close()
 
 
-def test_a_dead_holder_of_this_machine_and_a_released_lease_are_followed_at_once(tmp_path):
-    store, time = open_store(tmp_path), Time()
+def test_a_dead_holder_of_this_machine_and_a_released_lease_are_followed_at_once(any_store):
+    store, time = any_store, Time()
     this = lease.this_process()
     host, pid, _ = this.split("/")
     dead = lease.Lease(store, time, f"{host}/{pid}/1")  # a process of long ago that had our number
@@ -163,7 +163,8 @@ def test_a_dead_holder_of_this_machine_and_a_released_lease_are_followed_at_once
     living.release()
     assert other.try_take(0)
     assert other.epoch == 3
-    store.dispose()
+    for each in (dead, other):
+        each.close()
 
 
 # -- the instance ------------------------------------------------------------------------------------------------------

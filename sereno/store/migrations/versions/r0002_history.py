@@ -19,6 +19,8 @@ def upgrade() -> None:
     _days()
     _runs()
     _seals()
+    _forensics()
+    _collectors()
 
 
 def _days() -> None:
@@ -112,3 +114,40 @@ def _seals() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_revisions")),
     )
     op.create_index(op.f("ix_ledger_revisions_noted_us"), "ledger_revisions", ["noted_us"], unique=False)
+
+
+def _forensics() -> None:
+    """What happened in a window is asked of tables that were only ever read by element or by number."""
+    odd = sa.text("outcome <> 'ok' OR reason IS NOT NULL")
+    op.create_index("ix_results_odd", "results", ["at_us"], sqlite_where=odd, postgresql_where=odd)
+    for table, columns in (
+        ("quarantine", ["arrived_us"]),
+        ("probe_events", ["probe", "at_us"]),
+        ("verdict_changes", ["at_us"]),
+        ("incident_timeline", ["at_us"]),
+        ("outbox", ["created_us"]),
+    ):
+        op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, columns, unique=False)
+
+
+def _collectors() -> None:
+    op.create_table(
+        "leaderships",
+        sa.Column("epoch", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("holder", sa.String(length=120), nullable=False),
+        sa.Column("from_us", sa.BigInteger(), nullable=False),
+        sa.Column("after", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("epoch", name=op.f("pk_leaderships")),
+    )
+    op.create_table(
+        "collectors",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("started_us", sa.BigInteger(), nullable=False),
+        sa.Column("seen_us", sa.BigInteger(), nullable=False),
+        sa.Column("broker", sa.Boolean(), nullable=True),
+        sa.Column("page", sa.String(length=200), nullable=True),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_collectors")),
+    )
