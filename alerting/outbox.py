@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
@@ -21,6 +21,7 @@ FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 GIVE_UP_US = 4 * 3_600 * SECOND_US  # the incident is on the screen; a message this old would only confuse
 AT_ONCE = 32
+SILENT_SECONDS = 0.1
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +36,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 class Dispatcher:
     """Reads the outbox, sends, writes what came back."""
 
-    def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock) -> None:
-        self._store, self._channels, self._clock = store, channels, clock
+    def __init__(
+        self, store: Store, channels: Mapping[str, Channel], clock: Clock, may_speak: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._store, self._channels, self._clock, self._may_speak = store, channels, clock, may_speak
         self._wake = asyncio.Event()
         self._flying: dict[int, asyncio.Task[None]] = {}
 
@@ -62,6 +65,8 @@ class Dispatcher:
 
     async def _round(self) -> float:
         """Starts what is due; seconds until the next look."""
+        if not self._may_speak():
+            return SILENT_SECONDS
         try:
             due, wait = await asyncio.to_thread(self._due)
         except StoreError as error:
@@ -103,6 +108,8 @@ class Dispatcher:
         channel = self._channels.get(message.channel)
         if channel is None:  # taken out of the desk's file since
             await asyncio.to_thread(self._failed, delivery, f"no channel named {message.channel}")
+            return
+        if not self._may_speak():  # stopped since it was read: it may have been sent by another by now
             return
         try:
             receipt = await channel(message)

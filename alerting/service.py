@@ -25,6 +25,7 @@ from sereno.desk import Desk as DeskModel
 from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.store.commands import Command
+from sereno.store.lease import LeaseLostError
 from sereno.store.tables import commands, verdict_changes
 from sereno.topology.model import Topology
 
@@ -115,15 +116,19 @@ def machine_for(topology: Topology, desk: DeskModel | None, beside: Path | None)
 
 
 class AlertingService:
-    """The desk inside a collector: `run()` until cancelled, `wake()` after each commit of verdict changes."""
+    """The desk inside a collector: `run()` until cancelled, `wake()` after each commit of verdict changes.
+
+    Nothing is handed over while `may_speak` says no: another collector may be the writer, and send it by now.
+    """
 
     def __init__(
         self, store: Store, machine: DeskMachine, clock: Clock, channels: Mapping[str, Channel],
         *, handlers: Mapping[str, Handler] | None = None,
         on_command: Callable[[Command], None] | None = None,
+        may_speak: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self.desk = Desk(store, machine, clock, handlers=handlers)
-        self._dispatcher = Dispatcher(store, channels, clock)
+        self._dispatcher = Dispatcher(store, channels, clock, may_speak)
         self._clock = clock
         self._on_command = on_command
         self._wake = asyncio.Event()
@@ -147,6 +152,8 @@ class AlertingService:
         self._wake.clear()
         try:
             messages, done, more = await asyncio.to_thread(self.desk.round)
+        except LeaseLostError:
+            raise
         except StoreError as error:
             log.warning("desk: %s", error)
             await asyncio.sleep(POLL_SECONDS)

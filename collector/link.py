@@ -18,6 +18,7 @@ from sereno.wire import TOPIC_PREFIX
 log = logging.getLogger(__name__)
 
 GATHER = 8  # messages taken together into one transaction: at most 4,000 results
+_SILENT_SECONDS = 0.05
 _FILTERS = (f"{TOPIC_PREFIX}/results/+", f"{TOPIC_PREFIX}/status/+")
 
 
@@ -32,8 +33,10 @@ class Incoming(msgspec.Struct, frozen=True):
 class Link:
     """`await run()` until cancelled; `retain` at any time."""
 
-    def __init__(self, broker: Broker, on_messages: Callable[[Sequence[Incoming]], None]) -> None:
-        self._broker, self._on_messages = broker, on_messages
+    def __init__(
+        self, broker: Broker, on_messages: Callable[[Sequence[Incoming]], None], may_speak: Callable[[], bool]
+    ) -> None:
+        self._broker, self._on_messages, self._may_speak = broker, on_messages, may_speak
         self._retained: dict[str, bytes] = {}
         self._dirty: dict[str, None] = {}  # an ordered set
         self._wake = asyncio.Event()
@@ -81,6 +84,10 @@ class Link:
         while True:
             self._wake.clear()
             while self._dirty:
+                if not self._may_speak():  # acknowledged is what the writer has committed, and nothing else
+                    await asyncio.sleep(_SILENT_SECONDS)
+                    raise_if_cancelled()
+                    continue
                 topic = next(iter(self._dirty))
                 del self._dirty[topic]
                 try:

@@ -23,7 +23,7 @@ from sereno.errors import WireError
 from sereno.mqtt import Broker
 from sereno.store import Store
 from sereno.store.changes import insert_changes
-from sereno.store.lease import RENEW_SECONDS, Lease
+from sereno.store.lease import Lease
 from sereno.store.results import Refused, insert_refused, insert_results, load_cursors, save_cursors
 from sereno.store.tables import probe_events
 from sereno.tasks import together
@@ -34,6 +34,7 @@ from sereno.wire import VERSION, Echo, Result, Status, TopologyPart, decode, enc
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+_LOOK_SECONDS = 0.05
 _NOTE_LIMIT = 500
 _AGAIN_US = 600 * SECOND_US
 _TOLD_KEPT = 10_000
@@ -68,7 +69,7 @@ class CollectorService:
         self._observer, self._on_changes = observer, on_changes
         self._topology = topology
         self._judge = Judge(topology, contracts, clock.now_us())
-        self._link = Link(broker, self._messages)
+        self._link = Link(broker, self._messages, lease.held)
         self._probes = list(dict.fromkeys([*topology.probes, *extra_probes]))
         self._statuses: dict[str, _Word] = {}
         self._hash = topology_hash(topology)
@@ -87,7 +88,7 @@ class CollectorService:
 
     async def run(self) -> None:
         """Collects until cancelled; LeaseLostError when another collector has become the writer."""
-        await together(self._link.run(), self._renew(), self._time(), self._clerk.run())
+        await together(self._link.run(), self._lead(), self._time(), self._clerk.run())
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 
@@ -196,10 +197,12 @@ class CollectorService:
 
     # -- time --------------------------------------------------------------------------------------------------------
 
-    async def _renew(self) -> None:
+    async def _lead(self) -> None:
+        """The lease is kept by a thread of its own; here only its loss is heard of."""
+        self._lease.keep(self._clock.now_us)
         while True:
-            self._lease.renew(self._clock.now_us())
-            await asyncio.sleep(RENEW_SECONDS)
+            self._lease.raise_if_lost()
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _time(self) -> None:
         """Silences, windows and announcements fall due without any result coming in."""

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, insert, select, update
 from sereno.errors import StoreError
 from sereno.store.advisory import AdvisoryLock, end_sessions, name_sessions
 from sereno.store.engine import Store
-from sereno.store.tables import lease, leaderships
+from sereno.store.tables import leaderships, lease
 
 log = logging.getLogger(__name__)
 
