@@ -24,6 +24,7 @@ from collector.verdicts.nodes import (
 )
 from collector.verdicts.samples import LeafKey, Timing
 from collector.verdicts.votes import Value
+from sereno.topology.address import is_literal
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 
@@ -186,7 +187,7 @@ class Graph:
         if found is not None:
             return found
         network = self._networks_of.get(key.probe, "" if not self.topology.probes else key.probe)
-        found = self.leaves[key] = Leaf(key, network)
+        found = self.leaves[key] = Leaf(key, network, fixed=self._fixed(key))
         for group in list(self._voters):
             vote_key = (group, key.check, key.sbc, key.core)
             vote = self._votes.get(vote_key)
@@ -196,6 +197,11 @@ class Graph:
         if key.account is not None:
             self._account(key.account, found)
         return found
+
+    def _fixed(self, key: LeafKey) -> bool:
+        """Whether the series' address is one that the topology gives, and no name."""
+        settings = self.topology.sbcs.get(key.sbc or "")
+        return settings is not None and key.address in settings.addresses and is_literal(key.address or "")
 
     def _account(self, account: str, leaf: Leaf) -> None:
         leaves = self.accounts.setdefault(account, [])

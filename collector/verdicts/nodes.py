@@ -20,10 +20,11 @@ _NEVER = Value(FALSE, 0)
 class Leaf:
     """The current opinion of one series."""
 
-    __slots__ = ("dependents", "flags", "flags_us", "key", "network", "value")
+    __slots__ = ("dependents", "fixed", "flags", "flags_us", "key", "network", "value")
 
-    def __init__(self, key: LeafKey, network: str) -> None:
+    def __init__(self, key: LeafKey, network: str, *, fixed: bool = False) -> None:
         self.key, self.network = key, network
+        self.fixed = fixed  # its address stands in the topology itself: no name can lead elsewhere
         self.value = NOTHING
         self.flags: frozenset[str] = NONE
         self.flags_us = 0
@@ -131,7 +132,7 @@ class VoteNode(Node):
             return _account_alone(value)
         if self.check in {"register", "call"}:
             return _accounts([leaf.opinion() for leaf in leaves])
-        return _addresses([leaf.opinion() for leaf in leaves])
+        return _addresses(leaves)
 
 
 def _account_alone(value: Value) -> Value:
@@ -149,13 +150,15 @@ def _accounts(values: list[Value]) -> Value:
     return any_of(values)
 
 
-def _addresses(values: list[Value]) -> Value:
+def _addresses(leaves: list[Leaf]) -> Value:
     """Up if all addresses answer, degraded if some, down if none (docs/configuration.md).
 
-    An address that spoke and fell silent while others speak is measured no more, as one that left its name in the DNS
-    (docs/adr/0012): it abstains. One that has not spoken yet does not: it is unknown.
+    An address of a name that spoke and fell silent while others speak may have left the DNS (docs/adr/0012): it
+    abstains. One that the topology gives as such is still there: nobody knows of it. So is one that never spoke.
     """
-    values = [value for value in values if not _fell_silent(value)] or values
+    opinions = [(leaf, leaf.opinion()) for leaf in leaves]
+    values = [value for leaf, value in opinions if leaf.fixed or not _fell_silent(value)]
+    values = values or [value for _, value in opinions]
     best = any_of(values)
     down = [value for value in values if value.state == "down"]
     if best.state == "up" and down:
@@ -305,7 +308,8 @@ class SiteNode(Node):
         self.lost = min(gone, key=lambda one: one.since_us) if gone else None
         raw = rules.site(values, self.failover)
         regained = max(twins.regained_us, cores.regained_us)
-        return rules.degraded_by(raw, self.lost, regained, single=len(self.views) == 1)
+        value = rules.degraded_by(raw, self.lost, regained, single=len(self.views) == 1)
+        return rules.partly(value, values) if self.failover == "any" else value
 
 
 class ServiceNode(Node):

@@ -212,6 +212,16 @@ def degraded_by(value: Value, lost: Redundancy | None, regained_us: int, *, sing
     return value._replace(since_us=since, reason="no_redundancy" if single else value.reason)
 
 
+def partly(value: Value, views: Sequence[Value]) -> Value:
+    """A service without sites is degraded as soon as one of its SBCs is down or degraded to its phones."""
+    worse = [one for one in views if one.state in {"down", "degraded"}]
+    if value.state != "up" or not worse:
+        return value
+    first = min(worse, key=lambda one: one.since_us)
+    reason = "sbc_down" if first.state == "down" else first.reason
+    return Value("degraded", max(value.since_us, first.since_us), reason, first.tags - {"visible"})
+
+
 def service(sites: Sequence[Value]) -> Value:
     """Down when all are; degraded when any is down or degraded; unknown while nobody is known to be up."""
     down = [value for value in sites if value.state == "down"]

@@ -5,12 +5,15 @@ decided it (an outage begins at its first failed sample). The ledger and the liv
 differ only in the hold and in who puts the samples in order.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from collector.verdicts.samples import FAIL, GOOD, LATE, LATE_SIGNATURE, PLAIN, VOID, Sample, Signature, signature
+from sereno.clock import SECOND_US
 
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 NO_DATA = signature("no_data")
+LATEST_REPLY_US = 40 * SECOND_US  # a probe listens for late replies for 32 s (64·T1, RFC 3261 §17.1.1.2)
 
 
 class Step(NamedTuple):
@@ -75,6 +78,11 @@ class Witness:
         return twin
 
     @property
+    def reach_us(self) -> int:
+        """How long before the newest sample a step may begin at most."""
+        return self.hold_us + LATEST_REPLY_US
+
+    @property
     def expires_us(self) -> int | None:
         """When what it says stops holding, if nothing more comes."""
         return None if self._last is None else self._last + self.hold_us
@@ -108,6 +116,46 @@ class Witness:
             self._expire(min(to_us, last + self.hold_us))
         elif to_us > last + self.hold_us:
             self._expire(last + self.hold_us)
+
+    def pass_time(self, to_us: int) -> None:
+        """No sample lies between the last one and `to_us`: what feeding a later one would do first."""
+        self._deliver(to_us)
+        if self._last is not None and to_us - self._last > self.hold_us:
+            self._expire(self._last + self.hold_us)
+
+    def retime(self, at_us: int, hold_us: int) -> None:
+        """From here on samples come at another interval; what was said speaks on, for as long as the new ones do."""
+        self.pass_time(at_us)
+        self.hold_us = hold_us
+        if self._last is not None and self.state != UNKNOWN:
+            self._last = max(self._last, at_us)
+
+    # -- kept between two folds ------------------------------------------------------------------------------------
+
+    def pack(self, at_us: int) -> list[Any]:
+        """What the machine knows at an instant, all earlier samples fed; `lone` is kept by who counts it."""
+        floor = at_us - self.reach_us
+        return [
+            self.state,
+            packed(self.signature),
+            max(self._from, floor),
+            self._last,
+            pack_sample(self._fail),
+            pack_sample(self._good),
+            pack_sample(self._flavour),
+            self._replies,
+            max(self._reply_last, floor),
+        ]
+
+    @classmethod
+    def unpack(cls, hold_us: int, kept: Sequence[Any]) -> "Witness":
+        """The machine that `pack` described."""
+        witness = cls(hold_us)
+        state, why, from_us, witness._last, fail, good, flavour, replies, reply_last = kept
+        witness.state, witness.signature, witness._from = str(state), unpacked(why), int(from_us)
+        witness._fail, witness._good, witness._flavour = unpack_sample(fail), unpack_sample(good), unpack_sample(flavour)
+        witness._replies, witness._reply_last = list(replies), int(reply_last)
+        return witness
 
     # -- samples ---------------------------------------------------------------------------------------------------
 
@@ -150,7 +198,7 @@ class Witness:
     def _void(self, sample: Sample) -> None:
         if self._fail is not None and self._fail.weight == FAIL and self.state == UP:
             self._step(self._fail.at_us, UNKNOWN, sample.signature)
-        elif self.state != UNKNOWN:
+        elif self.state != UNKNOWN or self.signature is not sample.signature:
             self._step(sample.at_us, UNKNOWN, sample.signature)
         self._fail = None
 
@@ -176,7 +224,7 @@ class Witness:
         first = self._fail
         if first is not None and first.weight == FAIL and self.state == UP:
             self._step(first.at_us, UNKNOWN, NO_DATA)
-        elif self.state != UNKNOWN:
+        elif self.state != UNKNOWN or self.signature is not NO_DATA:  # what was invalid holds no longer than the rest
             self._step(at_us, UNKNOWN, NO_DATA)
         self._fail = self._good = self._flavour = None
 
@@ -200,7 +248,7 @@ class Witness:
             self._flavour = sample
 
     def _step(self, from_us: int, state: str, why: Signature) -> None:
-        from_us = self._from = max(from_us, self._from)
+        from_us = self._from = max(from_us, self._from, (self._last or 0) - self.reach_us)
         if state != self.state:
             self.since_us = from_us
         self.state, self.signature = state, why
@@ -208,4 +256,28 @@ class Witness:
         self.steps.append(Step(from_us, state, why))
 
 
-__all__ = ["DOWN", "NO_DATA", "PLAIN", "UNKNOWN", "UP", "Step", "Witness"]
+def packed(why: Signature) -> list[Any]:
+    """A signature in plain values."""
+    return [why.reason, sorted(why.tags)]
+
+
+def unpacked(kept: Sequence[Any]) -> Signature:
+    """The one signature of these values."""
+    return signature(kept[0], *kept[1])
+
+
+def pack_sample(one: Sample | None) -> list[Any] | None:
+    if one is None:
+        return None
+    at_us, order, weight, why, reply_us, settled_us, slow = one
+    return [at_us, order, weight, packed(why), reply_us, settled_us, slow]
+
+
+def unpack_sample(kept: Sequence[Any] | None) -> Sample | None:
+    if kept is None:
+        return None
+    at_us, order, weight, why, reply_us, settled_us, slow = kept
+    return Sample(at_us, (order[0], order[1]), weight, unpacked(why), reply_us, settled_us, slow)
+
+
+__all__ = ["DOWN", "LATEST_REPLY_US", "NO_DATA", "PLAIN", "UNKNOWN", "UP", "Step", "Witness"]

@@ -1,5 +1,6 @@
 """SIP addresses as operators write them: `sip:198.51.100.11:5060;transport=udp`, `sips:[2001:db8::1]`."""
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -36,6 +37,15 @@ def parse_sip(text: str) -> SipAddress:
     if not 0 < port <= _HIGHEST_PORT:
         raise ValueError(f"port {port} is out of range: write 1 to {_HIGHEST_PORT}")
     return SipAddress(scheme, found["user"], found["host"], port, transport)
+
+
+def is_literal(text: str) -> bool:
+    """Whether a SIP address names a host by its IP address, so that no DNS is asked."""
+    try:
+        ipaddress.ip_address(parse_sip(text).host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def check_canary(text: str, what: str = "a canary") -> None:
