@@ -179,15 +179,12 @@ class Witness:
                 self._good = None
                 self._flavoured(sample)
             return
-        if self.state == UNKNOWN and sample.weight == LATE and self._fail is None:
-            self._step(sample.at_us, UP, LATE_SIGNATURE)  # from unknown, the first success counts from its own time
-            self._fail = sample
-            return
         first = self._fail
-        if first is None:
-            self._fail = sample
-        elif self._answered(first.at_us, sample.settled_us):
-            self._settle(first)
+        if first is None or self._answered(first.at_us, sample.settled_us):
+            if first is not None:
+                self._settle(first)
+            if self.state == UNKNOWN and sample.weight == LATE:
+                self._step(sample.at_us, UP, LATE_SIGNATURE)  # from unknown, the first success counts from its own time
             self._fail = sample
         else:
             # Two failures with no reply, even late, since the first was sent (docs/verdicts.md §2).

@@ -131,3 +131,19 @@ def test_intermittent_needs_a_hundred_samples_and_leaves_after_ten_good_minutes(
         quality.note(second * S, 0, 0, 0)
     assert quality.flags == set()
     assert quality.steps[-1].from_us >= 11 * 60 * S
+
+
+def test_an_invalid_sample_holds_no_longer_than_any_other():
+    """Else a call that fails hours later would be put down to signalling that nobody measured any more."""
+    fault = signature("probe_fault")
+    witness = Witness(5 * S // 2)
+    for one in [sample(0, VOID, why=fault), sample(1, VOID, why=fault)]:
+        witness.feed(one)
+    assert [(step.from_us / S, step.signature.reason) for step in witness.steps] == [(0, "probe_fault")]
+    witness.close(10 * S)
+    assert [(step.from_us / S, step.signature.reason) for step in witness.steps][1:] == [(3.5, "no_data")]
+
+
+def test_from_unknown_a_late_answer_counts_from_its_own_time_though_a_failure_was_pending():
+    found = [sample(0, LATE, 2.5), sample(1, VOID), sample(2, FAIL), sample(3, LATE, 4.5)]
+    assert told(found, 4) == [("up", 0), ("unknown", 1), ("up", 3)]
