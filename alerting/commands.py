@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import DataError
 
 from alerting.actions import PREFIX
 from alerting.desk import DeskMachine
@@ -30,11 +31,15 @@ def apply_pending(
                 effects += machine.command(command.verb, command.arguments, command.who, now_us)
                 text = "hecho"
             elif command.verb in handlers:
-                text = handlers[command.verb](connection, command, now_us)
+                with connection.begin_nested():  # PostgreSQL: what it refuses spoils all that is not set apart
+                    text = handlers[command.verb](connection, command, now_us)
             else:
                 raise RefusedError(f"no se conoce la orden {command.verb!r}")
         except (ArithmeticError, KeyError, TypeError, ValueError) as error:  # a poisoned order is refused, once
             words = f"la orden {command.verb} trae argumentos que no se entienden: {error!r}"
+            finish(connection, command.id, Outcome(state="refused", text=words, code=2), now_us)
+        except DataError as error:
+            words = f"la orden {command.verb} trae datos que la base no admite: {str(error.orig).splitlines()[0]}"
             finish(connection, command.id, Outcome(state="refused", text=words, code=2), now_us)
         except SerenoError as error:
             finish(connection, command.id, Outcome(state="refused", text=str(error), code=error.exit_code), now_us)

@@ -17,6 +17,7 @@ from sereno.store.postgres import advice, database_errors, engine_options, parse
 SQLITE_FILE = "sereno.db"
 _BUSY_MS = 10_000
 _AGAIN_SECONDS = 0.01
+_TAKE_TURN = f"SELECT pg_advisory_xact_lock({0x5345_5244})"
 _SQLITE_OPTIONS: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1_000, "check_same_thread": False}}
 
 
@@ -48,10 +49,13 @@ class Store:
         """One write transaction; commits at the end of the block, rolls back on any exception.
 
         Begins IMMEDIATE on SQLite: a deferred transaction that reads first cannot become a writer under contention.
+        On PostgreSQL writers take turns too: ids come in the order of commits, so who follows them by id misses none.
         """
         with self.translated(), self.engine.connect() as connection, connection.begin():
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql(_TAKE_TURN)
             if self._fence is not None:
                 self._fence(connection)
             yield connection

@@ -25,7 +25,7 @@ from sereno.clock import SystemClock
 from sereno.desk import Desk as DeskFile
 from sereno.desk import load_desk
 from sereno.incident import IncidentRecord
-from sereno.store import Store, open_store
+from sereno.store import Store
 from sereno.store.commands import submit, wait
 from sereno.store.desk import incidents, windows
 from sereno.store.tables import incident_timeline, outbox, verdict_changes
@@ -115,10 +115,8 @@ def hook() -> Iterator[Hook]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    found = open_store(tmp_path / "data")
-    yield found
-    found.dispose()
+def store(any_store: Store) -> Store:
+    return any_store
 
 
 @pytest.fixture(autouse=True)
@@ -317,9 +315,8 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("at", range(30))
-def test_killed_anywhere_in_a_round_it_says_the_same_once(tmp_path: Path, at: int) -> None:
+def test_killed_anywhere_in_a_round_it_says_the_same_once(store: Store, tmp_path: Path, at: int) -> None:
     """Interrupted before its nth statement or the commit itself, then started again: one incident, one message."""
-    store = open_store(tmp_path / "data")
     desk_of = lambda: Desk(store, machine_for(topology(), desk, None), SystemClock())  # noqa: E731
     desk = desk_file(tmp_path, {"hook": {"webhook": "http://127.0.0.1:1/"}})
     say(store, *OUTAGE, ago=60)
@@ -349,7 +346,6 @@ def test_killed_anywhere_in_a_round_it_says_the_same_once(tmp_path: Path, at: in
     with store.read() as connection:
         lines = connection.execute(select(incident_timeline.c.what).order_by(incident_timeline.c.id)).scalars().all()
     assert len(lines) == len(set(lines)) == len(record.timeline)
-    store.dispose()
 
 
 def test_a_restarted_desk_goes_on_where_it_was(store: Store, tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class Cluster:
         password.chmod(0o644)
         subprocess.run(
             [self._programs / "initdb", "-D", self.folder / "data", "-U", "postgres", "--auth=scram-sha-256",
-             f"--pwfile={password}", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"],
+             f"--pwfile={password}", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8",
+             "--locale-provider=icu", "--icu-locale=es-CO"],
             check=True, capture_output=True, user=self._user, cwd=self.folder, timeout=60,
         )  # fmt: skip
         self.start()

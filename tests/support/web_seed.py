@@ -2,6 +2,7 @@
 
 from sereno.clock import SECOND_US, iso
 from sereno.incident import Clock, Element, IncidentRecord, encode_record
+from sereno.store.partitions import DAY_US, ensure_days
 from sereno.store.tables import (
     incident_timeline,
     incidents,
@@ -76,6 +77,7 @@ class Seed:
             **fields,
         )  # fmt: skip
         with self.store.write() as connection:
+            ensure_days(connection, {at_us // DAY_US})
             connection.execute(
                 results.insert().values(
                     element=f"{sbc}/{core}" if core else sbc, probe="lab-1", at_us=at_us, boot="b", seq=self.seq,

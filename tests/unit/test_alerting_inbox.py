@@ -1,6 +1,5 @@
 """The commands inbox: an order that cannot be carried out is refused once and never stops the desk."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from alerting.alarms import load_alarms
 from alerting.commands import apply_pending, handlers_for
 from alerting.desk import DeskMachine
 from sereno.contract import load_contract
-from sereno.store import Store, open_store
+from sereno.store import Store
 from sereno.store.commands import submit, wait
 from sereno.topology import load_topology
 
@@ -23,10 +22,8 @@ BEYOND = 10**30  # no database counts so far
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    found = open_store(tmp_path)
-    yield found
-    found.dispose()
+def store(any_store: Store) -> Store:
+    return any_store
 
 
 @pytest.mark.parametrize(

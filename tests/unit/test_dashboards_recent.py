@@ -5,16 +5,13 @@ from web_seed import Seed
 
 from dashboards.web.recent import SPAN_US, WHOLE_EVERY_US, Recent
 from sereno.clock import SECOND_US
-from sereno.store import open_store
 
 NOW_US = 1_800_000_000 * SECOND_US
 
 
 @pytest.fixture
-def seed(tmp_path):
-    store = open_store(tmp_path)
-    yield Seed(store, NOW_US)
-    store.dispose()
+def seed(any_store):
+    return Seed(any_store, NOW_US)
 
 
 def read(recent, seed, now_us):
