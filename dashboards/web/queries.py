@@ -10,6 +10,7 @@ from dashboards.web.records import IncidentLine, LastResult, Series
 from sereno.clock import SECOND_US, parse_instant
 from sereno.errors import WireError
 from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_record
+from sereno.store.queries.results import of_elements
 from sereno.store.tables import incident_timeline, incidents, lease, results, topologies, verdict_changes
 from sereno.topology import topology_from_json
 from sereno.topology.model import Topology
@@ -44,22 +45,19 @@ def lease_renewed_us(connection: Connection) -> int | None:
 
 
 def recent_results(
-    connection: Connection, element: str, probes: Sequence[str], from_us: int, checks: Sequence[str]
+    connection: Connection, element: str, probes: Sequence[str], from_us: int, to_us: int, checks: Sequence[str]
 ) -> list[Result]:
-    """Results of an element since an instant from the probes named, in the key's order (quick): by probe, then time."""
-    found: list[Result] = []
-    for probe in probes:
-        rows = connection.execute(
-            select(results.c.body).where(
-                results.c.element == element,
-                results.c.probe == probe,
-                results.c.at_us >= from_us,
-                results.c.check.in_(checks),
-            )
+    """Results of an element sent in [from, to) from the probes named: by probe, then time."""
+    query = of_elements(select(results.c.body), connection, [element], from_us, to_us, probes)
+    rows = connection.execute(
+        query.where(results.c.check.in_(checks)).order_by(
+            results.c.probe, results.c.at_us, results.c.boot, results.c.seq
         )
-        for row in rows:
-            with contextlib.suppress(WireError):  # a row of a newer version: the collector counted it when it came
-                found.append(decode(row.body.encode(), Result))
+    )
+    found: list[Result] = []
+    for row in rows:
+        with contextlib.suppress(WireError):  # a row of a newer version: the collector counted it when it came
+            found.append(decode(row.body.encode(), Result))
     return found
 
 

@@ -9,6 +9,7 @@ from sereno.clock import SECOND_US
 from sereno.wire import Result
 
 SPAN_US = 600 * SECOND_US
+AHEAD_US = 10 * SECOND_US  # a probe's clock may be a little ahead of ours
 OVERLAP_US = 45 * SECOND_US  # late answers and small reorderings: read again, known by (probe, boot, seq)
 WHOLE_EVERY_US = 60 * SECOND_US  # what a spool brings later than that appears at the next whole reading
 
@@ -35,7 +36,7 @@ class Recent:
         for element in elements:
             kept = self._kept.setdefault(element, {})
             begin_us = since_us if kept else from_us
-            for result in queries.recent_results(connection, element, probes, begin_us, checks):
+            for result in queries.recent_results(connection, element, probes, begin_us, now_us + AHEAD_US, checks):
                 kept[result.probe, result.boot, result.seq] = result.at_us, result
             for key in [key for key, (at_us, _) in kept.items() if at_us < from_us]:
                 del kept[key]

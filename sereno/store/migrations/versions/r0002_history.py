@@ -16,46 +16,72 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """One function for each subject."""
-    _days()
+    _results()
     _runs()
     _seals()
     _forensics()
     _collectors()
+    _names()  # last: every table of this revision has its names too
 
 
-def _days() -> None:
-    """PostgreSQL keeps results in one partition per UTC day; what is there moves into its days."""
+def _names() -> None:
+    """On PostgreSQL a name may be as long as it is, and is ordered by code points; as on SQLite."""
     if op.get_bind().dialect.name != "postgresql":
         return
-    op.execute("ALTER TABLE results RENAME TO results_first")
-    op.execute("ALTER TABLE results_first DROP CONSTRAINT pk_results")
+    names = sa.text(
+        """SELECT attrelid::regclass::text, quote_ident(attname) FROM pg_attribute
+           JOIN pg_class ON pg_class.oid = attrelid
+           WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+           AND atttypid = 'varchar'::regtype AND NOT attisdropped AND relname <> 'alembic_version' ORDER BY 1, attnum"""
+    )
+    altered: dict[str, list[str]] = {}
+    for table, column in op.get_bind().execute(names):
+        altered.setdefault(table, []).append(f'ALTER COLUMN {column} TYPE text COLLATE "C"')
+    for table, columns in altered.items():
+        op.execute(f"ALTER TABLE {table} {', '.join(columns)}")
+
+
+def _results() -> None:
+    """Results lie in the order they come; on PostgreSQL in one partition per UTC day. What is there moves over."""
+    bind = op.get_bind()
+    apart = bind.dialect.name == "postgresql"
     op.execute("DROP INDEX ix_results_at_us")
+    op.execute("ALTER TABLE results RENAME TO results_first")
+    if apart:
+        op.execute("ALTER TABLE results_first DROP CONSTRAINT pk_results")
     op.create_table(
         "results",
-        sa.Column("element", sa.String(length=140), nullable=False),
         sa.Column("probe", sa.String(length=64), nullable=False),
-        sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("boot", sa.String(length=64), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("element", sa.String(length=140), nullable=False),
         sa.Column("check", sa.String(length=16), nullable=False),
         sa.Column("outcome", sa.String(length=8), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=True),
         sa.Column("arrived_us", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("element", "probe", "at_us", "boot", "seq", name=op.f("pk_results")),
+        sa.PrimaryKeyConstraint("probe", "boot", "seq", "at_us", name=op.f("pk_results")),
         postgresql_partition_by="RANGE (at_us)",
     )
     op.create_index(op.f("ix_results_at_us"), "results", ["at_us"], unique=False)
+    if apart:
+        op.create_index("ix_results_element_at_us", "results", ["element", "at_us"], unique=False)
+        _partitions()
+    else:
+        op.create_index("ix_results_place", "results", [sa.text("(at_us / 1000000)"), "element"], unique=False)
+    columns = 'probe, boot, seq, at_us, element, "check", outcome, reason, arrived_us, body'
+    op.execute(f"INSERT INTO results ({columns}) SELECT {columns} FROM results_first ORDER BY at_us")
+    op.execute("DROP TABLE results_first")
+
+
+def _partitions() -> None:
+    """The days that there are results of."""
     days = sa.text("SELECT DISTINCT div(at_us, :day) FROM results_first ORDER BY 1")
     for (day,) in op.get_bind().execute(days, {"day": DAY_US}).all():
         name = f"results_{datetime.fromtimestamp(int(day) * 86_400, UTC):%Y%m%d}"
         begin, end = int(day) * DAY_US, (int(day) + 1) * DAY_US
         op.execute(f"CREATE TABLE {name} PARTITION OF results FOR VALUES FROM ({begin}) TO ({end})")
-    op.execute(
-        'INSERT INTO results (element, probe, at_us, boot, seq, "check", outcome, reason, arrived_us, body) '
-        'SELECT element, probe, at_us, boot, seq, "check", outcome, reason, arrived_us, body FROM results_first'
-    )
-    op.execute("DROP TABLE results_first")
 
 
 def _runs() -> None:
