@@ -40,6 +40,7 @@ class Figures(NamedTuple):
     bound_us: int  # b: one interval per outage, what sampling cannot see
     outages: int
     target_ppm: int | None
+    allowed: int | None = None  # (10⁶ − p)·(T − X), piece by piece where the promise changed within the window
 
     @property
     def total_us(self) -> int:
@@ -68,14 +69,39 @@ class Figures(NamedTuple):
     @property
     def verdict(self) -> Verdict | None:
         """Met or missed only where sampling and unknown time leave no doubt; None without a target."""
-        if self.target_ppm is None:
+        allowed = self._allowed
+        if allowed is None:
             return None
-        allowed = (PPM - self.target_ppm) * self.counted_us
         if PPM * (self.down_us + self.bound_us + self.unknown_us) <= allowed:
             return "met"
         if PPM * (self.down_us - self.bound_us) > allowed:
             return "missed"
         return "not_provable"
+
+    @property
+    def budget_us(self) -> int | None:
+        """Downtime that the promise leaves room for; None without one."""
+        return None if self._allowed is None else self._allowed // PPM
+
+    @property
+    def remaining_us(self) -> int | None:
+        """What of the budget is not spent; negative when it is overspent."""
+        return None if self.budget_us is None else self.budget_us - self.down_us
+
+    @property
+    def target(self) -> float | None:
+        """The promise as a ratio; of the whole window, where it changed within."""
+        if self.allowed is None or self.counted_us <= 0:
+            return None if self.target_ppm is None else self.target_ppm / PPM
+        if self.target_ppm is not None and self.allowed == (PPM - self.target_ppm) * self.counted_us:
+            return self.target_ppm / PPM
+        return 1 - self.allowed / (PPM * self.counted_us)
+
+    @property
+    def _allowed(self) -> int | None:
+        if self.allowed is not None or self.target_ppm is None:
+            return self.allowed
+        return (PPM - self.target_ppm) * self.counted_us
 
     def as_json(self) -> dict[str, object]:
         """The shape of `availability --json`."""
@@ -90,7 +116,7 @@ class Figures(NamedTuple):
             "excluded_seconds": self.excluded_us / SECOND_US,
             "unknown_seconds": self.unknown_us / SECOND_US,
             "total_seconds": self.total_us / SECOND_US,
-            "target": None if self.target_ppm is None else self.target_ppm / PPM,
+            "target": self.target,
             "verdict": self.verdict,
         }
 
@@ -100,6 +126,7 @@ def _ratio(bad_us: int, of_us: int) -> float | None:
 
 
 Excluded = Callable[[Scope], Spans]
+Promise = tuple[int, int, int | None]  # from, to, parts per million
 
 
 class Book:
@@ -126,9 +153,13 @@ def figures(
     to_us: int,
     *,
     excluded: Excluded,
-    target_ppm: int | None,
+    target_ppm: int | None = None,
+    promised: Sequence[Promise] | None = None,
 ) -> Figures:
-    """The figures of a scope. A customer is, at every instant, its worst site that is not excluded."""
+    """The figures of a scope. A customer is, at every instant, its worst site that is not excluded.
+
+    `promised` says what was promised in every piece of the window; a piece without a promise leaves no verdict.
+    """
     parts = [scope]
     if scope.kind == "customer":
         parts = [Scope("site", name) for name, site in topology.sites.items() if site.customer == scope.name]
@@ -146,6 +177,8 @@ def figures(
         vague = spans.union([*vague, *spans.subtract(counted, book.known(part))])
         outages += [one for one in book.down(part) if spans.intersect([(one.from_us, one.to_us)], counted)]
     bound, count = _bound(outages)
+    if promised:
+        target_ppm = None if any(ppm is None for _, _, ppm in promised) else promised[0][2]
     return Figures(
         scope=scope,
         from_us=from_us,
@@ -156,7 +189,18 @@ def figures(
         bound_us=bound,
         outages=count,
         target_ppm=target_ppm,
+        allowed=allowance(promised or (), everywhere or []),
     )
+
+
+def allowance(promised: Sequence[Promise], out: Spans) -> int | None:
+    """(10⁶ − p)·(T − X) summed over the pieces; None where a piece has no promise, or there are none."""
+    total = 0
+    for begin, end, ppm in promised:
+        if ppm is None:
+            return None
+        total += (PPM - ppm) * (end - begin - spans.total(spans.clip(out, begin, end)))
+    return total if promised else None
 
 
 def _bound(outages: Sequence[Interval]) -> tuple[int, int]:

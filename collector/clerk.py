@@ -1,19 +1,30 @@
-"""Keeps the ledger beside the live verdicts: folds closed blocks again in a thread, writes them in own transactions."""
+"""Keeps the ledger beside the live verdicts: folds closed blocks again in a thread, writes them in own transactions.
+
+A UTC day is sealed a day after its end; one that late results change afterwards is sealed again
+(docs/availability.md).
+"""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from sqlalchemy import Connection
+
+from collector.ledger import seal
 from collector.ledger.writer import LedgerWriter, Plan
 from sereno.clock import Clock, iso
 from sereno.contract import Contract
 from sereno.store import Store
+from sereno.store.queries import ledger as rows
+from sereno.store.queries import revisions, seals
 from sereno.store.queries.ledger import TopologyInForce, in_force
 from sereno.topology import Topology
 
 log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 10.0
+_POURING_SECONDS = 0.5
+_NO_NOTE = "filas cambiadas sin nota"
 
 
 class Clerk:
@@ -24,30 +35,99 @@ class Clerk:
         with store.read() as connection:
             known = in_force(connection)
         self._writer = LedgerWriter(known or [TopologyInForce(clock.now_us(), topology)], contracts)
+        self._sealed_to: int | None = None  # the newest day looked at: what lies before is sealed, or has no rows
 
     def note(self, at_us: int) -> None:
         """A result sent at this instant was committed."""
-        self._writer.note(at_us)
+        self._writer.note(at_us, self._clock.now_us())
+
+    def note_many(self, ats_us: Iterable[int]) -> None:
+        """Results sent at these instants were committed."""
+        now_us = self._clock.now_us()
+        for at_us in {at_us - at_us % 60_000_000 for at_us in ats_us}:
+            self._writer.note(at_us, now_us)
+            self._writer.note(at_us + 59_999_999, now_us)
 
     async def run(self) -> None:
         """Takes up what was left, then one block after another as they close."""
         await asyncio.to_thread(self._resume)
         while True:
-            block_us = self._writer.due(self._clock.now_us())
-            if block_us is None:
+            now_us = self._clock.now_us()
+            block_us = self._writer.due(now_us)
+            if block_us is not None:
+                await self._block(block_us)
+                await asyncio.sleep(0.1)
+            elif self._writer.waits(now_us):
+                await asyncio.sleep(_POURING_SECONDS)
+            else:
+                await self.seal()
                 await asyncio.sleep(PERIOD_SECONDS)
-                continue
-            plan = await asyncio.to_thread(self._plan, block_us)
-            with self._store.write() as connection:
-                self._writer.store(connection, plan, self._clock.now_us())
-            for late in plan.revisions:
-                log.info("ledger: late results show %s %s down from %s", late.kind, late.name, iso(late.from_us))
-            await asyncio.sleep(0.1)
+
+    async def _block(self, block_us: int) -> None:
+        plan = await asyncio.to_thread(self._plan, block_us)
+        with self._store.write() as connection:
+            self._writer.store(connection, plan, self._clock.now_us())
+        for one in plan.outages:
+            log.info("ledger: late results show %s %s down from %s", one.kind, one.name, iso(one.from_us))
+        if plan.revised:
+            log.info("ledger: %d spans of %s revised: %s", len(plan.revised), iso(block_us), plan.note)
+
+    async def seal(self) -> None:
+        """Seals what is due, and again what changed since it was sealed: all of it or nothing."""
+        made = await asyncio.to_thread(self._seals)
+        if not made:
+            return
+        with self._store.write() as connection:
+            last = seals.last_seal(connection)
+            if (last.hash if last is not None else seal.FIRST) != made[0].previous:
+                self._sealed_to = None
+                return  # the next round looks again
+            for one in made:
+                seals.append_seal(connection, one)
+        for one in made:
+            log.info("ledger: %s sealed as %d%s", seal.day_name(one.day_us), one.id, " again" if one.revises else "")
+
+    def _seals(self) -> list[seals.Seal]:
+        """The next links of the chain. Only this process writes the ledger, so what is read here is what is sealed."""
+        now_us = self._clock.now_us()
+        with self._store.read() as connection:
+            last = seals.last_seal(connection)
+            upto = rows.last(connection)
+            changed = seals.days_written(connection, last.upto if last is not None else 0)
+            newest = seals.newest_by_day(connection, changed)
+            due = set(seal.due_days(changed, newest, now_us))
+            if self._sealed_to is None or seal.day_of(now_us) > self._sealed_to:
+                due |= self._left(seals.days_in_force(connection), seals.newest_by_day(connection), now_us)
+            if not due and not newest:
+                return []
+            made: list[seals.Seal] = []
+            for day_us in sorted(due | newest.keys()):
+                before = newest.get(day_us)
+                found = seals.rows_of(connection, day_us)
+                note = self._why(connection, before) if before is not None else None
+                last = seal.sealed(
+                    last, found, day_us=day_us, upto=upto, now_us=now_us,
+                    revises=before.id if before is not None else None, note=note,
+                )  # fmt: skip
+                made.append(last)
+            return made
+
+    def _left(self, written: list[int], newest: Mapping[int, seals.Seal], now_us: int) -> set[int]:
+        """Once a day: every day of the ledger whose seal is due and not there."""
+        self._sealed_to = seal.day_of(now_us)
+        return set(seal.due_days(written, newest, now_us))
+
+    @staticmethod
+    def _why(connection: Connection, before: seals.Seal) -> str:
+        day_us = before.day_us
+        found = revisions.notes_since(connection, [day_us], seals.DAY_US, before.sealed_us)[day_us]
+        return "; ".join(found) or _NO_NOTE
 
     def _resume(self) -> None:
         with self._store.read() as connection:
             self._writer.resume(connection)
 
     def _plan(self, block_us: int) -> Plan:
+        now_us = self._clock.now_us()
         with self._store.read() as connection:
-            return self._writer.plan(connection, block_us)
+            return self._writer.plan(connection, block_us, now_us)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from collector.availability import Excluded, Scope
+from collector.availability import Excluded, Promise, Scope
 from collector.ledger import spans
 from collector.ledger.spans import Spans
 from collector.verdicts.overlay import Coverage, active
@@ -105,12 +105,28 @@ def contract_names(topology: Topology, contracts: Mapping[str, Contract], scope:
     return found or ([] if customers else list(contracts))
 
 
-def target_ppm(topology: Topology, contracts: Mapping[str, Contract], scope: Scope, from_us: int) -> int | None:
-    """The strictest availability that the scope's contracts promise, as in force at the window's beginning."""
+def promised(
+    topology: Topology, contracts: Mapping[str, Contract], scope: Scope, from_us: int, to_us: int
+) -> list[Promise]:
+    """Per piece of the window with one version of every contract: the strictest availability promised there."""
+    named = [contracts[name] for name in contract_names(topology, contracts, scope)]
+    cuts = {version.effective_us for contract in named for version in contract.versions[1:]}
+    edges = sorted({from_us, to_us, *(cut for cut in cuts if from_us < cut < to_us)})
+    return [(begin, end, target_ppm(topology, contracts, scope, begin)) for begin, end in pairwise(edges)]
+
+
+def target_ppm(topology: Topology, contracts: Mapping[str, Contract], scope: Scope, at_us: int) -> int | None:
+    """The strictest availability that the scope's contracts promise at an instant."""
     targets: Sequence[int | None] = [
-        contracts[name].at(from_us).target_ppm for name in contract_names(topology, contracts, scope)
+        contracts[name].at(at_us).target_ppm for name in contract_names(topology, contracts, scope)
     ]
     return max((target for target in targets if target is not None), default=None)
 
 
-__all__ = ["Excluded", "Exclusions", "accepted", "contract_names", "target_ppm"]
+def zone_of(topology: Topology, contracts: Mapping[str, Contract], scope: Scope, at_us: int) -> str:
+    """The IANA zone of a scope's months: its contract's, where there is one such; else the topology's."""
+    zones = {contracts[name].at(at_us).timezone for name in contract_names(topology, contracts, scope)}
+    return zones.pop() if len(zones) == 1 else topology.timezone
+
+
+__all__ = ["Excluded", "Exclusions", "accepted", "contract_names", "promised", "target_ppm", "zone_of"]

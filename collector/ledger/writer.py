@@ -1,38 +1,44 @@
 """Writing the ledger: closed blocks become rows; what late samples change is superseded, never rewritten.
 
 The collector notes every committed result (`note`), and now and then takes the next plan (`plan`, reads only, may run
-in a thread) and stores it in its own write transaction (`store`).
+in a thread) and stores it in its own write transaction (`store`), with the notes of what changed of the past.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from collector.ledger import late
 from collector.ledger.blocks import BLOCK_US, block_of, fold_block, margins
 from collector.ledger.fold import Interval, joined
+from collector.verdicts.overlay import Coverage, active
+from sereno.clock import SECOND_US
 from sereno.contract import Contract
+from sereno.store.changes import insert_changes
 from sereno.store.queries import ledger as rows
 from sereno.store.queries import results
+from sereno.store.queries import revisions as notes
 from sereno.store.queries.ledger import LedgerRow, TopologyInForce
+from sereno.topology.model import Topology
+from sereno.verdict import MaintenanceWindow
 
-
-class Revision(NamedTuple):
-    """An outage that late samples brought to light, already over when it was found (docs/verdicts.md §11)."""
-
-    kind: str
-    name: str
-    from_us: int
-    to_us: int
+QUIET_US = 2 * SECOND_US  # a block into which a spool is pouring is folded again when it has ceased
+_LONGEST_POUR_US = 60 * SECOND_US  # or has gone on for so long
+_REFOLDED = "vuelto a calcular de los mismos resultados"
 
 
 class Plan(NamedTuple):
-    """What a block's rows become; nothing to do when both lists are empty."""
+    """What a block's rows become; nothing to do when all lists are empty."""
 
     block_us: int
+    read_us: int  # when the results were read: later ones are not in it
     add: list[LedgerRow]
     replace: list[int]  # ids of the rows that are no longer true
-    revisions: list[Revision]
+    revised: list[late.Piece]  # what was said of the past and is no longer
+    outages: list[Interval]  # found late, over when they were found
+    note: str
+    service: str
 
 
 class LedgerWriter:
@@ -41,17 +47,19 @@ class LedgerWriter:
     def __init__(self, topologies: Sequence[TopologyInForce], contracts: Mapping[str, Contract]) -> None:
         self._topologies, self._contracts = list(topologies), contracts
         self._margins = margins(self._topologies[-1].topology)
-        self._dirty: set[int] = set()
+        self._dirty: dict[int, tuple[int, int]] = {}  # per block: when its first and last news were noted
 
     def topology(self, added: TopologyInForce) -> None:
         """A topology came into force."""
         self._topologies.append(added)
         self._margins = margins(added.topology)
 
-    def note(self, at_us: int) -> None:
-        """A result sent at this instant was committed."""
+    def note(self, at_us: int, now_us: int = 0) -> None:
+        """A result sent at this instant was committed now."""
         lead, tail = self._margins
-        self._dirty.update(range(block_of(at_us - tail), at_us + lead + 1, BLOCK_US))
+        for block in range(block_of(at_us - tail), at_us + lead + 1, BLOCK_US):
+            first_us, _ = self._dirty.get(block, (now_us, now_us))
+            self._dirty[block] = (first_us, now_us)
 
     def resume(self, connection: Connection) -> None:
         """After a start: blocks without rows, and those that got samples after their rows were written."""
@@ -62,13 +70,26 @@ class LedgerWriter:
                 self.note(block + BLOCK_US - 1)
 
     def due(self, now_us: int) -> int | None:
-        """The oldest dirty block that is over, with its late replies."""
+        """The oldest dirty block that is over, with its late replies, and into which nothing is pouring."""
         tail = self._margins[1]
-        return min((block for block in self._dirty if block + BLOCK_US + tail <= now_us), default=None)
+        return min(
+            (
+                block
+                for block, (first_us, last_us) in self._dirty.items()
+                if block + BLOCK_US + tail <= now_us
+                and (last_us + QUIET_US <= now_us or first_us + _LONGEST_POUR_US <= now_us)
+            ),
+            default=None,
+        )
 
-    def plan(self, connection: Connection, block_us: int) -> Plan:
+    def waits(self, now_us: int) -> bool:
+        """A block that is over waits for its results to cease pouring in."""
+        tail = self._margins[1]
+        return any(block + BLOCK_US + tail <= now_us for block in self._dirty)
+
+    def plan(self, connection: Connection, block_us: int, now_us: int) -> Plan:
         """Fold a block again and compare it with its rows."""
-        self._dirty.discard(block_us)
+        self._dirty.pop(block_us, None)
         folded = fold_block(
             self._topologies, self._contracts, block_us, lambda begin, end: results.in_order(connection, begin, end)
         )
@@ -77,29 +98,70 @@ class LedgerWriter:
         kept = {row.content for row in old} & {row.content for row in new}
         add = [row for row in new if row.content not in kept]
         replace = [row.id for row in old if row.content not in kept]
-        return Plan(block_us, add, replace, _revisions(old, folded))
+        plan = Plan(block_us, now_us, add, replace, [], [], _REFOLDED, self._in_force(block_us).service)
+        return self._with_past(connection, plan, old, folded) if add or replace else plan
+
+    def _with_past(self, connection: Connection, plan: Plan, old: list[LedgerRow], folded: list[Interval]) -> Plan:
+        """The plan with what it changes of the past, and why."""
+        before = [(row.kind, row.name, row.state, row.from_us, row.to_us) for row in old]
+        end = plan.block_us + BLOCK_US
+        lead, tail = self._margins
+        spoke_us = max((row.written_us for row in old), default=0)
+        if not old and (notes.first_arrival(connection, plan.block_us, end) or 0) > end + tail:
+            spoke_us = end + tail  # the hour passed without a word of it: it was unknown
+        revised = late.changed(before, late.stated(folded)) if spoke_us else []
+        outages = self._found_late(connection, late.new_outages(before, folded))
+        if not revised and not outages:
+            return plan
+        if not spoke_us:
+            first = min(outages, key=lambda one: one.from_us)
+            spoke_us = first.from_us + min(self._limits(first.from_us).values())
+        came = notes.late_results(connection, plan.block_us - lead, end + tail, spoke_us)
+        return plan._replace(revised=revised, outages=outages, note=late.note(came, _REFOLDED))
+
+    def _found_late(self, connection: Connection, outages: list[Interval]) -> list[Interval]:
+        """Those that could not be heard live; work that was announced for their time is no news."""
+        if not outages:
+            return []
+        windows = rows.windows(connection)
+        heard: dict[tuple[int, int], bool] = {}
+        found = []
+        for one in outages:
+            span = (one.from_us, one.to_us)
+            if span not in heard:
+                heard[span] = not notes.came_late(connection, *span, self._limits(one.from_us))
+            if not heard[span] and not self._announced(windows, one):
+                found.append(one)
+        return found
+
+    def _announced(self, windows: list[MaintenanceWindow], one: Interval) -> bool:
+        scopes = [(window.scope_kind, window.scope_name) for window in active(windows, one.from_us)]
+        return bool(scopes) and Coverage(self._in_force(one.from_us), scopes).covers(one.kind, one.name)
+
+    def _limits(self, at_us: int) -> dict[str, int]:
+        return late.late_limits(self._in_force(at_us))
+
+    def _in_force(self, at_us: int) -> Topology:
+        found = self._topologies[0].topology
+        for one in self._topologies:
+            if one.from_us <= at_us:
+                found = one.topology
+        return found
 
     def store(self, connection: Connection, plan: Plan, now_us: int) -> None:
         """Write a plan inside the caller's write transaction."""
-        last = rows.append(connection, plan.add, now_us)
-        if last is not None:
-            rows.supersede(connection, plan.replace, last)
+        last = rows.append(connection, plan.add, plan.read_us)
+        if plan.replace:
+            rows.supersede(connection, plan.replace, rows.last(connection) if last is None else last)
+        revised = late.revisions_of(plan.revised, plan.note, now_us)
+        notes.append_revisions(connection, revised)
+        found = late.finding(plan.service, plan.outages, revised, plan.note, now_us)
+        if found is not None:
+            insert_changes(connection, [found])
 
 
 def _row(one: Interval) -> LedgerRow:
     return LedgerRow(0, one.kind, one.name, one.state, one.from_us, one.to_us, one.reason, one.interval_us)
-
-
-def _revisions(old: list[LedgerRow], new: list[Interval]) -> list[Revision]:
-    """Down time that the ledger did not have; none for a block that is written for the first time."""
-    if not old:
-        return []
-    known = {(row.kind, row.name, row.from_us, row.to_us) for row in old if row.state == "down"}
-    return [
-        Revision(one.kind, one.name, one.from_us, one.to_us)
-        for one in new
-        if one.state == "down" and (one.kind, one.name, one.from_us, one.to_us) not in known
-    ]
 
 
 def stored_intervals(
@@ -110,22 +172,23 @@ def stored_intervals(
     to_us: int,
     *,
     recompute: bool = False,
+    elements: Collection[tuple[str, str]] | None = None,
 ) -> list[Interval]:
     """Every element's intervals of [from, to): the ledger's rows, and a fold of the blocks that have none yet.
 
-    `recompute` folds everything from the results; it gives the same, or somebody tampered.
+    `recompute` folds everything from the results; it gives the same, or somebody tampered. With `elements` only those
+    are read; the others may be missing.
     """
-    kept: dict[int, list[Interval]] = {}
-    if not recompute:
-        for row in rows.current(connection, block_of(from_us), to_us):
-            one = Interval(row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us)
-            kept.setdefault(block_of(row.from_us), []).append(one)
-    span = results.span(connection)
     found: list[Interval] = []
+    covered: set[int] = set()
+    if not recompute:
+        wanted = None if elements is None else {*elements, *(("service", one.topology.service) for one in topologies)}
+        for row in rows.current(connection, from_us, to_us, wanted):
+            found.append(Interval(row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us))
+            covered.update(range(block_of(row.from_us), row.to_us, BLOCK_US))
+    first_us, last_us = results.span(connection) or (to_us, from_us - 2 * BLOCK_US)
     for block in range(block_of(from_us), to_us, BLOCK_US):
-        if block in kept:
-            found += kept[block]
-        elif span is not None and block <= span[1] + BLOCK_US and block + BLOCK_US >= span[0]:
+        if block not in covered and first_us - BLOCK_US <= block <= last_us + BLOCK_US:
             found += fold_block(
                 topologies, contracts, block, lambda begin, end: results.in_order(connection, begin, end)
             )

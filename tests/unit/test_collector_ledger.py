@@ -1,5 +1,7 @@
 """The ledger in a store: rows and recomputation say the same, late samples supersede, nothing is rewritten."""
 
+from itertools import groupby
+
 import msgspec
 import pytest
 from sqlalchemy import insert, select
@@ -12,7 +14,6 @@ from collector.measure import measure
 from sereno.cli.availability import app
 from sereno.clock import iso
 from sereno.contract import load_contract
-from sereno.store import open_store
 from sereno.store.queries import ledger
 from sereno.store.results import insert_results
 from sereno.store.tables import ledger as ledger_table
@@ -47,13 +48,11 @@ def stream(begin, end, bad=lambda _: False, first=1):
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path)
+def store(any_store):
     body = msgspec.json.encode(SETTINGS_JSON).decode()
-    with opened.write() as connection:
+    with any_store.write() as connection:
         connection.execute(insert(topologies).values(from_us=0, hash="x", topology=body))
-    yield opened
-    opened.dispose()
+    return any_store
 
 
 SETTINGS_JSON = topology_from_json(SETTINGS).model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -64,20 +63,27 @@ def commit(store, results, arrived_us):
         insert_results(connection, results, arrived_us)
 
 
+def commit_live(store, results):
+    """Each second's results by themselves, a second after they were sent."""
+    with store.write() as connection:
+        for at_us, group in groupby(results, key=lambda result: result.at_us):
+            insert_results(connection, list(group), at_us + S)
+
+
 def writer_of(store):
     with store.read() as connection:
         return LedgerWriter(ledger.in_force(connection), CONTRACTS)
 
 
 def settle(store, writer, now_us):
-    revisions = []
+    outages = []
     while (block := writer.due(now_us)) is not None:
         with store.read() as connection:
-            plan = writer.plan(connection, block)
+            plan = writer.plan(connection, block, now_us)
         with store.write() as connection:
             writer.store(connection, plan, now_us)
-        revisions += plan.revisions
-    return revisions
+        outages += plan.outages
+    return outages
 
 
 def intervals(store, begin, end, *, recompute=False):
@@ -97,7 +103,7 @@ def outage(second):
 
 def test_rows_and_recomputation_give_the_same(store):
     results = stream(0, HOURS, outage)
-    commit(store, results, T0 + HOURS * S)
+    commit_live(store, results)
     writer = writer_of(store)
     for result in results:
         writer.note(result.at_us)
@@ -146,9 +152,9 @@ def test_a_spool_that_comes_late_supersedes_and_tells_the_outage(store):
     commit(store, late, LATER)
     for result in late:
         writer.note(result.at_us)
-    revisions = settle(store, writer, LATER)
-    assert {(one.kind, one.name) for one in revisions} >= {("site", "hq"), ("service", "voz")}
-    assert {(one.from_us - T0, one.to_us - T0) for one in revisions} == {(4000 * S, 4200 * S)}
+    outages = settle(store, writer, LATER)
+    assert {(one.kind, one.name) for one in outages} >= {("site", "hq"), ("service", "voz")}
+    assert {(one.from_us - T0, one.to_us - T0) for one in outages} == {(4000 * S, 4200 * S)}
     after = measure(store, "site:hq", T0, T0 + HOURS * S)
     assert (after.down_us, after.unknown_us) == (200 * S, 0)
     assert intervals(store, 0, HOURS) == intervals(store, 0, HOURS, recompute=True)
@@ -186,15 +192,13 @@ def test_the_topology_in_force_decides(store):
     assert ("unknown", 3600 * S, 3800 * S) in found
 
 
-def run(store, tmp_path, *options):
-    return CliRunner().invoke(app, ["--data", str(tmp_path), *options])
+def run(store_url, *options):
+    return CliRunner().invoke(app, ["--database", store_url, *options])
 
 
-def test_the_command_prints_figures(store, tmp_path):
+def test_the_command_prints_figures(store, store_url):
     commit(store, stream(0, 3600, lambda second: 1000 <= second < 1100), T0 + 3600 * S)
-    answer = run(
-        store, tmp_path, "--scope", "site:hq", "--from", iso(T0), "--to", iso(T0 + 3600 * S), "--json"
-    )  # fmt: skip
+    answer = run(store_url, "--scope", "site:hq", "--from", iso(T0), "--to", iso(T0 + 3600 * S), "--json")
     assert answer.exit_code == 0
     found = msgspec.json.decode(answer.stdout)
     assert found == {
@@ -202,7 +206,7 @@ def test_the_command_prints_figures(store, tmp_path):
         "high": 3500 / 3600, "down_seconds": 100.0, "excluded_seconds": 0.0, "unknown_seconds": 0.0,
         "total_seconds": 3600.0, "target": 0.9999, "verdict": "missed",
     }  # fmt: skip
-    assert "incumplida" in run(store, tmp_path, "--scope", "site:hq", "--from", iso(T0), "--to", iso(LATER)).stdout
+    assert "incumplida" in run(store_url, "--scope", "site:hq", "--from", iso(T0), "--to", iso(LATER)).stdout
 
 
 @pytest.mark.parametrize(
@@ -214,8 +218,8 @@ def test_the_command_prints_figures(store, tmp_path):
         ("service", "yesterday", iso(T0), "is not an ISO 8601 instant"),
     ],
 )
-def test_the_command_refuses_in_one_line(store, tmp_path, scope, begin, end, words):
-    answer = run(store, tmp_path, "--scope", scope, "--from", begin, "--to", end)
+def test_the_command_refuses_in_one_line(store, store_url, scope, begin, end, words):
+    answer = run(store_url, "--scope", scope, "--from", begin, "--to", end)
     assert words in str(answer.exception)
     assert answer.exception.exit_code == 2
     assert "\n" not in str(answer.exception)

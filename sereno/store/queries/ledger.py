@@ -1,14 +1,16 @@
 """The ledger's rows: current ones (nothing supersedes them), what was recorded of topology, maintenance, isolation."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, or_, select, update
 
 from sereno.store.tables import ledger, maintenance, topologies
 from sereno.topology import Topology, topology_from_json
 from sereno.verdict import MaintenanceWindow
+
+_LONGEST_US = 86_400_000_000
 
 
 class LedgerRow(NamedTuple):
@@ -22,6 +24,7 @@ class LedgerRow(NamedTuple):
     to_us: int
     reason: str | None
     interval_us: int
+    written_us: int = 0
 
     @property
     def content(self) -> tuple[str, str, str, int, int, str | None, int]:
@@ -37,17 +40,37 @@ class TopologyInForce(NamedTuple):
     beside: str | None = None  # the folder of its file, where contracts are looked for first
 
 
-def current(connection: Connection, from_us: int, to_us: int) -> list[LedgerRow]:
-    """Rows in force that touch [from, to), by element and time."""
+def element_in(columns: Any, elements: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
+    """The condition that a row is about one of these (kind, name)."""
+    names: dict[str, list[str]] = {}
+    for kind, name in elements:
+        names.setdefault(kind, []).append(name)
+    return or_(*(and_(columns.kind == kind, columns.name.in_(sorted(set(found)))) for kind, found in names.items()))
+
+
+def current(
+    connection: Connection, from_us: int, to_us: int, elements: Iterable[tuple[str, str]] | None = None
+) -> list[LedgerRow]:
+    """Rows in force that touch [from, to), by element and time; of these elements, or of all. No row is over a day."""
     query = (
         select(ledger)
-        .where(ledger.c.superseded_by.is_(None), ledger.c.from_us < to_us, ledger.c.to_us > from_us)
+        .where(
+            ledger.c.superseded_by.is_(None),
+            ledger.c.from_us < to_us,
+            ledger.c.from_us > from_us - _LONGEST_US,  # so that the index serves
+            ledger.c.to_us > from_us,
+        )
         .order_by(ledger.c.kind, ledger.c.name, ledger.c.from_us)
     )
+    if elements is not None:
+        query = query.where(element_in(ledger.c, elements))
     return [
-        LedgerRow(row.id, row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us or 0)
+        LedgerRow(
+            row.id, row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us or 0,
+            row.written_us,
+        )
         for row in connection.execute(query)
-    ]
+    ]  # fmt: skip
 
 
 def written(connection: Connection, block_us: int) -> dict[int, int]:
@@ -76,10 +99,20 @@ def append(connection: Connection, rows: Iterable[LedgerRow], written_us: int) -
     return last
 
 
+def last(connection: Connection) -> int:
+    """The id of the last row; 0 of an empty ledger."""
+    return int(connection.execute(select(func.max(ledger.c.id))).scalar() or 0)
+
+
 def supersede(connection: Connection, old: Sequence[int], by: int) -> None:
     """Marks rows as no longer in force; they stay for ever."""
     if old:
         connection.execute(update(ledger).where(ledger.c.id.in_(list(old))).values(superseded_by=by))
+
+
+def count_topologies(connection: Connection) -> int:
+    """How many topologies were ever accepted; they are only added to."""
+    return int(connection.execute(select(func.count()).select_from(topologies)).scalar() or 0)
 
 
 def in_force(connection: Connection) -> list[TopologyInForce]:

@@ -71,7 +71,7 @@ def _results() -> None:
     else:
         op.create_index("ix_results_place", "results", [sa.text("(at_us / 1000000)"), "element"], unique=False)
     columns = 'probe, boot, seq, at_us, element, "check", outcome, reason, arrived_us, body'
-    op.execute(f"INSERT INTO results ({columns}) SELECT {columns} FROM results_first ORDER BY at_us")
+    op.execute(f"INSERT INTO results ({columns}) SELECT {columns} FROM results_first ORDER BY at_us")  # noqa: S608
     op.execute("DROP TABLE results_first")
 
 
