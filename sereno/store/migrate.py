@@ -14,11 +14,13 @@ HERE = Path(__file__).parent / "migrations"
 HEAD = "0002"  # the newest revision; written here so that an up-to-date database never loads Alembic
 
 
-def _config() -> "Config":
+def config_for(engine: Engine) -> "Config":
+    """Alembic's settings for this database."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
+    config.attributes["engine"] = engine
     return config
 
 
@@ -30,11 +32,10 @@ def upgrade(engine: Engine) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 
-    config = _config()
+    config = config_for(engine)
     script = ScriptDirectory.from_config(config)
     if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
         raise StoreError(f"the database is at revision {current}, newer than this Sereno; install the newer one")
-    config.attributes["engine"] = engine
     command.upgrade(config, "head")
 
 

@@ -44,6 +44,7 @@ def engine_options(url: URL) -> dict[str, Any]:
     """Pool and session: connections are looked at before use, renewed in time, and nothing waits for ever."""
     settings = {
         "timezone": "UTC",
+        "synchronous_commit": "on",  # whatever the server's default: an acknowledged result must survive a power cut
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
@@ -98,3 +99,18 @@ def advice(words: str) -> str:
         if any(sign in words for sign in signs):
             return mend
     return "check the database URL"
+
+
+# What mends itself, or is mended at the server while we wait: a collector tries again instead of ending.
+_PASSING = (
+    "Connection refused", "Connection reset", "No such file", "No route", "unreachable", "timeout expired", "timed out",
+    "resolve host", "translate host name", "Name or service not known", "Temporary failure", "closed the connection",
+    "SSL SYSCALL", "starting up", "shutting down", "recovery mode", "not yet accepting", "administrator command",
+    "too many clients", "too many connections", "connection slots", "read-only", "is in hot standby",
+    "iniciando", "iniciándose", "apagando", "apagándose", "modo de recuperación", "demasiad",
+)  # fmt: skip
+
+
+def is_passing(words: str) -> bool:
+    """Whether a refused connection may come about later without anybody touching the URL."""
+    return any(sign in words for sign in _PASSING)

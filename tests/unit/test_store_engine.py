@@ -23,8 +23,8 @@ def test_what_cannot_be_opened_is_one_clear_line(tmp_path):
         open_store(tmp_path)
 
 
-def test_writers_wait_for_each_other_and_none_fails(tmp_path):
-    store = open_store(tmp_path)
+def test_writers_wait_for_each_other_and_none_fails(any_store):
+    store = any_store
     with store.write() as connection:
         connection.execute(insert(positions).values(reader="r", position=0))
     errors = []
@@ -46,11 +46,10 @@ def test_writers_wait_for_each_other_and_none_fails(tmp_path):
     assert errors == []
     with store.read() as connection:
         assert connection.execute(select(positions.c.position)).scalar_one() == 100
-    store.dispose()
 
 
-def test_a_failed_write_leaves_nothing_and_a_read_is_one_snapshot(tmp_path):
-    store = open_store(tmp_path)
+def test_a_failed_write_leaves_nothing_and_a_read_is_one_snapshot(any_store):
+    store = any_store
 
     def fail():
         with store.write() as connection:
@@ -67,7 +66,6 @@ def test_a_failed_write_leaves_nothing_and_a_read_is_one_snapshot(tmp_path):
         assert reading.execute(count).scalar_one() == 0
     with store.read() as reading:
         assert reading.execute(count).scalar_one() == 1
-    store.dispose()
 
 
 def test_a_power_cut_cannot_take_what_was_acknowledged(tmp_path):

@@ -1,0 +1,159 @@
+"""Every released schema comes to this version's with all its rows, on SQLite and on PostgreSQL alike."""
+
+import subprocess
+import sys
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, MetaData, create_engine, insert, select, text
+
+from sereno.errors import StoreError
+from sereno.store import open_store
+from sereno.store.engine import connect_engine
+from sereno.store.migrate import HEAD, HERE, config_for, upgrade
+from sereno.store.postgres import parse_url
+from sereno.store.tables import metadata
+
+RELEASED = [found.revision for found in ScriptDirectory(str(HERE)).walk_revisions() if found.revision != HEAD]
+DAY_US = 86_400_000_000
+T0_US = 1_795_219_200_000_000  # a midnight, UTC
+pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request, tmp_path):
+    """An empty database."""
+    url = f"sqlite:///{tmp_path}/old.db" if request.param == "sqlite" else request.getfixturevalue("empty_pg_url")
+    found = connect_engine(parse_url(url))
+    yield found
+    found.dispose()
+
+
+def schema(engine):
+    """Everything the database knows of its tables, but for partitions and Alembic's own."""
+    queries = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}[engine.dialect.name]
+    with engine.connect() as connection:
+        rows = [
+            tuple(map(str, row))
+            for query in queries
+            for row in connection.exec_driver_sql(query.replace("OURS", _OURS))
+        ]
+    if engine.dialect.name == "sqlite":  # the same words, whatever the order of columns and blanks
+        rows = [(name, *sorted("".join(sql.replace('"', "").split()).split(","))) for name, sql in rows]
+    return sorted(rows)
+
+
+_SQLITE = ["SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"]
+_OURS = """relnamespace = 'public'::regnamespace AND NOT relispartition AND relkind IN ('r', 'p')
+           AND relname <> 'alembic_version'"""
+_POSTGRESQL = [
+    """SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, collname,
+               pg_get_expr(adbin, adrelid)
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+        WHERE OURS AND attnum > 0 AND NOT attisdropped""",
+    """SELECT relname, conname, pg_get_constraintdef(pg_constraint.oid)
+        FROM pg_constraint JOIN pg_class ON conrelid = pg_class.oid WHERE OURS""",
+    """SELECT relname, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON indrelid = pg_class.oid
+        WHERE OURS""",
+    "SELECT relname, pg_get_partkeydef(oid) FROM pg_class WHERE OURS AND relkind = 'p'",
+]
+
+
+def filled(engine):
+    """Rows in every table of a database, whatever its tables are; by table, as dictionaries."""
+    found = MetaData()
+    found.reflect(engine)
+    kept = {}
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        for table in found.sorted_tables:
+            if table.name != "alembic_version":
+                rows = [{column.name: _value(column, number) for column in table.columns} for number in range(1, 6)]
+                connection.execute(insert(table), rows)
+                kept[table.name] = rows
+    return kept
+
+
+def _value(column, number):
+    if column.name == "at_us":
+        return T0_US + number * DAY_US // 2 - 1  # two a day, one of them in its last microsecond
+    if isinstance(column.type, Boolean):
+        return number % 2 == 0
+    if isinstance(column.type, LargeBinary):
+        return bytes([0, 255, number])
+    if isinstance(column.type, BigInteger | Integer):
+        return 1 if column.name == "seq" and number < 2 else number
+    return f"ñ «{number}»"[: getattr(column.type, "length", None)]
+
+
+def rows_of(engine, kept):
+    """What is there now of those tables and columns."""
+    found = {}
+    with engine.connect() as connection:
+        for name, rows in kept.items():
+            table = metadata.tables[name]
+            columns = [column for column in table.columns if column.name in rows[0]]
+            found[name] = [dict(row) for row in connection.execute(select(*columns)).mappings()]
+    return found
+
+
+def in_order(rows):
+    return sorted(rows, key=lambda row: sorted((name, str(value)) for name, value in row.items()))
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+def test_an_older_database_comes_to_this_schema_with_all_its_rows(engine, revision):
+    command.upgrade(config_for(engine), revision)
+    kept = filled(engine)
+    assert len(kept) >= 16
+    upgrade(engine)
+    found = rows_of(engine, kept)
+    assert {name: in_order(rows) for name, rows in found.items()} == {
+        name: in_order(rows) for name, rows in kept.items()
+    }
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+
+
+def test_the_revisions_build_exactly_the_tables(engine):
+    upgrade(engine)
+    migrated = schema(engine)
+    if engine.dialect.name == "sqlite":
+        fresh = create_engine("sqlite://")
+    else:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        fresh = engine
+    metadata.create_all(fresh)
+    assert schema(fresh) == migrated
+    fresh.dispose()
+
+
+def test_the_newest_revision_is_the_one_named():
+    assert ScriptDirectory(str(HERE)).get_current_head() == HEAD
+
+
+def test_a_database_of_a_newer_version_is_left_alone(store_url):
+    open_store(store_url).dispose()
+    engine = connect_engine(parse_url(store_url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'f999'")
+    with pytest.raises(StoreError, match=r"at revision f999, newer than this Sereno; install the newer one$") as caught:
+        open_store(store_url)
+    assert "\n" not in str(caught.value)
+    engine.dispose()
+
+
+def test_two_that_start_together_on_an_empty_server_migrate_once(empty_pg_url):
+    code = "import sys; from sereno.store import open_store; open_store(sys.argv[1]).dispose()"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, empty_pg_url], stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for each in both:
+        _, said = each.communicate(timeout=60)
+        assert (each.returncode, said) == (0, "")
