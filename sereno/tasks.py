@@ -13,9 +13,18 @@ async def together(*parts: Coroutine[Any, Any, None]) -> None:
     Not a TaskGroup: in Python 3.11 one leaves its parent marked as cancelled when a part fails while it waits, and
     swallows a true cancellation that comes in the same moment.
     """
+    await _run(parts, asyncio.FIRST_EXCEPTION)
+
+
+async def until_first(*parts: Coroutine[Any, Any, None]) -> None:
+    """Runs all parts until the first is done or fails (its error is raised), or we are cancelled; none is left."""
+    await _run(parts, asyncio.FIRST_COMPLETED)
+
+
+async def _run(parts: Sequence[Coroutine[Any, Any, None]], until: str) -> None:
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait(tasks, return_when=until)
     finally:
         await _end(tasks)
     for task in done:

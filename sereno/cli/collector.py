@@ -9,39 +9,27 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import msgspec
 import typer
 
 from sereno.clock import SECOND_US
-from sereno.errors import ConfigError, SerenoError, UsageError
+from sereno.errors import SerenoError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from collector.metrics import Metrics
     from sereno.bootclock import BootClock
-    from sereno.contract import Contract
-    from sereno.desk import Desk
+    from sereno.cli._leading import Member
+    from sereno.cli._watched import Watched
     from sereno.mqtt import Broker
     from sereno.store import Store
     from sereno.store.lease import Lease
-    from sereno.topology import Topology
 
 app = typer.Typer(add_completion=False)
 log = logging.getLogger("sereno.collector")
-_STANDBY_SECONDS = 0.25
 _STEPPED_US = SECOND_US // 4  # probes that are right must not be called half a second off
 _LOOK_SECONDS = 0.25
-
-
-class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator's files say, validated as a whole."""
-
-    topology: "Topology"
-    desk: "Desk | None"
-    contracts: "Mapping[str, Contract]"
-    beside: Path | None
 
 
 @app.command()
@@ -55,6 +43,8 @@ def collector(
     probe: Annotated[list[str] | None, typer.Option("--probe", help="A probe that the topology does not name.")] = None,
 ) -> None:
     """Collect, judge, alert and show, until stopped. SIGHUP takes up changed files, if they are valid."""
+    from sereno.cli._leading import open_patiently
+    from sereno.cli._watched import watched
     from sereno.instance import data_directory
     from sereno.listen import parse_http
     from sereno.mqtt import parse_broker
@@ -64,31 +54,41 @@ def collector(
     where, listen = parse_broker(broker), parse_http(http)
     if database is not None and data is not None:
         raise UsageError("--data and --database exclude each other; give one")
-    store = open_database(database, create=True) if database is not None else open_store(data_directory(data))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until we can take files up, whoever asks for it is early
+    if database is not None:
+        store = open_patiently(lambda: open_database(database, create=True))
+    else:
+        store = open_store(data_directory(data))
     setup_logging()
-    watched = _watched(store, topology, desk)
-    again = _Reload(topology, desk, watched)
-    run(_main(store, where, watched, listen, probe or [], again))
+    again = _Again(topology, desk)
+    setting = _Setting(
+        store=store, broker=where, watched=watched(store, topology, desk), listen=listen, extra=probe or []
+    )
+    run(_main(setting, again))
     store.dispose()
-    if again.wanted:  # everything in memory is rebuilt from the store: the simplest swap that cannot be half done
-        logging.shutdown()
-        os.execv(sys.executable, [sys.executable, "-m", "sereno", *sys.argv[1:]])  # noqa: S606
+    if again.wanted:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        again.begin()
 
 
-class _Reload:
-    """SIGHUP: valid files are taken up, invalid ones leave everything as it is and say why."""
+class _Again:
+    """Why and how the process begins anew: everything in memory is rebuilt from the store, the simplest of swaps.
 
-    def __init__(self, topology: Path | None, desk: Path | None, watched: Watched) -> None:
+    SIGHUP: valid files are taken up, invalid ones leave everything as it is and say why.
+    """
+
+    def __init__(self, topology: Path | None, desk: Path | None) -> None:
         self.wanted = False
-        self._topology, self._desk, self._watched = topology, desk, watched
+        self._topology, self._desk = topology, desk
 
     def asked(self, stop: Callable[[], object]) -> None:
+        from sereno.cli._watched import load
         from sereno.notify import tell
 
         try:
             if self._topology is None:
                 raise UsageError("there is no --topology file to take up again")
-            _load(self._topology, self._desk)
+            load(self._topology, self._desk)
         except SerenoError as error:
             log.error("reload refused: %s", error)  # noqa: TRY400  # a person's mistake, no trace
             tell("fault", f"reload refused, what was in use stays: {error}")
@@ -96,77 +96,108 @@ class _Reload:
         self.wanted = True
         stop()
 
-    async def when_stepped(self, clock: "BootClock", stop: Callable[[], object]) -> None:
+    def because(self, why: str) -> None:
+        """Tells why, in one line; who was the writer comes back as a standby, or as the writer if nobody else is."""
+        from sereno.notify import FD_ENV, tell
+
+        if FD_ENV in os.environ:  # else the terminal has it by what is told
+            log.warning("%s", why)
+        tell("note", f"{why}; beginning again")
+        self.wanted = True
+
+    @staticmethod
+    async def when_stepped(clock: "BootClock") -> None:
         """A clock that was set makes what memory holds useless: the newest sample may lie ahead for hours."""
         step_us = 0
         while abs(step_us) <= _STEPPED_US:
             await asyncio.sleep(_LOOK_SECONDS)
             step_us = clock.behind_us()
         log.warning("the wall clock stepped by %+.3f s: taking everything up again", step_us / SECOND_US)
-        self.wanted = True
-        stop()
+
+    @staticmethod
+    def begin() -> NoReturn:
+        """The same command line in the same process, now; from any thread."""
+        logging.shutdown()
+        os.execv(sys.executable, [sys.executable, "-m", "sereno", *sys.argv[1:]])  # noqa: S606
 
 
-async def _main(
-    store: "Store", broker: "Broker", watched: Watched, listen: tuple[str, int], extra: list[str], again: _Reload
-) -> None:
-    from alerting.channels import channels_of
-    from alerting.service import AlertingService, machine_for
+class _Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says, opened and read."""
+
+    store: "Store"
+    broker: "Broker"
+    watched: "Watched"
+    listen: tuple[str, int]
+    extra: list[str]
+
+
+async def _main(setting: _Setting, again: _Again) -> None:
     from collector.metrics import Metrics
-    from collector.service import CollectorService
     from sereno.bootclock import BootClock
+    from sereno.cli._leading import Member, Watchdog, boot_seconds
     from sereno.clock import SystemClock
-    from sereno.notify import tell
-    from sereno.tasks import together
+    from sereno.store.lease import Lease, LeaseLostError
+    from sereno.tasks import until_first
 
     clock = BootClock(SystemClock())  # nobody here sees a step: the process begins again instead
-    sockets = _listen(*listen)
-    lease = await _lead(store)
+    listener = _listen(*setting.listen)
+    page = f"http://{setting.listen[0]}:{listener.getsockname()[1]}/"
+    lease = Lease(setting.store, boot_seconds)
+    member = Member(setting.store, lease, clock, page)
+    metrics = Metrics(setting.store)
+    watchdog = Watchdog(lease, member, again.begin, patient=setting.store.is_sqlite)
+    collecting = _collect(setting, lease, member, metrics, clock, page)
+    serving = _serve(setting.store, clock, metrics, listener)
+    running = asyncio.ensure_future(until_first(collecting, serving, again.when_stepped(clock), watchdog.beat()))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, running.cancel)
+    try:
+        await running
+        again.wanted = True  # the clock stepped, or another had better lead
+    except asyncio.CancelledError:
+        if not again.wanted:
+            raise
+    except LeaseLostError as error:
+        again.because(str(error))
+    except StoreError as error:
+        if setting.store.is_sqlite:
+            raise
+        again.because(str(error))
+    finally:
+        watchdog.leaving(again=again.wanted)
+        member.leave()
+        watchdog.stop()
+
+
+async def _collect(
+    setting: _Setting, lease: "Lease", member: "Member", metrics: "Metrics", clock: "BootClock", page: str
+) -> None:
+    """Stands by, then leads; returns when another collector had better lead."""
+    from alerting.channels import channels_of
+    from alerting.service import AlertingService, machine_for
+    from collector.service import CollectorService
+    from sereno.cli._watched import record
+    from sereno.notify import tell
+    from sereno.tasks import until_first
+
+    await until_first(member.stand_by(), member.reach(setting.broker))
+    lease.keep(clock.now_us)
     log.info("writer with epoch %d", lease.epoch)
-    fenced = store.fenced(lease.check)
-    metrics = Metrics(store)
+    watched, fenced = setting.watched, setting.store.fenced(lease.check)
     machine = machine_for(watched.topology, watched.desk, watched.beside)
     channels = channels_of(watched.desk.channels) if watched.desk is not None else {}
-    alerting = AlertingService(fenced, machine, clock, channels)
-    _record(fenced, watched, clock.now_us())
+    alerting = AlertingService(fenced, machine, clock, channels, may_speak=lease.held)
+    record(fenced, watched, clock.now_us())
     service = CollectorService(
-        fenced, lease, broker, watched.topology, watched.contracts, clock,
-        extra_probes=extra, observer=metrics, on_changes=alerting.wake,
+        fenced, lease, setting.broker, watched.topology, watched.contracts, clock,
+        extra_probes=setting.extra, observer=metrics, on_changes=alerting.wake,
     )  # fmt: skip
 
     async def announce() -> None:
         await service.connected.wait()
-        tell("ready", f"collector epoch {lease.epoch}, http://{listen[0]}:{sockets.getsockname()[1]}/")
+        tell("ready", f"collector epoch {lease.epoch}, {page}")
+        await asyncio.Event().wait()
 
-    running = asyncio.ensure_future(
-        together(service.run(), alerting.run(), _serve(store, clock, metrics, sockets), announce())
-    )
-    watching = asyncio.ensure_future(again.when_stepped(clock, running.cancel))
-    try:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, running.cancel)
-        await running
-    except asyncio.CancelledError:
-        if not again.wanted:
-            raise
-    finally:
-        watching.cancel()
-        lease.release()
-
-
-async def _lead(store: "Store") -> "Lease":
-    """Waits until this process is the writer."""
-    import time
-
-    from sereno.notify import tell
-    from sereno.store.lease import Lease
-
-    lease, told = Lease(store, time.monotonic), False
-    while not lease.try_take(time.time_ns() // 1_000):
-        if not told:
-            tell("note", "another collector is the writer; standing by")
-            told = True
-        await asyncio.sleep(_STANDBY_SECONDS)
-    return lease
+    await until_first(member.lead(service.connected), service.run(), alerting.run(), announce())
 
 
 async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.socket) -> None:
@@ -179,7 +210,7 @@ async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.sock
         def capture_signals(self) -> Any:
             return nullcontext()
 
-    web = create_app(store, clock, metrics.render)
+    web = create_app(store, clock, metrics.scrape)
     config = uvicorn.Config(
         web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
     )
@@ -201,80 +232,3 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise UsageError(f"--http {host}:{port}: {error.strerror}; choose another port") from None
     return listener
-
-
-def _load(topology: Path, desk: Path | None) -> Watched:
-    """Both files and the contracts they name; ConfigError says what is wrong."""
-    from sereno.contract import load_contract
-    from sereno.desk import load_desk
-    from sereno.topology import load_topology
-
-    found = load_topology(topology)
-    told = load_desk(desk) if desk is not None else None
-    names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
-    contracts = {name: load_contract(name, beside=topology.parent) for name in sorted(names)}
-    return Watched(topology=found, desk=told, contracts=contracts, beside=topology.parent)
-
-
-def _watched(store: "Store", topology: Path | None, desk: Path | None) -> Watched:
-    """The files; when they have become invalid since, what was accepted last: a restart must not stop the watch."""
-    from sereno.notify import tell
-
-    if topology is None:
-        stored = _stored(store)
-        if stored is None:
-            raise UsageError("nothing says what to watch: give --topology FILE")
-        return stored
-    try:
-        return _load(topology, desk)
-    except ConfigError as error:
-        stored = _stored(store)
-        if stored is None:
-            raise
-        log.error("%s; the last valid one stays in use", error)  # noqa: TRY400  # a person's mistake, no trace
-        tell("fault", f"{error}; the last valid one stays in use")
-        return stored
-
-
-def _stored(store: "Store") -> Watched | None:
-    """What was accepted last."""
-    from sqlalchemy import select
-
-    from sereno.contract import load_contract
-    from sereno.desk import Desk
-    from sereno.store.tables import topologies
-    from sereno.topology import topology_from_json
-
-    with store.read() as connection:
-        row = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).one_or_none()
-    if row is None:
-        return None
-    found = topology_from_json(msgspec.json.decode(row.topology))
-    told = Desk.model_validate_json(row.desk) if row.desk else None
-    names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
-    beside = Path(row.beside) if row.beside else None
-    contracts = {name: load_contract(name, beside=beside) for name in sorted(names)}
-    return Watched(topology=found, desk=told, contracts=contracts, beside=beside)
-
-
-def _record(store: "Store", watched: Watched, now_us: int) -> None:
-    """Stores an accepted topology with its from-time, once."""
-    from sqlalchemy import insert, select
-
-    from sereno.store.tables import topologies
-    from sereno.topology import canonical_json, topology_hash
-
-    desk = watched.desk.model_dump_json(by_alias=True) if watched.desk is not None else None
-    digest = topology_hash(watched.topology)
-    with store.write() as connection:
-        last = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).one_or_none()
-        if last is not None and (last.hash, last.desk) == (digest, desk):
-            return
-        row = {
-            "from_us": now_us,
-            "hash": digest,
-            "topology": canonical_json(watched.topology),
-            "desk": desk,
-            "beside": str(watched.beside) if watched.beside is not None else None,
-        }
-        connection.execute(insert(topologies).values(**row))

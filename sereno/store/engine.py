@@ -12,13 +12,17 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from sereno.errors import StoreError, UsageError
 from sereno.store.migrate import upgrade
-from sereno.store.postgres import advice, database_errors, engine_options, parse_url, where
+from sereno.store.postgres import advice, database_errors, engine_options, is_passing, parse_url, where
 
 SQLITE_FILE = "sereno.db"
 _BUSY_MS = 10_000
 _AGAIN_SECONDS = 0.01
 _TAKE_TURN = f"SELECT pg_advisory_xact_lock({0x5345_5244})"
 _SQLITE_OPTIONS: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1_000, "check_same_thread": False}}
+
+
+class UnreachableError(StoreError):
+    """The database cannot be had now; later, perhaps, it can."""
 
 
 class Store:
@@ -134,7 +138,8 @@ def _opened(url: URL, text: str) -> Store:
         engine.dispose()
         words = _words(error)
         mend = "check the database URL or --data" if url.drivername == "sqlite" else advice(words)
-        raise StoreError(f"{where(url)}: {words}; {mend}") from None
+        kind = UnreachableError if url.drivername != "sqlite" and is_passing(str(error)) else StoreError
+        raise kind(f"{where(url)}: {words}; {mend}") from None
     except StoreError as error:
         engine.dispose()
         raise StoreError(f"{where(url)}: {error}") from None

@@ -1,0 +1,105 @@
+"""What a collector is told to watch: the operator's files, else what was accepted last; kept in the store."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sereno.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sereno.contract import Contract
+    from sereno.desk import Desk
+    from sereno.store import Store
+    from sereno.topology import Topology
+
+log = logging.getLogger("sereno.collector")
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator's files say, validated as a whole."""
+
+    topology: "Topology"
+    desk: "Desk | None"
+    contracts: "Mapping[str, Contract]"
+    beside: Path | None
+
+
+def load(topology: Path, desk: Path | None) -> Watched:
+    """Both files and the contracts they name; ConfigError says what is wrong."""
+    from sereno.contract import load_contract
+    from sereno.desk import load_desk
+    from sereno.topology import load_topology
+
+    found = load_topology(topology)
+    told = load_desk(desk) if desk is not None else None
+    names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
+    contracts = {name: load_contract(name, beside=topology.parent) for name in sorted(names)}
+    return Watched(topology=found, desk=told, contracts=contracts, beside=topology.parent)
+
+
+def watched(store: "Store", topology: Path | None, desk: Path | None) -> Watched:
+    """The files; when they have become invalid since, what was accepted last: a restart must not stop the watch."""
+    from sereno.notify import tell
+
+    if topology is None:
+        last = stored(store)
+        if last is None:
+            raise UsageError("nothing says what to watch: give --topology FILE")
+        return last
+    try:
+        return load(topology, desk)
+    except ConfigError as error:
+        last = stored(store)
+        if last is None:
+            raise
+        log.error("%s; the last valid one stays in use", error)  # noqa: TRY400  # a person's mistake, no trace
+        tell("fault", f"{error}; the last valid one stays in use")
+        return last
+
+
+def stored(store: "Store") -> Watched | None:
+    """What was accepted last."""
+    from sqlalchemy import select
+
+    from sereno.contract import load_contract
+    from sereno.desk import Desk
+    from sereno.store.tables import topologies
+    from sereno.topology import topology_from_json
+
+    with store.read() as connection:
+        row = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    found = topology_from_json(msgspec.json.decode(row.topology))
+    told = Desk.model_validate_json(row.desk) if row.desk else None
+    names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
+    beside = Path(row.beside) if row.beside else None
+    contracts = {name: load_contract(name, beside=beside) for name in sorted(names)}
+    return Watched(topology=found, desk=told, contracts=contracts, beside=beside)
+
+
+def record(store: "Store", watched: Watched, now_us: int) -> None:
+    """Stores an accepted topology with its from-time, once."""
+    from sqlalchemy import insert, select
+
+    from sereno.store.tables import topologies
+    from sereno.topology import canonical_json, topology_hash
+
+    desk = watched.desk.model_dump_json(by_alias=True) if watched.desk is not None else None
+    digest = topology_hash(watched.topology)
+    with store.write() as connection:
+        last = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).one_or_none()
+        if last is not None and (last.hash, last.desk) == (digest, desk):
+            return
+        row = {
+            "from_us": now_us,
+            "hash": digest,
+            "topology": canonical_json(watched.topology),
+            "desk": desk,
+            "beside": str(watched.beside) if watched.beside is not None else None,
+        }
+        connection.execute(insert(topologies).values(**row))
