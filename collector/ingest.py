@@ -8,22 +8,27 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sereno.clock import SECOND_US
+from sereno.clock import SECOND_US, parse_instant
 from sereno.errors import WireError
 from sereno.ranges import Ranges
 from sereno.store.results import Cursor, Cursors, Refused
-from sereno.wire import BATCH_LIMIT, VERSION, Ack, Batch, Result, decode
+from sereno.wire import BATCH_LIMIT, PROBE_NAME, VERSION, Ack, Batch, Result, decode, encode
 
 _NAME_LIMIT = 64
+_ADDRESS_LIMIT = 256
+_NAMES_KEPT = 100_000  # names found fit that are remembered
 _SEQ_LIMIT = 1 << 62
 AHEAD_US = 5 * SECOND_US  # more than clocks that are kept may differ
 _BEHIND_US = 60 * 86_400 * SECOND_US  # far more than a spool keeps: a machine that woke up without its clock, in 1970
+
+_decoder = msgspec.json.Decoder(Result)
 
 
 class Taken(msgspec.Struct, kw_only=True):
     """What became of messages: results that are new, what was refused, which cursors moved, what will never come."""
 
     fresh: list[tuple[Result, int]] = []  # with `at` in microseconds
+    bodies: list[str] = []  # of the fresh ones, as they came
     refused: list[Refused] = []
     moved: set[tuple[str, str]] = set()
     probes: set[str] = set()  # those to acknowledge
@@ -36,16 +41,17 @@ class Ingest:
     def __init__(self, cursors: Cursors) -> None:
         self.cursors = cursors
         self._holds: dict[str, dict[str, int]] = {}  # per probe, the oldest seq that its spool holds, by boot
+        self._fit: set[str | None] = {None}  # names that were looked at
 
     def take(self, messages: Iterable[tuple[str, bytes]], now_us: int | None = None) -> Taken:
         """Messages as (probe of the topic, payload), in the order they came, at `now_us` (None: do not compare)."""
-        taken = Taken(fresh=[], refused=[], moved=set(), probes=set(), missing={})
+        taken = Taken(fresh=[], bodies=[], refused=[], moved=set(), probes=set(), missing={})
         for probe, payload in messages:
             try:
                 batch = _batch(probe, payload)
             except WireError as error:
                 text = payload.decode("utf-8", "replace")
-                taken.refused.append(Refused(probe=probe, why=str(error), payload=text))
+                taken.refused.append(Refused(probe=probe, why=str(error), payload=text, cause=error.cause))
                 continue
             taken.probes.add(probe)
             self._holds[probe] = dict(batch.oldest)
@@ -63,23 +69,44 @@ class Ingest:
         return Ack(v=VERSION, epoch=epoch, committed=committed)
 
     def _results(self, batch: Batch, taken: Taken, now_us: int | None) -> None:
+        """What of a batch is new; the same results sent again cost next to nothing."""
         cursor = self._cursor(batch.probe, batch.boot)
-        for seq, raw in enumerate(batch.results, batch.first):
-            if seq in cursor.ranges:
-                continue
-            try:
-                result = decode(raw, Result)
-                _check(result, batch, seq)
-                if now_us is not None:
-                    _check_time(result, now_us)
-                taken.fresh.append((result, result.at_us))
-            except WireError as error:
-                text = bytes(raw).decode("utf-8", "replace")
-                taken.refused.append(Refused(probe=batch.probe, boot=batch.boot, seq=seq, why=str(error), payload=text))
-        before = cursor.ranges.count()
-        cursor.ranges.add(batch.first, batch.first + len(batch.results) - 1)
-        if cursor.ranges.count() != before:
+        first = batch.first
+        news = cursor.ranges.missing(first, first + len(batch.results) - 1)
+        for low, high in news:
+            for seq in range(low, high + 1):
+                raw = batch.results[seq - first]
+                try:
+                    result, at_us = _read(raw)
+                    if result.seq != seq or result.probe != batch.probe or result.boot != batch.boot:
+                        raise _misplaced(result, batch, seq)
+                    self._check_names(result)
+                    if now_us is not None:
+                        _check_time(result, at_us, now_us)
+                except WireError as error:
+                    taken.refused.append(_refused(batch, seq, raw, error))
+                    continue
+                taken.fresh.append((result, at_us))
+                taken.bodies.append(_body(raw, result))
+        if news:
+            cursor.ranges.add(first, first + len(batch.results) - 1)
             taken.moved.add((batch.probe, batch.boot))
+
+    def _check_names(self, result: Result) -> None:
+        """Names become keys of the store and of the machines."""
+        fit = self._fit
+        if result.sbc in fit and result.core in fit and result.target in fit and result.address in fit:
+            return
+        names = (result.sbc, result.core, result.target, result.account)
+        if any(name is not None and (len(name) > _NAME_LIMIT or not name.isprintable()) for name in names):
+            raise WireError("the name of an SBC, a core or a target is no name", cause="name")
+        address = result.address
+        if address is not None and (len(address) > _ADDRESS_LIMIT or not address.isprintable()):
+            raise WireError("an address that is none", cause="name")
+        if len(fit) > _NAMES_KEPT:
+            fit.clear()
+            fit.add(None)
+        fit.update((*names[:3], address))
 
     def _advance(self, batch: Batch, taken: Taken) -> None:
         """What lies below the oldest that a probe holds and never came is gone for good."""
@@ -99,29 +126,59 @@ class Ingest:
 def _batch(probe: str, payload: bytes) -> Batch:
     batch = decode(payload, Batch)
     if batch.probe != probe:
-        raise WireError(f"a batch of {batch.probe!r} on the topic of {probe!r}")
+        raise WireError(f"a batch of {batch.probe!r} on the topic of {probe!r}", cause="identity")
+    if not PROBE_NAME.fullmatch(probe):
+        raise WireError(f"a batch of {probe[:_NAME_LIMIT]!r}, which is no name of a probe", cause="name")
     if not 0 < len(batch.results) <= BATCH_LIMIT:
-        raise WireError(f"a batch of {len(batch.results)} results; 1 to {BATCH_LIMIT} may be in one")
+        raise WireError(f"a batch of {len(batch.results)} results; 1 to {BATCH_LIMIT} may be in one", cause="range")
     if not 1 <= batch.first < _SEQ_LIMIT or any(not 1 <= oldest < _SEQ_LIMIT for oldest in batch.oldest.values()):
-        raise WireError("a batch with a seq out of range")
+        raise WireError("a batch with a seq out of range", cause="range")
     if any(not 0 < len(boot) <= _NAME_LIMIT or not boot.isalnum() for boot in (batch.boot, *batch.oldest)):
-        raise WireError("a batch with a boot that is no name")
+        raise WireError("a batch with a boot that is no name", cause="name")
     return batch
 
 
-def _check(result: Result, batch: Batch, seq: int) -> None:
-    if (result.probe, result.boot, result.seq) != (batch.probe, batch.boot, seq):
-        raise WireError(
-            f"{result.probe}, {result.boot}, {result.seq} in the place of {batch.probe}, {batch.boot}, {seq}"
-        )
-    names = (result.sbc, result.core, result.target)
-    if any(name is not None and (len(name) > _NAME_LIMIT or not name.isprintable()) for name in names):
-        raise WireError("the name of an SBC, a core or a target is no name")
+def _read(raw: msgspec.Raw) -> tuple[Result, int]:
+    """A result and its `at`, decoded once; what cannot be is looked at again for the reason."""
+    try:
+        result = _decoder.decode(raw)
+        if result.v == VERSION:
+            return result, parse_instant(result.at)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        pass
+    result = decode(raw, Result)
+    return result, result.at_us
 
 
-def _check_time(result: Result, now_us: int) -> None:
+def _body(raw: msgspec.Raw, result: Result) -> str:
+    """The result as it came. What we do not know may be no text; then what we do know of it."""
+    try:
+        body = bytes(raw).decode()
+    except UnicodeDecodeError:
+        return encode(result).decode()
+    return encode(result).decode() if "\0" in body else body
+
+
+def _refused(batch: Batch, seq: int, raw: msgspec.Raw, error: WireError) -> Refused:
+    text = bytes(raw).decode("utf-8", "replace")
+    return Refused(probe=batch.probe, boot=batch.boot, seq=seq, why=str(error), payload=text, cause=error.cause)
+
+
+def _misplaced(result: Result, batch: Batch, seq: int) -> WireError:
+    return WireError(
+        f"{result.probe}, {result.boot}, {result.seq} in the place of {batch.probe}, {batch.boot}, {seq}",
+        cause="identity",
+    )
+
+
+def _check_time(result: Result, at_us: int, now_us: int) -> None:
     """One result from another age would be the newest for ever, or make the ledger begin with it."""
-    if result.at_us > now_us + AHEAD_US:
-        raise WireError(f"sent at {result.at}, which is still to come: the clock of {result.probe} is ahead")
-    if result.at_us < now_us - _BEHIND_US:
-        raise WireError(f"sent at {result.at}, longer ago than any spool keeps: the clock of {result.probe} is behind")
+    if at_us > now_us + AHEAD_US:
+        raise WireError(
+            f"sent at {result.at}, which is still to come: the clock of {result.probe} is ahead", cause="clock_ahead"
+        )
+    if at_us < now_us - _BEHIND_US:
+        raise WireError(
+            f"sent at {result.at}, longer ago than any spool keeps: the clock of {result.probe} is behind",
+            cause="clock_behind",
+        )

@@ -23,10 +23,13 @@ class UsageError(SerenoError):
 
 
 class WireError(SerenoError):
-    """A message from the wire cannot be read: garbage, or a version we do not know."""
+    """A message from the wire cannot be read: garbage, or a version we do not know.
 
-    def __init__(self, what: str, *, version: int | None = None) -> None:
-        self.version = version
+    `cause` is one word of a closed list, by which refusals are counted (`sereno_results_refused_total`).
+    """
+
+    def __init__(self, what: str, *, version: int | None = None, cause: str = "malformed") -> None:
+        self.version, self.cause = version, cause if version is None else "version"
         super().__init__(what)
 
 

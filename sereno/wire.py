@@ -35,7 +35,7 @@ REASONS: tuple[str, ...] = get_args(Reason)
 # address (476, 478), or nothing could be sent to it, as over TCP to a dead host (477).
 UNSENT_CODES = frozenset({473, 476, 477, 478})
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PROBE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -194,7 +194,7 @@ def decode(payload: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def _validate(result: Result) -> None:
-    if result.seq < 1 or not result.boot or not _NAME.fullmatch(result.probe):
+    if result.seq < 1 or not result.boot or not PROBE_NAME.fullmatch(result.probe):
         raise WireError(f"not a result: probe {result.probe!r}, boot {result.boot!r}, seq {result.seq}")
     try:
         parse_instant(result.at)

@@ -1,9 +1,10 @@
 """Results and how far they came: one row per (probe, boot, seq), cursors that never forget what was committed."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from sereno.ranges import Ranges
 from sereno.store.bulk import insert_rows
@@ -11,7 +12,12 @@ from sereno.store.partitions import DAY_US, ensure_days
 from sereno.store.tables import cursors, quarantine, results
 from sereno.wire import Result, encode
 
-_COLUMNS = ("element", "probe", "at_us", "boot", "seq", "check", "outcome", "reason", "arrived_us", "body")
+_COLUMNS = ("probe", "boot", "seq", "at_us", "element", "check", "outcome", "reason", "arrived_us", "body")
+_SAVE = text(
+    "INSERT INTO cursors (probe, boot, ranges, oldest) VALUES (:probe, :boot, :ranges, :oldest) "
+    "ON CONFLICT (probe, boot) DO UPDATE SET ranges = excluded.ranges, oldest = excluded.oldest"
+)
+_json = msgspec.json.Encoder().encode
 _PAYLOAD_LIMIT = 20_000  # characters of a refused message that are kept for a person to look at
 
 
@@ -30,6 +36,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     payload: str
     boot: str | None = None
     seq: int | None = None
+    cause: str = "malformed"  # of `WireError.cause`; counted, not stored
 
 
 Cursors = dict[tuple[str, str], Cursor]  # by (probe, boot)
@@ -38,22 +45,37 @@ Cursors = dict[tuple[str, str], Cursor]  # by (probe, boot)
 def element_of(result: Result) -> str:
     """What a result is about, as the key under which results lie together: path, SBC, or the target's name."""
     if result.sbc is not None:
-        return f"{result.sbc}/{result.core}" if result.core is not None else result.sbc
+        return _element(result.sbc, result.core)
     return result.target or result.core or ""
 
 
 def insert_results(connection: Connection, found: Sequence[Result], arrived_us: int) -> None:
     """Writes results that are not in the store yet."""
-    if found:
-        rows = [
-            (
-                element_of(result), result.probe, result.at_us, result.boot, result.seq, result.check, result.outcome,
-                result.reason, arrived_us, encode(result).decode(),
-            )
-            for result in found
-        ]  # fmt: skip
-        ensure_days(connection, {result.at_us // DAY_US for result in found})
-        insert_rows(connection, "results", _COLUMNS, rows)
+    bodies = [encode(result).decode() for result in found]
+    insert_fresh(connection, [(result, result.at_us) for result in found], bodies, arrived_us)
+
+
+def insert_fresh(
+    connection: Connection, fresh: Sequence[tuple[Result, int]], bodies: Sequence[str], arrived_us: int
+) -> None:
+    """Writes results that are not in the store yet, with their `at` and as they came."""
+    if not fresh:
+        return
+    rows = [
+        (
+            one.probe, one.boot, one.seq, at_us,
+            _element(one.sbc, one.core) if one.sbc is not None else element_of(one),
+            one.check, one.outcome, one.reason, arrived_us, body,
+        )
+        for (one, at_us), body in zip(fresh, bodies, strict=True)
+    ]  # fmt: skip
+    ensure_days(connection, {row[3] // DAY_US for row in rows})
+    insert_rows(connection, "results", _COLUMNS, rows)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _element(sbc: str, core: str | None) -> str:
+    return f"{sbc}/{core}" if core is not None else sbc
 
 
 def insert_refused(connection: Connection, refused: Sequence[Refused], arrived_us: int) -> None:
@@ -83,15 +105,17 @@ def load_cursors(connection: Connection) -> Cursors:
 
 def save_cursors(connection: Connection, found: Cursors) -> None:
     """Writes these cursors over what was there."""
-    for (probe, boot), cursor in found.items():
-        row = {
-            "probe": probe,
-            "boot": boot,
-            "ranges": msgspec.json.encode(list(cursor.ranges)).decode(),
-            "oldest": cursor.oldest,
-        }
-        connection.execute(delete(cursors).where(cursors.c.probe == probe, cursors.c.boot == boot))
-        connection.execute(insert(cursors), row)
+    if found:
+        rows = [
+            {
+                "probe": probe,
+                "boot": boot,
+                "ranges": _encoder.encode(list(cursor.ranges)).decode(),
+                "oldest": cursor.oldest,
+            }
+            for (probe, boot), cursor in found.items()
+        ]
+        connection.execute(_SAVE, rows)
 
 
 def since(connection: Connection, from_us: int) -> Iterator[tuple[Result, int]]:
