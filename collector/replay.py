@@ -1,7 +1,7 @@
 """Recorded lines through the same machines as live: the engine by arrival, the ledger by `at`. Pure.
 
 A result arrives at its `at` plus its `duration_seconds` (or `answered_after_seconds`), at its `at` where neither was
-recorded; `since` is always the first failed sample, decisions are made at arrivals.
+recorded, at `arrived` where the line says so; `since` is always the first failed sample, decisions are made at arrivals.
 """
 
 import heapq
@@ -10,8 +10,9 @@ from itertools import pairwise
 
 from collector.availability import Book, Figures, Scope, figures
 from collector.engine import Engine, counted_planes
-from collector.exclusion import Exclusions, target_ppm
+from collector.exclusion import Exclusions, promised
 from collector.ledger.fold import Fold, Interval, joined
+from collector.ledger.pour import Pour
 from collector.stream import Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
 from collector.verdicts.overlay import Coverage, active
 from sereno.clock import SECOND_US, parse_instant
@@ -41,6 +42,7 @@ class Replay:
         self.engine = Engine(topology, contracts, start_us)
         self.fold = Fold(topology, counted_planes(topology, contracts, start_us))
         self.windows: list[MaintenanceWindow] = []
+        self.pour = Pour(topology, self.fold, start_us)
         self.start_us = start_us
         self.now_us = start_us
         self._listener, self._act, self._due = listener, act, due
@@ -57,8 +59,10 @@ class Replay:
                 self._arrive(heapq.heappop(flying))
             self._count += 1
             if isinstance(line.item, Result):
+                arrival = line.arrived_us if line.arrived_us is not None else _arrival(line.item, line.at_us)
+                self.pour.sent(line.item, line.at_us, line.arrived_us)
                 fold.add(line.item, line.at_us)
-                heapq.heappush(flying, (_arrival(line.item, line.at_us), self._count, line))
+                heapq.heappush(flying, (arrival, self._count, line))
             else:
                 self._clock(line.at_us)
                 self._event(line)
@@ -66,24 +70,30 @@ class Replay:
                 progress(self._count)
         while flying:
             self._arrive(heapq.heappop(flying))
-        self._clock(max(until_us or 0, self.now_us))
+        self._clock(max(until_us or 0, self.now_us, self.pour.due_us() or 0))
 
     def _arrive(self, one: tuple[int, int, Line]) -> None:
         arrived, _, line = one
         self._clock(arrived)
         if isinstance(line.item, Result):
+            if line.arrived_us is not None:
+                self.pour.arrived(line.item, line.at_us, arrived)
             self._hear(self.engine.feed_all([(line.item, line.at_us)], arrived), arrived)
 
     def _clock(self, to_us: int) -> None:
         """Time passes: whatever falls due on the way is decided at its own instant."""
         while True:
-            dues = [due for due in (self.engine.next_due_us(), self._due()) if due is not None]
+            dues = [due for due in (self.engine.next_due_us(), self._due(), self.pour.due_us()) if due is not None]
             due = min(dues, default=None)
             if due is None or due > to_us:
                 break
             due = max(due, self.now_us)
             self.now_us = due
-            self._hear(self.engine.tick(due), due, always=True)
+            changes = self.engine.tick(due)
+            past_us = self.pour.due_us()
+            if past_us is not None and past_us <= due:
+                changes += self.pour.look(due, self.windows)
+            self._hear(changes, due, always=True)
         self.now_us = max(self.now_us, to_us)
 
     def _hear(self, changes: list[Change], at_us: int, *, always: bool = False) -> None:
@@ -140,7 +150,7 @@ class Replay:
             from_us,
             to_us,
             excluded=Exclusions(self.topology, self.contracts, self.windows),
-            target_ppm=target_ppm(self.topology, self.contracts, scope, from_us),
+            promised=promised(self.topology, self.contracts, scope, from_us, to_us),
         )
 
 

@@ -80,6 +80,14 @@ class Line(NamedTuple):
     order: tuple[str, str, int]  # folding order: probe, boot, seq; events first
     number: int
     item: Result | Event
+    arrived_us: int | None = None  # of a result that lay in a spool: when the collector got it
+
+
+class _Arrival(msgspec.Struct):
+    arrived: str | None = None
+
+
+_arrivals = msgspec.json.Decoder(_Arrival)
 
 
 class DisorderError(Exception):
@@ -133,7 +141,20 @@ class Reader:
         self._check(number, "core", result.core, self._topology.cores)
         if result.probe not in self._topology.probes:
             self.strangers.add(result.probe)
-        return Line(result.at_us, (result.probe, result.boot, result.seq), number, result)
+        arrived_us = self._arrived(text, number, result) if b'"arrived"' in text else None
+        return Line(result.at_us, (result.probe, result.boot, result.seq), number, result, arrived_us)
+
+    def _arrived(self, text: bytes, number: int, result: Result) -> int | None:
+        try:
+            said = _arrivals.decode(text).arrived
+        except msgspec.DecodeError as error:
+            raise self._fault(number, f"arrived: {_first_line(error)}", "write an instant, or leave it out") from None
+        if said is None:
+            return None
+        arrived_us = self._instant(said, number, "arrived")
+        if arrived_us < result.at_us:
+            raise self._fault(number, "it arrived before it was sent", "write arrived after at, or leave it out")
+        return arrived_us
 
     def _event(self, text: bytes, number: int) -> Line:
         try:

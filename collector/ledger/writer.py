@@ -24,7 +24,7 @@ from sereno.topology.model import Topology
 from sereno.verdict import MaintenanceWindow
 
 QUIET_US = 2 * SECOND_US  # a block into which a spool is pouring is folded again when it has ceased
-_LONGEST_POUR_US = 60 * SECOND_US  # or has gone on for so long
+LONGEST_POUR_US = 60 * SECOND_US  # or has gone on for so long
 _REFOLDED = "vuelto a calcular de los mismos resultados"
 
 
@@ -77,7 +77,7 @@ class LedgerWriter:
                 block
                 for block, (first_us, last_us) in self._dirty.items()
                 if block + BLOCK_US + tail <= now_us
-                and (last_us + QUIET_US <= now_us or first_us + _LONGEST_POUR_US <= now_us)
+                and (last_us + QUIET_US <= now_us or first_us + LONGEST_POUR_US <= now_us)
             ),
             default=None,
         )

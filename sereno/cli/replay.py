@@ -15,6 +15,7 @@ from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
 from alerting.service import DEFAULT_CONTRACT
 from collector.availability import Scope
+from collector.ledger.late import revision_json
 from collector.replay import Replay
 from collector.stream import DisorderError, IncidentAct, Line, Reader
 from sereno.clock import iso, parse_instant
@@ -124,6 +125,8 @@ def replay(
         "notifications": heard.notifications,
         "availability": [run.availability(*window).as_json() for window in windows],
     }
+    if run.pour.revisions:
+        answer["revisions"] = [revision_json(one) for one in run.pour.revisions]
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
@@ -254,6 +257,10 @@ def _show(answer: dict[str, Any]) -> None:
         cause = one["cause"]
         print(
             f"#{one['number']} {one['priority']} {cause['kind']} {cause['name']} since {one['since']}: {one['state']}"
+        )
+    for one in answer.get("revisions", ()):
+        print(
+            f"{one['from']}  {one['to']}  {one['kind']} {one['name']}: {one['was']} → {one['became']} ({one['note']})"
         )
     for one in answer["notifications"]:
         print(f"{one['at']}  #{one['incident']} → {one['to']}: {one['what']}")

@@ -105,5 +105,6 @@ def came_late(connection: Connection, from_us: int, to_us: int, late_us: Mapping
     slow = or_(
         *(and_(columns.check == check, columns.arrived_us - columns.at_us > limit) for check, limit in late_us.items())
     )
-    query = select(columns.at_us).where(columns.at_us >= from_us, columns.at_us < to_us, slow).limit(1)
+    own = or_(columns.reason.is_(None), columns.reason != "late")  # a late reply tells of the platform, not of a spool
+    query = select(columns.at_us).where(columns.at_us >= from_us, columns.at_us < to_us, slow, own).limit(1)
     return connection.execute(query).scalar() is not None
