@@ -110,7 +110,7 @@ def save_cursors(connection: Connection, found: Cursors) -> None:
             {
                 "probe": probe,
                 "boot": boot,
-                "ranges": _encoder.encode(list(cursor.ranges)).decode(),
+                "ranges": _json(list(cursor.ranges)).decode(),
                 "oldest": cursor.oldest,
             }
             for (probe, boot), cursor in found.items()
