@@ -14,10 +14,11 @@ from collector.verdicts.graph import Graph, Transition
 from collector.verdicts.guard import GUARDED, guardian
 from collector.verdicts.nodes import PathNode, VoteNode
 from collector.verdicts.overlay import Coverage, active
-from collector.verdicts.samples import LeafKey, Timing, leaf_key, sample
+from collector.verdicts.samples import LeafKey, Timing, known, leaf_key, sample
 from collector.verdicts.series import Series
 from collector.verdicts.votes import Value
 from collector.verdicts.watch import ProbeWatch
+from sereno.clock import SECOND_US
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict, MaintenanceWindow, State
 from sereno.wire import Result
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from sereno.contract import Contract
 
 _WATCHED = ("edge", "natural", "options")
-_ORDER = ("service", "site", "core", "sbc", "path", "probe")
+_ORDER = ("service", "site", "core", "sbc", "path", "portal", "database", "probe")
+_LIVE_HOLD_US = 10 * SECOND_US  # live screens forgive the wire
 _Element = tuple[str, str, str]
 _Place = tuple[str, str | None, str | None]  # a probe's path; without a core, an SBC's natural view
 
@@ -63,15 +65,14 @@ class Engine:
         touched = False
         for result, at_us in results:
             key = leaf_key(result)
-            if key is None or not self._known(key):
+            if key is None or not known(self.topology, key):
                 continue
-            hold = self._timing.live_hold_us(result.check)
-            if self._watch.arrived(result, arrived_us, hold):
-                woken.add(result.probe)
             series = self._series.get(key)
             if series is None:
-                series = self._open(key, hold)
-            if series.feed(sample(result, at_us, self._timing.timeout_us[result.check]), arrived_us):
+                series = self._open(key)
+            if self._watch.arrived(result, arrived_us, series.hold_us):
+                woken.add(result.probe)
+            if series.feed(sample(result, at_us, series.timeout_us), arrived_us):
                 self.graph.touch(series.leaf)
                 touched = True
                 for slow in series.guarded:
@@ -160,13 +161,11 @@ class Engine:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _known(self, key: LeafKey) -> bool:
-        topology = self.topology
-        return (key.sbc is None or key.sbc in topology.sbcs) and (key.core is None or key.core in topology.cores)
-
-    def _open(self, key: LeafKey, hold_us: int) -> Series:
-        every = self._timing.every_us[key.check]
-        series = Series(self.graph.leaf(key), hold_us, every, quality=key.check in _WATCHED)
+    def _open(self, key: LeafKey) -> Series:
+        every = self._timing.every_of(key.check, key.address)
+        hold_us = max(every * 5 // 2, _LIVE_HOLD_US)
+        timeout = self._timing.timeout_of(key.check, key.address)
+        series = Series(self.graph.leaf(key), hold_us, every, timeout, quality=key.check in _WATCHED)
         self._series[key] = series
         self._guard(key)
         heapq.heappush(self._dues, (self._now_us + hold_us, next(self._numbers), key))

@@ -21,7 +21,7 @@ from sereno.wire import Result
 log = logging.getLogger(__name__)
 
 LOOK_BACK_US = 15 * 60 * SECOND_US
-_VERDICT_KINDS = ("service", "site", "core", "sbc", "path", "probe")
+_VERDICT_KINDS = ("service", "site", "core", "sbc", "path", "portal", "database", "probe")
 
 
 class Judge:

@@ -30,7 +30,7 @@ def block_of(at_us: int) -> int:
 
 def margins(topology: Topology) -> tuple[int, int]:
     """How long before and after a block its fold reads."""
-    slowest = max(Timing(topology).every_us.values())
+    slowest = Timing(topology).slowest_us
     return max(_LEAD_US, 10 * slowest), max(_TAIL_US, 5 * slowest)
 
 

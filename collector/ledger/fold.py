@@ -12,7 +12,7 @@ from collector.verdicts.graph import Graph
 from collector.verdicts.guard import GUARDED, explained, guardian
 from collector.verdicts.nodes import Leaf, SbcNode
 from collector.verdicts.quality import FlagStep, Quality
-from collector.verdicts.samples import GOOD, LATE, PLAIN, LeafKey, Sample, Timing, leaf_key, sample
+from collector.verdicts.samples import GOOD, LATE, PLAIN, LeafKey, Sample, Timing, known, leaf_key, sample
 from collector.verdicts.votes import Value
 from collector.verdicts.witness import DOWN, Step, Witness
 from sereno.clock import SECOND_US
@@ -23,6 +23,7 @@ from sereno.wire import Result
 _LATEST_REPLY_US = 40 * SECOND_US  # a probe listens for late replies for 32 s (64·T1, RFC 3261 §17.1.1.2)
 _DECIDED_HOLDS = 4  # a witness has decided about an instant when so many holds have passed
 _QUALITY = frozenset({"edge", "natural", "options"})
+_TARGET_CHECK = {"portal": "https", "database": "database"}
 _PLANE_CHECK = {"plane:registration": "register", "plane:call": "call"}
 
 
@@ -109,7 +110,8 @@ class Fold:
 
     def add(self, result: Result, at_us: int) -> None:
         """The next result; earlier ones must have been added before."""
-        key = (result.probe, result.check, result.sbc, result.core, result.address, result.account)
+        thing = result.address or result.target
+        key = (result.probe, result.check, result.sbc, result.core, thing, result.account)
         try:
             series = self._keys[key]
         except KeyError:
@@ -124,7 +126,7 @@ class Fold:
             slow = 0 if rtt is None or rtt <= 0.3 else 1 if rtt <= 0.5 else 2  # noqa: PLR2004  # as in samples.py
             series.feed(Sample(at_us, (result.boot, result.seq), GOOD, PLAIN, at_us, at_us, slow))
         else:
-            series.feed(sample(result, at_us, self._timing.timeout_us[result.check]))
+            series.feed(sample(result, at_us, self._timing.timeout_of(result.check, result.target)))
 
     def intervals(self, from_us: int, to_us: int) -> list[Interval]:
         """Every element's intervals of [from, to), adjacent ones of one state joined. Nothing can be added after."""
@@ -142,13 +144,12 @@ class Fold:
 
     def _open(self, result: Result) -> _Series | None:
         key = leaf_key(result)
-        topology = self.topology
-        if key is None or (key.sbc is not None and key.sbc not in topology.sbcs):
+        if key is None or not known(self.topology, key):
             return None
-        if key.core is not None and key.core not in topology.cores:
-            return None
-        check, timing = result.check, self._timing
-        series = _Series(timing.hold_us(check), timing.every_us[check], quality=check in _QUALITY)
+        if key in self._series:
+            return self._series[key]
+        every = self._timing.every_of(key.check, key.address)
+        series = _Series(every * 5 // 2, every, quality=key.check in _QUALITY)
         self._series[key] = series
         self._guard(key, series)
         return series
@@ -237,11 +238,14 @@ class _Recorder:
     def _close(self, kind: str, name: str, since: int, until: int, value: Value) -> None:
         begin, end = max(since, self._from), min(until, self._to)
         if begin < end:
-            self._done.append(Interval(kind, name, value.state, begin, end, value.reason, self._bound(kind, value)))
+            bound = self._bound(kind, name, value)
+            self._done.append(Interval(kind, name, value.state, begin, end, value.reason, bound))
 
-    def _bound(self, kind: str, value: Value) -> int:
+    def _bound(self, kind: str, name: str, value: Value) -> int:
         if value.state != DOWN:
             return 0
+        if kind in _TARGET_CHECK:
+            return self._timing.every_of(_TARGET_CHECK[kind], name)
         for tag, check in _PLANE_CHECK.items():
             if tag in value.tags:
                 return self._timing.every_us[check]

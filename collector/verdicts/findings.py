@@ -3,7 +3,19 @@
 from collections.abc import Callable
 
 from collector.verdicts import rules
-from collector.verdicts.nodes import FALSE, TRUE, CoreNode, Leaf, Node, PathNode, SbcNode, SiteNode, ViewNode, VoteNode
+from collector.verdicts.nodes import (
+    FALSE,
+    TRUE,
+    CoreNode,
+    Leaf,
+    Node,
+    PathNode,
+    SbcNode,
+    SiteNode,
+    TargetNode,
+    ViewNode,
+    VoteNode,
+)
 from collector.verdicts.votes import Value
 
 
@@ -122,6 +134,16 @@ def of_site(node: SiteNode, element: tuple[str, str], networks: int) -> list[Fin
     if networks > 1:
         found.append(Finding([*votes], (*element, "quorum_short"), short))
     return found
+
+
+def portal_member(name: str, node: TargetNode) -> Finding:
+    """The portal answers, but not all of its servers do."""
+
+    def test() -> Value | None:
+        value = node.value
+        return value if value.alive and "member" in value.tags else None
+
+    return Finding([node], ("portal", name, "portal_member"), test)
 
 
 def _suspect(value: Value) -> bool:

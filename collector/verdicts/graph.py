@@ -18,11 +18,12 @@ from collector.verdicts.nodes import (
     SbcNode,
     ServiceNode,
     SiteNode,
+    TargetNode,
     ViewNode,
     VoteNode,
     Voters,
 )
-from collector.verdicts.samples import LeafKey, Timing
+from collector.verdicts.samples import TARGETED, LeafKey, Timing
 from collector.verdicts.votes import Value
 from sereno.topology.address import is_literal
 from sereno.topology.model import Topology
@@ -30,6 +31,7 @@ from sereno.verdict import VERDICT
 
 LEVELS = 7
 OUTSIDE, INSIDE = "outside", "inside"
+WITHIN = "within"  # inside probes, and those that the file does not name: who looks at a database stands inside
 _GroupKey = tuple[str, ...]
 
 
@@ -90,6 +92,18 @@ class Graph:
             core = CoreNode(reaches, inside_votes, len(topology.sbcs), ("core", name, VERDICT))
             self._add(core, *findings.of_core(name, core))
         self._wire_sites()
+        self._wire_targets()
+
+    def _wire_targets(self) -> None:
+        """Portals by outside probes, databases by inside ones."""
+        for name in self.topology.portals:
+            portal = TargetNode(self._vote(("*",), "https", name, None), [], ("portal", name, VERDICT))
+            self._add(portal, findings.portal_member(name, portal))
+        databases = self.topology.databases
+        votes = {name: self._vote((WITHIN,), "database", name, None) for name in databases}
+        for name, vote in votes.items():
+            twins = [twin for twin in databases if name in databases[twin].replicas or twin in databases[name].replicas]
+            self._add(TargetNode(vote, [votes[twin] for twin in twins], ("database", name, VERDICT)))
 
     def _wire_sites(self) -> None:
         topology = self.topology
@@ -130,6 +144,8 @@ class Graph:
         vantage = known.vantage if known else OUTSIDE
         if key == (INSIDE,):
             return vantage == INSIDE
+        if key == (WITHIN,):
+            return known is None or vantage == INSIDE
         if vantage != OUTSIDE:
             return False
         return key == ("*",) or (known is not None and known.network in key)
@@ -189,7 +205,7 @@ class Graph:
         network = self._networks_of.get(key.probe, "" if not self.topology.probes else key.probe)
         found = self.leaves[key] = Leaf(key, network, fixed=self._fixed(key))
         for group in list(self._voters):
-            vote_key = (group, key.check, key.sbc, key.core)
+            vote_key = (group, key.check, key.address if key.check in TARGETED else key.sbc, key.core)
             vote = self._votes.get(vote_key)
             if vote is not None and self._belongs(key.probe, group):
                 vote.voters.members.setdefault(key.probe, network)

@@ -324,6 +324,20 @@ class ServiceNode(Node):
         return rules.service([site.value for site in self.sites])
 
 
+class TargetNode(Node):
+    """A portal, as outside probes see it; or a database, as inside ones do. No part of the service."""
+
+    level = 2
+    __slots__ = ("others", "vote")
+
+    def __init__(self, vote: VoteNode, others: list[VoteNode], element: tuple[str, str, str]) -> None:
+        super().__init__([vote, *others], element)
+        self.vote, self.others = vote, others
+
+    def evaluate(self) -> Value:
+        return rules.target(self.vote.value, [one.value for one in self.others])
+
+
 class CustomerNode(Node):
     level = 5
     __slots__ = ("sites",)

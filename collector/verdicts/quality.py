@@ -5,7 +5,8 @@ intermittence.
 """
 
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sereno.clock import SECOND_US
 
@@ -15,6 +16,7 @@ _LATE_ON, _LATE_OFF = 0.20, 0.05  # over 2 minutes (alarm 15)
 _P95 = 0.05
 _WINDOW_SLOW, _WINDOW_ON, _WINDOW_OFF = 12, 30, 60  # buckets
 _MIN_INTERMITTENT, _MIN_SLOW = 100, 60
+KEPT_US = (_WINDOW_OFF + 2) * BUCKET_US  # what is older changes nothing
 NONE: frozenset[str] = frozenset()
 
 
@@ -40,15 +42,39 @@ class Quality:
     __slots__ = ("_bad", "_buckets", "_counts", "_index", "_min_lone", "_min_slow", "flags", "steps")
 
     def __init__(self, every_us: int) -> None:
-        expected = max(1, 30 * BUCKET_US // every_us)  # in five minutes
-        self._min_lone = min(_MIN_INTERMITTENT, max(4, expected // 2))
-        self._min_slow = min(_MIN_SLOW, max(4, expected // 5))
+        self.retime(every_us)
         self._buckets: deque[_Bucket] = deque()
         self._bad = 0  # anything but good in the buckets kept
         self._index = -1
         self._counts = [0, 0, 0, 0, 0]
         self.flags = NONE
         self.steps: list[FlagStep] = []
+
+    def retime(self, every_us: int) -> None:
+        """From here on samples come at another interval."""
+        expected = max(1, 30 * BUCKET_US // every_us)  # in five minutes
+        self._min_lone = min(_MIN_INTERMITTENT, max(4, expected // 2))
+        self._min_slow = min(_MIN_SLOW, max(4, expected // 5))
+
+    @property
+    def spotless(self) -> bool:
+        """Nothing but good samples in all that is kept: more of them change no flag."""
+        return not self._bad and not self.flags and not any(self._counts[1:])
+
+    def pack(self, at_us: int) -> list[Any]:
+        """What is counted at an instant, all earlier samples noted; what is too old to count is left out."""
+        first = at_us // BUCKET_US - _WINDOW_OFF
+        kept = [list(bucket) for bucket in self._buckets if bucket.number >= first]
+        counts = self._counts if self._index >= first else [0, 0, 0, 0, 0]
+        return [sorted(self.flags), kept, self._index if any(counts) else -1, counts]
+
+    def unpack(self, kept: Sequence[Any]) -> None:
+        """Goes on from what `pack` described."""
+        flags, buckets, index, counts = kept
+        self.flags = frozenset(flags)
+        self._buckets = deque(_Bucket(*bucket) for bucket in buckets)
+        self._bad = sum(bucket.lone + bucket.late + bucket.slowish for bucket in self._buckets)
+        self._index, self._counts = index, list(counts)
 
     def note(self, at_us: int, lone: int, late: int, slow: int) -> None:
         """One sample that was not part of an outage; `lone` failures were settled by it."""

@@ -239,6 +239,16 @@ def service(sites: Sequence[Value]) -> Value:
     return Value("up", max(value.since_us for value in alive), best.reason, best.tags)
 
 
+def target(value: Value, others: Sequence[Value]) -> Value:
+    """A portal or database is what its probes say; a primary that lost its role is missed only if nobody took it."""
+    if value.state == "down" and value.reason == "role":
+        writable = [one for one in others if one.alive and "writable" in one.tags]
+        if writable:
+            since = max(value.since_us, min(one.since_us for one in writable))
+            return Value("degraded", since, "role", value.tags - {"visible"})
+    return value
+
+
 def customer(sites: Sequence[Value]) -> Value:
     """The worst of a customer's sites: down, unknown, degraded, up."""
     for state, pick in (("down", min), ("unknown", max), ("degraded", min)):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sereno.clock import SECOND_US
 from sereno.doubt import own_network
-from sereno.topology.model import Topology
+from sereno.topology.model import Database, Portal, Topology
 from sereno.wire import UNSENT_CODES, Result
 
 GOOD, LATE, FAIL, VOID = 1, 2, 0, -1
@@ -22,6 +22,7 @@ DEFAULT_EVERY_US = {
     "register": 30 * SECOND_US,
     "call": 60 * SECOND_US,
 }
+TARGETED = ("https", "database")  # of a portal, of a database: told apart by `target`
 DEFAULT_TIMEOUT_US = {
     "edge": 900_000,
     "natural": 900_000,
@@ -42,7 +43,7 @@ _CALL_QUALITY = frozenset({"wrong_audio", "cut_off", "bye_unanswered", "codec", 
 
 
 class LeafKey(NamedTuple):
-    """One series of samples."""
+    """One series of samples; `address` is what was asked: an SBC's address, or the name of a portal or a database."""
 
     probe: str
     check: str
@@ -77,8 +78,13 @@ class Sample(NamedTuple):
 
 @functools.cache
 def signature(reason: str | None, *tags: str) -> Signature:
-    """The one Signature of a reason and tags."""
-    return Signature(reason, frozenset(tags))
+    """The one Signature of a reason and tags, in whatever order."""
+    return _the_one(reason, frozenset(tags))
+
+
+@functools.cache
+def _the_one(reason: str | None, tags: frozenset[str]) -> Signature:
+    return Signature(reason, tags)
 
 
 PLAIN = signature(None)
@@ -89,6 +95,7 @@ class Timing:
     """Intervals and deadlines of the checks in use, from the topology or the defaults."""
 
     def __init__(self, topology: Topology) -> None:
+        self._topology = topology
         checks = topology.checks
         set_checks = {
             "edge": checks.edge,
@@ -112,12 +119,43 @@ class Timing:
         """Live screens forgive the wire: 10 seconds at least."""
         return max(self.hold_us(check), 10 * SECOND_US)
 
+    def every_of(self, check: str, target: str | None) -> int:
+        """The interval of a check, of a portal's or database's own where it is one of theirs."""
+        return self.every_us[check] if check in self.every_us else self._target(check, target)[0]
+
+    def timeout_of(self, check: str, target: str | None) -> int:
+        """Its deadline."""
+        return self.timeout_us[check] if check in self.timeout_us else self._target(check, target)[1]
+
+    @property
+    def slowest_us(self) -> int:
+        """The longest interval of all."""
+        portals = [one.every_us for one in self._topology.portals.values()]
+        databases = [one.every_us for one in self._topology.databases.values()]
+        return max(*self.every_us.values(), *portals, *databases)
+
+    def _target(self, check: str, target: str | None) -> tuple[int, int]:
+        name, topology = target or "", self._topology
+        found: Portal | Database | None = (
+            topology.portals.get(name) if check == "https" else topology.databases.get(name)
+        )
+        return (found.every_us, found.timeout_us) if found is not None else (60 * SECOND_US, 10 * SECOND_US)
+
 
 def leaf_key(result: Result) -> LeafKey | None:
-    """The series a result belongs to; None when it is no voice check."""
+    """The series a result belongs to; None when its check makes no verdict."""
+    if result.check in TARGETED:
+        return LeafKey(result.probe, result.check, None, None, result.target, None) if result.target else None
     if result.check not in DEFAULT_EVERY_US or (result.sbc is None and result.core is None):
         return None
     return LeafKey(result.probe, result.check, result.sbc, result.core, result.address, result.account)
+
+
+def known(topology: Topology, key: LeafKey) -> bool:
+    """Whether the topology has what the series is about."""
+    if key.check in TARGETED:
+        return key.address in (topology.portals if key.check == "https" else topology.databases)
+    return (key.sbc is None or key.sbc in topology.sbcs) and (key.core is None or key.core in topology.cores)
 
 
 def sample(result: Result, at_us: int, timeout_us: int) -> Sample:
@@ -137,6 +175,10 @@ def sample(result: Result, at_us: int, timeout_us: int) -> Sample:
         return Sample(at_us, order, VOID, signature(reason or "no_witness"), at_us, at_us)
     if result.check == "call" and reason in _CALL_QUALITY:
         return Sample(at_us, order, GOOD, signature(reason, "degraded"), at_us, at_us)
+    if result.check in TARGETED:
+        serving = _serving(result)
+        if serving is not None:
+            return Sample(at_us, order, GOOD, serving, at_us, at_us)
     if result.duration_seconds is not None and result.answered_after_seconds is None:
         deadline = min(deadline, at_us + round(result.duration_seconds * SECOND_US))
     return Sample(at_us, order, FAIL, _failure(result), at_us, deadline)
@@ -168,6 +210,20 @@ def _failure(result: Result) -> Signature:
     if not canaries(result.evidence):
         tags.append("no_canary")
     return signature(reason, *tags)
+
+
+def _serving(result: Result) -> Signature | None:
+    """Why a portal or a database that still serves is only degraded; None when it does not serve."""
+    facts, reason = result.facts or {}, result.reason
+    if result.check == "https":
+        if reason in {"tls_grade", "dns_incomplete"}:
+            return signature(reason, "degraded")
+        answering = facts.get("answering")
+        some = isinstance(answering, int) and answering > 0
+        return signature(reason, "degraded", "member") if some else None
+    if reason == "role":  # a primary where a replica should be still takes writes; the other way round nothing does
+        return signature(reason, "degraded", "writable") if facts.get("role") == "primary" else None
+    return signature(reason, "degraded") if reason in {"lag", "backup_stale"} else None
 
 
 def _void(result: Result) -> bool:

@@ -34,10 +34,11 @@ class Series:
         "last",
         "leaf",
         "silent",
+        "timeout_us",
     )
 
-    def __init__(self, leaf: Leaf, hold_us: int, every_us: int, *, quality: bool) -> None:
-        self.leaf, self.hold_us, self._every_us = leaf, hold_us, every_us
+    def __init__(self, leaf: Leaf, hold_us: int, every_us: int, timeout_us: int, *, quality: bool) -> None:
+        self.leaf, self.hold_us, self.timeout_us, self._every_us = leaf, hold_us, timeout_us, every_us
         self._base, self._now = Witness(hold_us), Witness(hold_us)
         self._samples: list[Sample] = []
         self._quality = Quality(every_us) if quality else None

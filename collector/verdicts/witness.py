@@ -13,6 +13,7 @@ from sereno.clock import SECOND_US
 
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 NO_DATA = signature("no_data")
+_WORSE = frozenset({"late", "degraded"})  # up, and yet not well: degraded has a beginning of its own
 LATEST_REPLY_US = 40 * SECOND_US  # a probe listens for late replies for 32 s (64·T1, RFC 3261 §17.1.1.2)
 
 
@@ -116,6 +117,20 @@ class Witness:
             self._expire(min(to_us, last + self.hold_us))
         elif to_us > last + self.hold_us:
             self._expire(last + self.hold_us)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is pending: another sample like those before changes only when the last one was."""
+        return self._fail is None and self._good is None and self._flavour is None and not self._replies
+
+    @property
+    def last_us(self) -> int | None:
+        """When the newest sample was sent."""
+        return self._last
+
+    @last_us.setter
+    def last_us(self, at_us: int) -> None:
+        self._last = at_us
 
     def pass_time(self, to_us: int) -> None:
         """No sample lies between the last one and `to_us`: what feeding a later one would do first."""
@@ -246,7 +261,8 @@ class Witness:
 
     def _step(self, from_us: int, state: str, why: Signature) -> None:
         from_us = self._from = max(from_us, self._from, (self._last or 0) - self.reach_us)
-        if state != self.state:
+        turned = _WORSE.isdisjoint(why.tags) != _WORSE.isdisjoint(self.signature.tags)
+        if state != self.state or (state == UP and turned):
             self.since_us = from_us
         self.state, self.signature = state, why
         self._fail = self._good = self._flavour = None

@@ -36,7 +36,7 @@ def verdicts(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Service, sites, cores, SBCs, paths and probes; exit 0 up or degraded, 1 service down, 3 unknown."""
+    """What is said of every element now; exit 0 if the service is up or degraded, 1 down, 3 unknown."""
     store = open_store(data, database)
     try:
         elements = say(store, SystemClock().now_us())
@@ -83,5 +83,7 @@ def _elements(topology: Topology) -> list[tuple[str, str]]:
         *(("core", name) for name in topology.cores),
         *(("sbc", name) for name in topology.sbcs),
         *(("path", path.name) for path in topology.paths()),
+        *(("portal", name) for name in topology.portals),
+        *(("database", name) for name in topology.databases),
         *(("probe", name) for name in topology.probes),
     ]
