@@ -130,6 +130,8 @@ class Delivery:
 
     def _acknowledged(self, ack: Ack) -> None:
         now = self._clock.monotonic()
+        if not self._outbox.heeds(ack.epoch, now):
+            return
         rough = self.offset.rough(now)
         if ack.echo is not None and self.offset.heard(ack.echo, self._clock.now_us(), now):
             self._unanswered = 0
@@ -138,7 +140,7 @@ class Delivery:
         if ack.epoch != self._epoch:  # a collector that begins, perhaps because its own clock was set
             self._epoch = ack.epoch
             self.announce()
-        for boot, (first, last) in self._outbox.acknowledged(ack):
+        for boot, (first, last) in self._outbox.acknowledged(ack, now):
             self._spool.forget(boot, first, last)
         self._wake.set()
 

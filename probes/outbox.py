@@ -11,6 +11,9 @@ from sereno.ranges import Range, Ranges
 from sereno.wire import BATCH_LIMIT, Ack
 
 RESEND_SECONDS = 5.0
+OLD_SECONDS = (
+    15.0  # an older epoch is a former writer's, unless the newer has been silent for so long (a restored store)
+)
 WINDOW = 8  # batches on their way at once; a backlog must not flood the broker
 
 
@@ -31,6 +34,7 @@ class Outbox:
         self._unsent = {boot: Ranges(ranges) for boot, ranges in held.items()}
         self._flights: list[Flight] = []
         self._epoch: int | None = None
+        self._heard_at = 0.0
 
     def add(self, boot: str, seq: int) -> None:
         """A result was put in the spool."""
@@ -60,8 +64,15 @@ class Outbox:
             self._unsent[flight.boot].add(*piece)
         return shorter
 
-    def acknowledged(self, ack: Ack) -> list[tuple[str, Range]]:
+    def heeds(self, epoch: int, now: float) -> bool:
+        """Whether an acknowledgement of this epoch counts: what a former writer says late does not."""
+        return self._epoch is None or epoch >= self._epoch or now - self._heard_at >= OLD_SECONDS
+
+    def acknowledged(self, ack: Ack, now: float) -> list[tuple[str, Range]]:
         """What may be let go of now. An epoch other than the last one sends everything else again."""
+        if not self.heeds(ack.epoch, now):
+            return []
+        self._heard_at = now
         done: list[tuple[str, Range]] = []
         for boot, ranges in ack.committed.items():
             held = self._held.get(boot)

@@ -10,7 +10,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,7 +29,6 @@ RENEW_SECONDS = 1.0
 EXPIRES_SECONDS = 3.0
 HELD_SECONDS = 2.5  # what is not renewed for so long says nothing more to anybody, half a second before another may
 _RETRY_SECONDS = 0.25
-_PATIENCE = "SET LOCAL lock_timeout = '1s'"
 
 
 class LeaseLostError(StoreError):
@@ -97,9 +97,7 @@ class Lease:
 
     def _raise_epoch(self, now_us: int) -> bool:
         """Waits for the transactions of the writer before, which its check of the epoch keeps locked to their end."""
-        with self._store.write() as connection:
-            if self._lock is not None:
-                connection.exec_driver_sql(_PATIENCE)
+        with self._write_soon() as connection:
             row = _read(connection, exclusive=True)
             if not self._is_free(row):
                 return False
@@ -118,6 +116,25 @@ class Lease:
 
     def _is_free(self, row: Row | None) -> bool:
         return row is None or row.holder == self.holder or not self._alive(row)
+
+    @contextmanager
+    def _write_soon(self) -> Iterator[Connection]:
+        """A write transaction that gives up after a second: a stopped process may hold what we wait for."""
+        if self._lock is not None:
+            with self._store.write() as connection:
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
+                yield connection
+            return
+        with self._store.translated(), self._store.engine.connect() as connection:
+            patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+            connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience)}")
 
     def _locked(self, row: Row | None) -> bool:
         """The advisory lock, from whoever holds it still though the lease has run out: a stopped process keeps it."""

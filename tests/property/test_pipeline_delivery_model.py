@@ -79,7 +79,7 @@ class Delivery(RuleBasedStateMachine):
             self.network.append(encode(batch))
 
     def _hear(self, payload):
-        for boot, (first, last) in self.outbox.acknowledged(decode(payload, Ack)):
+        for boot, (first, last) in self.outbox.acknowledged(decode(payload, Ack), self.now):
             for seq in range(first, last + 1):
                 del self.spool[boot, seq]
 
