@@ -3,70 +3,88 @@
 A gauge goes away when the newest result does not measure it: unknown is no number. Late results change nothing.
 """
 
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge
-
+from collector.exposition.catalogue import CATALOGUE
+from collector.exposition.families import Family, Values
+from collector.exposition.names import OTHER, Names
 from sereno.wire import Result
 
-_GAUGES = {
-    "well": (
-        "sereno_element_ok",
-        "Newest check of a portal, name, database, server or traffic: 1 ok, 0 failed; absent: unknown.",
-        "probe check element",
-    ),
-    "answering": ("sereno_portal_answering_servers", "Servers behind a portal's name that answer.", "probe element"),
-    "servers": ("sereno_portal_servers", "Servers behind a portal's name, missing ones included.", "probe element"),
-    "expiry": ("sereno_tls_certificate_expiry_seconds", "Until the certificate ends.", "probe element address"),
-    "grade": (
-        "sereno_tls_grade",
-        "Held TLS standing of a server: 5 A+, 4 A, 3 B, 2 C, 1 D, 0 F; absent until all of it was measured.",
-        "probe element address",
-    ),
-    "lag": ("sereno_database_replication_lag_seconds", "How far a replica is behind.", "probe element replica"),
-    "age": ("sereno_database_backup_age_seconds", "Since the last backup was finished.", "probe element"),
-    "size": ("sereno_database_backup_size_bytes", "Size of the last backup.", "probe element"),
-    "registered": ("sereno_traffic_registered", "Registered users, from the platform's Prometheus.", "probe sbc"),
-    "calls": ("sereno_traffic_calls", "Live calls, from the platform's Prometheus.", "probe sbc"),
+_FAMILIES = {
+    "well": "sereno_element_ok",
+    "answering": "sereno_portal_answering_servers",
+    "servers": "sereno_portal_servers",
+    "expiry": "sereno_tls_certificate_expiry_seconds",
+    "grade": "sereno_tls_grade",
+    "lag": "sereno_database_replication_lag_seconds",
+    "age": "sereno_database_backup_age_seconds",
+    "size": "sereno_database_backup_size_bytes",
+    "registered": "sereno_traffic_registered",
+    "calls": "sereno_traffic_calls",
 }
 _GRADES = {"A+": 5.0, "A": 4.0, "B": 3.0, "C": 2.0, "D": 1.0, "F": 0.0}
 _DAY_SECONDS = 86_400.0
+_SERVERS = 32  # of one portal, replicas of one database: what a name leads to is not ours to trust
+_SERIES = 20_000  # (probe, check, element, address) that are followed
 _Labels = tuple[str, ...]
 
 
 class OtherMetrics:
     """The gauges, fed with every committed result; those of voice checks are passed over."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._gauges = {
-            key: Gauge(name, meaning, labels.split(), registry=registry)
-            for key, (name, meaning, labels) in _GAUGES.items()
-        }
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._gauges = {key: Values(CATALOGUE[name]) for key, name in _FAMILIES.items()}
         self._newest: dict[_Labels, int] = {}
         self._shown: dict[_Labels, set[tuple[str, _Labels]]] = {}
+        self._listeners = False  # whether any SBC's listener ever told of its TLS
 
-    def observe(self, result: Result) -> None:
+    def families(self) -> Iterator[Family]:
+        yield from self._gauges.values()
+
+    def observe(self, result: Result, at_us: int) -> None:
         """Takes one committed result."""
         make = _FIGURES.get(result.check)
         if make is None:
             return
-        series = (result.probe, result.check, result.sbc or "", result.target or "", result.address or "")
         facts = result.facts or {}
-        if result.check == "edge" and "tls" not in facts and series not in self._shown:
+        if result.check == "edge" and not self._listeners and "tls" not in facts:
             return  # most of all results
-        if result.at_us < self._newest.get(series, 0):
+        series = self._series(result)
+        if series is None or (result.check == "edge" and "tls" not in facts and series not in self._shown):
             return
-        self._newest[series] = result.at_us
-        values = {
-            (key, labels): value
-            for key, labels, raw in (*make(result, facts), *_well(result))
-            if (value := _number(raw)) is not None
-        }
+        self._listeners = self._listeners or result.check == "edge"
+        if at_us < self._newest.get(series, 0):
+            return
+        self._newest[series] = at_us
+        values = self._values(series[0], (*make(result, facts), *_well(result)))
         for key, labels in self._shown.get(series, set()) - values.keys():
             self._gauges[key].remove(*labels)
         for (key, labels), value in values.items():
-            self._gauges[key].labels(*labels).set(value)
+            self._gauges[key].child(*labels).value = value
         self._shown[series] = set(values)
+
+    def _values(self, probe: str, found: Iterable[tuple[str, _Labels, Any]]) -> dict[tuple[str, _Labels], float]:
+        """What was measured; servers and replicas beyond all measure are left out."""
+        values = {}
+        for key, labels, raw in found:
+            value = _number(raw)
+            known = {"expiry": self._names.address, "grade": self._names.address, "lag": self._names.replica}.get(key)
+            if value is not None and (known is None or known(labels[-1]) != OTHER):
+                values[key, (probe, *labels)] = value
+        return values
+
+    def _series(self, result: Result) -> _Labels | None:
+        """What replaces what; None when the probe speaks of something that is not watched."""
+        names = self._names
+        place = (names.sbc(result.sbc), names.core(result.core), names.target(result.target or ""))
+        address = result.address or "" if result.check in ("edge", "tcp") else ""
+        series = (names.probe(result.probe), result.check, *place, address)
+        if OTHER in place or (series not in self._newest and len(self._newest) >= _SERIES):
+            return None
+        return series
 
 
 def _well(result: Result) -> list[tuple[str, _Labels, Any]]:
@@ -75,7 +93,7 @@ def _well(result: Result) -> list[tuple[str, _Labels, Any]]:
         return []
     element = "/".join(part for part in (result.core, result.sbc, result.target) if part)
     value = {"ok": 1.0, "failed": 0.0}.get(result.outcome)
-    return [("well", (result.probe, result.check, element), value)]
+    return [("well", (result.check, element), value)]
 
 
 def _nothing(_result: Result, _facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
@@ -83,19 +101,19 @@ def _nothing(_result: Result, _facts: dict[str, Any]) -> list[tuple[str, _Labels
 
 
 def _portal(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
-    element = (result.probe, result.target or "")
+    element = (result.target or "",)
     found: list[tuple[str, _Labels, Any]] = [
         ("answering", element, facts.get("answering") if result.outcome != "invalid" else None),
         ("servers", element, facts.get("total")),
     ]
-    for address, one in _dict(facts.get("addresses")).items():
-        labels = (result.probe, result.target or "", str(address))
+    for address, one in list(_dict(facts.get("addresses")).items())[:_SERVERS]:
+        labels = (result.target or "", str(address))
         found += _certificate(labels, _dict(_dict(one).get("tls")))
     return found
 
 
 def _listener(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
-    return _certificate((result.probe, result.sbc or "", result.address or ""), _dict(facts.get("tls")))
+    return _certificate((result.sbc or "", result.address or ""), _dict(facts.get("tls")))
 
 
 def _certificate(labels: _Labels, tls: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
@@ -107,19 +125,19 @@ def _certificate(labels: _Labels, tls: dict[str, Any]) -> list[tuple[str, _Label
 
 
 def _database(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
-    element, backup = (result.probe, result.target or ""), _dict(facts.get("backup"))
+    element, backup = (result.target or "",), _dict(facts.get("backup"))
     found: list[tuple[str, _Labels, Any]] = [
         ("lag", (*element, ""), facts.get("lag_seconds")),
         ("age", element, backup.get("age_seconds")),
         ("size", element, backup.get("size_bytes")),
     ]
-    for name, one in _dict(facts.get("replicas")).items():
+    for name, one in list(_dict(facts.get("replicas")).items())[:_SERVERS]:
         found.append(("lag", (*element, str(name)), _dict(one).get("lag_seconds")))
     return found
 
 
 def _traffic(result: Result, facts: dict[str, Any]) -> list[tuple[str, _Labels, Any]]:
-    labels = (result.probe, result.sbc or "")
+    labels = (result.sbc or "",)
     return [("registered", labels, facts.get("registered")), ("calls", labels, facts.get("calls"))]
 
 
@@ -138,4 +156,10 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A figure; below zero too (a certificate that has ended), but finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None

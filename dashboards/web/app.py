@@ -10,12 +10,13 @@ from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.web import queries
+from dashboards.web.gzipped import gzipped, takes_gzip
 from dashboards.web.live import Broadcaster, Snapshot
 from dashboards.web.view import View
 from dashboards.web.words import GLYPHS, Words, sentence
@@ -26,7 +27,7 @@ from sereno.version import __version__
 HERE = Path(__file__).parent
 LANGUAGES = ("es", "en")
 FRAGMENTS = ("banner", "incidents", "matrix", "probes")
-MetricsSource = Callable[[], tuple[bytes, str]]
+MetricsSource = Callable[[str], Awaitable[tuple[str, AsyncIterator[bytes]]]]  # Accept → content type, body in pieces
 
 _SECURITY_HEADERS = [
     (
@@ -114,11 +115,14 @@ class Pages:
         return EventSourceResponse(self.broadcaster.subscribe(_language(request)), ping=15)
 
     async def metrics(self, request: Request) -> Response:
-        del request
         if self._metrics is None:
             return Response("no collector runs in this process\n", status_code=503, media_type="text/plain")
-        body, kind = self._metrics()
-        return Response(body, headers={"content-type": kind})
+        kind, body = await self._metrics(request.headers.get("accept", ""))
+        headers = {"content-type": kind, "vary": "Accept, Accept-Encoding", "cache-control": "no-store"}
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            headers["content-encoding"] = "gzip"
+            body = gzipped(body)
+        return StreamingResponse(body, headers=headers)
 
     async def health(self, request: Request) -> Response:
         del request
@@ -145,7 +149,7 @@ def _language(request: Request) -> str:
 
 
 def create_app(store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None) -> Starlette:
-    """The web application over a store; `metrics` gives the exposition and its content type."""
+    """The web application over a store; `metrics` gives what a scrape answers, by its Accept header."""
     pages = Pages(store, clock or SystemClock(), metrics)
 
     @asynccontextmanager

@@ -26,6 +26,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     desk: "Desk | None"
     contracts: "Mapping[str, Contract]"
     beside: Path | None
+    refused: bool = False  # the files are invalid: this is what was accepted last
 
 
 def load(topology: Path, desk: Path | None) -> Watched:
@@ -58,7 +59,7 @@ def watched(store: "Store", topology: Path | None, desk: Path | None) -> Watched
             raise
         log.error("%s; the last valid one stays in use", error)  # noqa: TRY400  # a person's mistake, no trace
         tell("fault", f"{error}; the last valid one stays in use")
-        return last
+        return msgspec.structs.replace(last, refused=True)
 
 
 def stored(store: "Store") -> Watched | None:

@@ -79,6 +79,7 @@ class _Again:
 
     def __init__(self, topology: Path | None, desk: Path | None) -> None:
         self.wanted = False
+        self.refused: Callable[[], object] = lambda: None  # who counts that files were not taken up
         self._topology, self._desk = topology, desk
 
     def asked(self, stop: Callable[[], object]) -> None:
@@ -92,6 +93,7 @@ class _Again:
         except SerenoError as error:
             log.error("reload refused: %s", error)  # noqa: TRY400  # a person's mistake, no trace
             tell("fault", f"reload refused, what was in use stays: {error}")
+            self.refused()
             return
         self.wanted = True
         stop()
@@ -144,7 +146,9 @@ async def _main(setting: _Setting, again: _Again) -> None:
     page = f"http://{setting.listen[0]}:{listener.getsockname()[1]}/"
     lease = Lease(setting.store, boot_seconds)
     member = Member(setting.store, lease, clock, page)
-    metrics = Metrics(setting.store)
+    watched = setting.watched
+    metrics = Metrics(setting.store, watched.topology, clock=clock, standby=True, valid_files=not watched.refused)
+    again.refused = lambda: metrics.reloaded(ok=False)
     watchdog = Watchdog(lease, member, again.begin, patient=setting.store.is_sqlite)
     collecting = _collect(setting, lease, member, metrics, clock, page)
     serving = _serve(setting.store, clock, metrics, listener)
@@ -181,6 +185,7 @@ async def _collect(
 
     await until_first(member.stand_by(), member.reach(setting.broker))
     lease.keep(clock.now_us)
+    metrics.lead(lease.epoch)
     log.info("writer with epoch %d", lease.epoch)
     watched, fenced = setting.watched, setting.store.fenced(lease.check)
     machine = machine_for(watched.topology, watched.desk, watched.beside)

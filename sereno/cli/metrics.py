@@ -1,4 +1,4 @@
-"""`sereno metrics`: every metric that the collector exports, read from the registry itself."""
+"""`sereno metrics`: every metric that the collector exports, from the catalogue that they are made of."""
 
 import json
 from typing import Annotated
@@ -10,19 +10,26 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def metrics(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List every metric exported, with its type and meaning."""
-    import tempfile
+    """List every metric exported: name, type, unit, labels, meaning, and when it is absent."""
+    from collector.exposition.catalogue import CATALOGUE
 
-    from collector.metrics import Metrics
-    from sereno.store import open_store
-
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(folder)
-        rows = Metrics(store).catalogue()
-        store.dispose()
+    found = sorted(CATALOGUE.values(), key=lambda one: one.name)
     if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "type": one.kind,
+                "unit": one.unit or None,
+                "labels": list(one.labels),
+                "help": one.meaning,
+                "absent": one.absent,
+                "series": one.series.split(),
+            }
+            for one in found
+        ]
         print(json.dumps({"metrics": rows}, ensure_ascii=False))
         return
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        print(f"{row['name']:<{width}}  {row['type']:<9}  {row['help']}")
+    for one in found:
+        labels = f"{{{','.join(one.labels)}}}" if one.labels else ""
+        unit = f" in {one.unit}" if one.unit else ""
+        print(f"{one.name}{labels}  ({one.kind}{unit})\n    {one.meaning}\n    Absent {one.absent}.")

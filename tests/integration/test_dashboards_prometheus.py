@@ -32,8 +32,9 @@ def world(tmp_path_factory):
     seed.say("core", "core-a", "down", reason="timeout")
     seed.say("service", "acme-voice", "degraded", reason="redundancy_lost")
     seed.incident()
-    metrics = Metrics(store)
-    served = Served(lambda: create_app(store, metrics=metrics.render))
+    metrics = Metrics(store, seed.topology)
+    metrics.lead(1)
+    served = Served(lambda: create_app(store, metrics=metrics.scrape))
     served.start()
     prometheus = Prometheus(folder, served.port)
     try:

@@ -12,6 +12,7 @@ import time
 import httpx
 import msgspec
 import pytest
+from exposition import SMALL
 from other_site import check, site
 from pki import Pki
 
@@ -251,7 +252,7 @@ def told(check, at, **fields):
 
 def test_gauges_tell_the_newest_and_go_away(tmp_path):
     store = open_store(tmp_path)
-    metrics = Metrics(store)
+    metrics = Metrics(store, SMALL)
     tls = {"days_to_expiry": 2.0, "grade": "B"}
     looked = {"addresses": {"127.82.1.1": {"tls": tls}}, "answering": 1, "total": 2}
     metrics.observe(told("https", 1, target="web", facts=looked))
@@ -288,7 +289,7 @@ def test_gauges_tell_the_newest_and_go_away(tmp_path):
 
 def test_gauges_of_an_sbcs_listener(tmp_path):
     store = open_store(tmp_path)
-    metrics = Metrics(store)
+    metrics = Metrics(store, SMALL)
     at = {"sbc": "sbc-1", "address": "sips:127.82.1.1:5061"}
     metrics.observe(told("edge", 1, facts={"tls": {"days_to_expiry": 2.0, "grade": "B"}}, **at))
     metrics.observe(told("edge", 1, sbc="sbc-1", address="sip:127.82.1.1"))

@@ -37,7 +37,7 @@ class Seed:
 
     def __init__(self, store, now_us):
         self.store, self.now_us, self.seq = store, now_us, 0
-        topology = parse_topology("seed", TOPOLOGY)
+        self.topology = topology = parse_topology("seed", TOPOLOGY)
         with store.write() as connection:
             connection.execute(
                 topologies.insert().values(

@@ -1,12 +1,14 @@
 """Delays of test calls on the metrics page: answered and refused ones apart, other kinds of calls not at all."""
 
 import pytest
+from exposition import SMALL, scraped
 
 from collector.metrics import Metrics
 from sereno.store import open_store
 from sereno.wire import VERSION, Result
 
 WHERE = {"sbc": "sbc-1", "core": "core-a"}
+WHERE_LABELS = '{core="core-a",sbc="sbc-1"}'
 DELAYS = (
     "sereno_call_post_dial_delay_seconds",
     "sereno_call_failed_post_dial_delay_seconds",
@@ -17,7 +19,7 @@ DELAYS = (
 @pytest.fixture
 def metrics(tmp_path):
     store = open_store(tmp_path)
-    yield Metrics(store)
+    yield Metrics(store, SMALL)
     store.dispose()
 
 
@@ -29,7 +31,8 @@ def made(check, **measured):
 
 
 def counts(metrics):
-    return [metrics.registry.get_sample_value(f"{name}_count", WHERE) for name in DELAYS]
+    found = scraped(metrics)
+    return [found.get(f"{name}_count{WHERE_LABELS}") for name in DELAYS]
 
 
 def test_a_refusal_in_a_millisecond_is_no_quick_set_up(metrics):
@@ -37,7 +40,7 @@ def test_a_refusal_in_a_millisecond_is_no_quick_set_up(metrics):
     metrics.observe(made("call", post_dial_delay_seconds=0.001, code=486))
     metrics.observe(made("call", post_dial_delay_seconds=0.001, code=503))
     assert counts(metrics) == [1, 2, 1]
-    assert metrics.registry.get_sample_value(f"{DELAYS[0]}_sum", WHERE) == 0.4
+    assert scraped(metrics)[f"{DELAYS[0]}_sum{WHERE_LABELS}"] == 0.4
 
 
 @pytest.mark.parametrize("check", ["terminating", "pstn"])

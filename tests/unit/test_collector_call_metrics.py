@@ -1,6 +1,7 @@
 """What a probe itself added to its calls is on the metrics page, by probe, apart from the network's jitter."""
 
 import pytest
+from exposition import SMALL
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.metrics import Metrics
@@ -11,7 +12,7 @@ from sereno.wire import VERSION, Result
 @pytest.fixture
 def metrics(tmp_path):
     store = open_store(tmp_path)
-    yield Metrics(store)
+    yield Metrics(store, SMALL)
     store.dispose()
 
 

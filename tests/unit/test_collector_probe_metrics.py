@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from exposition import SMALL
+from exposition import values as read_back
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import generate_latest
 
+from collector.exposition.names import Names
+from collector.exposition.text import pieces
 from collector.probe_metrics import ProbeMetrics
 from sereno.wire import VERSION, Lateness, Status, decode, encode
 
@@ -34,18 +36,15 @@ FULL = status(
 
 
 def rendered(metrics):
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    return generate_latest(registry)
+    return "".join(pieces(metrics.families({"h"}), openmetrics=False)).encode()
 
 
 def values(metrics):
-    rows = [line.rpartition(" ") for line in rendered(metrics).decode().splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in rows}
+    return read_back(rendered(metrics).decode())
 
 
 def test_everything_a_status_says_is_there_and_what_it_does_not_say_is_not():
-    metrics = ProbeMetrics()
+    metrics = ProbeMetrics(Names(SMALL))
     metrics.take(decode(encode(FULL), Status), current=True)
     metrics.take(status("p2", version="1.1"), current=False)
     found = values(metrics)
@@ -65,7 +64,7 @@ def test_everything_a_status_says_is_there_and_what_it_does_not_say_is_not():
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_finds_nothing_to_say():
-    metrics = ProbeMetrics()
+    metrics = ProbeMetrics(Names(SMALL))
     for probe in ("p1", "p2"):
         metrics.take(status(probe, **{f: getattr(FULL, f) for f in FULL.__struct_fields__[3:]}), current=True)
     done = subprocess.run(["promtool", "check", "metrics"], input=rendered(metrics), capture_output=True, check=False)
@@ -73,7 +72,7 @@ def test_promtool_finds_nothing_to_say():
 
 
 def test_an_offline_probe_has_no_figures_and_its_counts_are_not_added_again():
-    metrics = ProbeMetrics()
+    metrics = ProbeMetrics(Names(SMALL))
     metrics.take(FULL, current=True)
     metrics.take(Status(v=VERSION, probe="p1", state="offline"), current=False)
     found = values(metrics)
@@ -88,7 +87,7 @@ MORE = st.lists(st.integers(0, 50), min_size=3, max_size=3)
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), MORE)))
 def test_the_histogram_of_all_is_the_sum_of_what_each_did(story):
-    metrics = ProbeMetrics()
+    metrics = ProbeMetrics(Names(SMALL))
     state = {"a": [0, 0, 0], "b": [0, 0, 0]}
     for probe, more in story:
         state[probe] = [a + b for a, b in zip(state[probe], more, strict=True)]
@@ -98,7 +97,7 @@ def test_the_histogram_of_all_is_the_sum_of_what_each_did(story):
 
 
 def test_a_probe_that_began_anew_counts_from_zero():
-    metrics = ProbeMetrics()
+    metrics = ProbeMetrics(Names(SMALL))
     for counts in ((90, 8, 2), (5, 0, 0), (6, 1, 0)):
         metrics.take(status(lateness=lateness(counts)), current=True)
     assert values(metrics)["sereno_probe_lateness_seconds_count"] == 107
@@ -106,11 +105,11 @@ def test_a_probe_that_began_anew_counts_from_zero():
 
 
 def test_the_page_names_every_metric():
-    metrics = ProbeMetrics()
+    metrics = ProbeMetrics(Names(SMALL))
     metrics.take(FULL, current=True)
     text = DOCS.read_text(encoding="utf-8")
-    for family in metrics.collect():
-        name = family.name + ("_total" if family.type == "counter" else "")
+    for family in metrics.families():
+        name = family.declared.name
         short = name.replace("sereno_probe_lateness_p99_seconds", "…_p99_…").replace(
             "sereno_probe_lateness_max_seconds", "…_max_…"
         )

@@ -1,0 +1,180 @@
+"""What the store says: verdicts, time by state, ledger and budget, incidents, clocks, notifications.
+
+Read at a scrape, in a thread; only what is new since the last one, so that a year of history costs a scrape nothing.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from collector.budget import Budgets
+from collector.exposition.catalogue import CATALOGUE
+from collector.exposition.families import Family, Labels, Values
+from collector.exposition.kinds import INCIDENT_STATES, PRIORITIES, STATES
+from collector.exposition.names import Names
+from collector.site_time import SiteTime
+from sereno.clock import SECOND_US, Clock
+from sereno.store import Store, lease
+from sereno.store.tables import incidents, outbox, topologies, verdict_changes
+from sereno.verdict import VERDICT
+
+_OVER = ("resolved", "closed", "merged")
+_Verdicts = dict[tuple[str, str], str]
+
+
+class StoreMetrics:
+    """`refresh` before a scrape, from any thread; `families` for it."""
+
+    def __init__(self, store: Store, names: Names, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._lock = threading.Lock()
+        self._verdicts: _Verdicts = dict.fromkeys(names.elements(), "unknown")
+        self._last_id: int | None = None
+        self._budgets = Budgets(store, clock)
+        self._place = "site" if names.sites else "service"  # a system without sites is one
+        self._places = frozenset(name for kind, name in self._verdicts if kind == self._place)
+        self._sites = SiteTime(sorted(self._places))
+        self._outbox = _Outbox()
+        self.hashes: frozenset[str] = frozenset()
+        self._state = _values("verdict_state")
+        self._site_time = _values("site_state_seconds_total")
+        self._down, self._unknown = _values("down_seconds"), _values("unknown_seconds")
+        self._budget, self._remaining = _values("error_budget_seconds"), _values("error_budget_remaining_seconds")
+        self._incidents, self._next_due = _values("incidents"), _values("clock_next_due_seconds")
+        self._notifications = _values("notifications_total")
+        self._series = [
+            ((kind, name), [(state, self._state.child(kind, name, state)) for state in STATES])
+            for kind, name in self._verdicts
+        ]
+
+    def families(self) -> Iterator[Family]:
+        yield from (self._state, self._site_time, self._down, self._unknown, self._budget, self._remaining)
+        yield from (self._incidents, self._next_due, self._notifications)
+
+    def begin(self) -> None:
+        """The process leads from now on: time by state counts from here."""
+        with self._lock:
+            self._sites.begin(self._clock.now_us())
+
+    def epoch(self) -> int:
+        """Of the lease as it stands, for who does not hold it."""
+        with self._store.read() as connection:
+            row = lease.read(connection)
+        return 0 if row is None else row.epoch
+
+    def refresh(self) -> None:
+        """Reads what changed."""
+        with self._lock:
+            with self._store.read() as connection:
+                self._read_verdicts(connection)
+                counts = _incident_counts(connection)
+                due = _next_due(connection)
+                sent = self._outbox.read(connection)
+                self.hashes = frozenset(connection.scalars(select(topologies.c.hash)))
+            for element, series in self._series:
+                current = self._verdicts[element]
+                for state, value in series:
+                    value.value = int(state == current)
+            self._site_time.replace(
+                {
+                    (site, state): self._sites.seconds(site, state, self._clock.now_us())
+                    for site in self._sites.names
+                    for state in STATES
+                }
+            )
+            self._incidents.replace(counts)
+            self._next_due.replace(due)
+            self._notifications.replace(sent)
+            self._read_budgets()
+
+    def _read_verdicts(self, connection: Connection) -> None:
+        """The last word on every element at first, what was said since then."""
+        columns = verdict_changes.c
+        wanted = select(columns.id, columns.kind, columns.name, columns.state, columns.since_us, columns.at_us)
+        if self._last_id is None:
+            newest = select(func.max(columns.id)).where(columns.what == VERDICT).group_by(columns.kind, columns.name)
+            wanted = wanted.where(columns.id.in_(newest))
+        else:
+            wanted = wanted.where(columns.id > self._last_id, columns.what == VERDICT)
+        for row in connection.execute(wanted.order_by(columns.id)):
+            self._last_id = row.id
+            element = (row.kind, row.name)
+            if element not in self._verdicts:
+                continue  # no longer in the topology
+            self._verdicts[element] = row.state
+            if row.kind == self._place:
+                self._sites.change(row.name, row.state, row.since_us, row.at_us)
+
+    def _read_budgets(self) -> None:
+        spent = [one for one in self._budgets.read() if one.site in self._places]
+        self._down.replace({(one.site, one.period): one.down_us / SECOND_US for one in spent})
+        self._unknown.replace({(one.site, one.period): one.unknown_us / SECOND_US for one in spent})
+        months = [one for one in spent if one.period == "month"]
+        self._budget.replace({(one.site,): one.allowed_us / SECOND_US for one in months if one.allowed_us is not None})
+        self._remaining.replace(
+            {(one.site,): one.remaining_us / SECOND_US for one in months if one.remaining_us is not None}
+        )
+
+
+class _Outbox:
+    """Counts notifications: those below the first that is still pending can change no more, and are counted once."""
+
+    def __init__(self) -> None:
+        self._upto = 0
+        self._done: dict[Labels, int] = {}
+
+    def read(self, connection: Connection) -> Mapping[Labels, int]:
+        columns = outbox.c
+        pending = connection.scalar(select(func.min(columns.id)).where(columns.state == "pending"))
+        last = connection.scalar(select(func.max(columns.id))) or 0
+        fixed = last if pending is None else pending - 1
+        for labels, count in self._between(connection, self._upto, fixed).items():
+            self._done[labels] = self._done.get(labels, 0) + count
+        self._upto = max(self._upto, fixed)
+        found: dict[Labels, int] = dict(self._done)
+        for labels, count in self._between(connection, self._upto, last).items():
+            found[labels] = found.get(labels, 0) + count
+        return found
+
+    @staticmethod
+    def _between(connection: Connection, after: int, upto: int) -> dict[Labels, int]:
+        if upto <= after:
+            return {}
+        columns = outbox.c
+        rows = connection.execute(
+            select(columns.channel, columns.state, func.count())
+            .where(columns.id > after, columns.id <= upto)
+            .group_by(columns.channel, columns.state)
+        )
+        return {(str(channel), str(state)): int(count) for channel, state, count in rows}
+
+
+def _incident_counts(connection: Connection) -> dict[Labels, int]:
+    """Every priority and state, also those that have none."""
+    found: dict[Labels, int] = {(priority, state): 0 for priority in PRIORITIES for state in INCIDENT_STATES}
+    rows = connection.execute(
+        select(incidents.c.priority, incidents.c.state, func.count())
+        .where(incidents.c.state.in_(INCIDENT_STATES))
+        .group_by(incidents.c.priority, incidents.c.state)
+    )
+    for priority, state, count in rows:
+        found[str(priority), str(state)] = int(count)
+    return found
+
+
+def _next_due(connection: Connection) -> dict[Labels, float]:
+    rows = connection.execute(select(incidents.c.priority, incidents.c.body).where(incidents.c.state.not_in(_OVER)))
+    earliest: dict[Labels, int] = {}
+    for priority, body in rows:
+        for clock in msgspec.json.decode(body).get("clocks", []):
+            due_us = clock.get("due_us")
+            if clock.get("state") == "running" and due_us:
+                labels = (str(priority), str(clock["clock"]))
+                earliest[labels] = min(due_us, earliest.get(labels, due_us))
+    return {labels: due_us / SECOND_US for labels, due_us in earliest.items()}
+
+
+def _values(name: str) -> Values:
+    return Values(CATALOGUE[f"sereno_{name}"])
