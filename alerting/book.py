@@ -98,4 +98,5 @@ _TOLD = {
     "promoted": "told that it is worse: {names}",
     "reopened": "told of the reopening: {names}",
     "resolved": "told of the resolution: {names}",
+    "found_late": "told of what was found late: {names}",
 }

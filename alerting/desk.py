@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from alerting import machine
+from alerting import machine, retro
 from alerting.actions import apply
 from alerting.alarms import Alarms
 from alerting.book import Book
@@ -22,7 +22,7 @@ from sereno.contract import Contract
 from sereno.desk import Desk
 from sereno.incident import Element, IncidentRecord
 from sereno.topology.model import Topology
-from sereno.verdict import VERDICT, Change
+from sereno.verdict import LEDGER_REVISED, VERDICT, Change
 
 DEFAULT_OPTIONS_US = 1_000_000
 
@@ -75,6 +75,8 @@ class DeskMachine:
             key = (name, change.kind, change.name)
             before = self.states.get(key)
             self._settle(key, before, machine.on_change(name, alarm, before, change))
+        if change.what == LEDGER_REVISED:
+            retro.take(self._incidents, self.topology, self.alarms, change, at_us)
         self._dirty_us = at_us
         return self._book.take()
 

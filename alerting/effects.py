@@ -6,7 +6,7 @@ import msgspec
 
 from sereno.incident import IncidentRecord, TimelineEntry
 
-What = Literal["opened", "promoted", "reopened", "resolved"]
+What = Literal["opened", "promoted", "reopened", "resolved", "found_late"]
 
 
 class AlarmRaised(msgspec.Struct, frozen=True, kw_only=True):

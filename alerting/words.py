@@ -106,6 +106,7 @@ SUBJECTS = {
     "promoted": "[{priority}] Incident {number} is worse: {title}",
     "reopened": "[{priority}] Incident {number} again: {title}",
     "resolved": "[resolved] Incident {number}: {title}",
+    "found_late": "[found late, over] Incident {number}: {title}",
 }
 
 
@@ -129,7 +130,8 @@ def body(
     lines.append(say(language, "Since: {since}", since=iso(record.since_us)))
     lines.append(say(language, "Opened: {opened}", opened=iso(record.opened_us)))
     if record.resolved_us is not None:
-        lines.append(say(language, "Good again since: {resolved}", resolved=iso(record.resolved_us)))
+        good_us = record.good_us if what == "found_late" and record.good_us is not None else record.resolved_us
+        lines.append(say(language, "Good again since: {resolved}", resolved=iso(good_us)))
     if record.customers:
         names = ", ".join(f"{name} ({priority})" for name, priority in record.customers.items())
         lines.append(say(language, "Customers affected: {names}", names=names))
@@ -138,7 +140,7 @@ def body(
         lines.append(say(language, "Also seen: {names}", names=names))
     if record.evidence:
         lines.append(say(language, "Evidence: {evidence}", evidence=record.evidence))
-    if what != "resolved" and first_step:
+    if what not in {"resolved", "found_late"} and first_step:
         lines += ["", say(language, "First step: {step}", step=first_step)]
     if url:
         lines += ["", say(language, "Incident: {url}", url=url)]

@@ -1,7 +1,8 @@
 """Recorded lines through the same machines as live: the engine by arrival, the ledger by `at`. Pure.
 
 A result arrives at its `at` plus its `duration_seconds` (or `answered_after_seconds`), at its `at` where neither was
-recorded, at `arrived` where the line says so; `since` is always the first failed sample, decisions are made at arrivals.
+recorded, at `arrived` where the line says so; `since` is always the first failed sample, and decisions are made at
+arrivals.
 """
 
 import heapq

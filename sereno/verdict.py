@@ -9,6 +9,9 @@ ElementKind = Literal[
     "service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor"
 ]
 
+LEDGER_REVISED = (
+    "ledger_revised"  # Change.what: late results changed the past; its state is "found", for it is no state
+)
 VERDICT = "verdict"  # Change.what of the element's own state; any other value is a finding
 
 

@@ -13,10 +13,9 @@ from collector.verdicts.samples import Timing
 from sereno.clock import iso
 from sereno.store.queries.revisions import LateResults, Revision
 from sereno.topology.model import Topology
-from sereno.verdict import Change
+from sereno.verdict import LEDGER_REVISED, Change
 
 FOUND = "found"  # neither true nor false: it happened, and does not last
-REVISED = "ledger_revised"
 TOLD_KINDS = ("service", "site", "core", "sbc", "path")
 _TOLD = 200  # changes that one finding carries to the desk; the ledger keeps all
 
@@ -157,7 +156,7 @@ def finding(
     return Change(
         kind="monitor",
         name=service,
-        what=REVISED,
+        what=LEDGER_REVISED,
         state=FOUND,
         since_us=min([one.from_us for one in outages] + [one.from_us for one in told]),
         at_us=now_us,
