@@ -21,6 +21,7 @@ from dashboards.web.live import Broadcaster, Snapshot
 from dashboards.web.view import View
 from dashboards.web.words import GLYPHS, Words, sentence
 from sereno.clock import Clock, SystemClock
+from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.version import __version__
 
@@ -60,7 +61,8 @@ class SecurityHeaders:
 class Pages:
     """Routes, and the rendering that they share with the live stream."""
 
-    def __init__(self, store: Store, clock: Clock, metrics: MetricsSource | None) -> None:
+    def __init__(self, store: Store, clock: Clock, metrics: MetricsSource | None, name: str | None) -> None:
+        self._name = name
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -125,10 +127,30 @@ class Pages:
         return StreamingResponse(body, headers=headers)
 
     async def health(self, request: Request) -> Response:
+        """Whether somebody watches; who leads, who stands by, and which of them answers here."""
         del request
-        page, _found = self._view.panorama(self._clock.now_us())
-        alive = page is not None and page.collector_alive
-        return JSONResponse({"collector_alive": alive, "version": __version__}, status_code=200 if alive else 503)
+        with self._store.read() as connection:
+            found = queries.collectors(connection, self._clock.now_us())
+        leader = next((each for each in found if each.role == "leader"), None)
+        said = {
+            "collector_alive": leader is not None,
+            "version": __version__,
+            "role": next((each.role for each in found if each.name == self._name), "standby"),
+            "leader": leader.host if leader is not None else None,
+            "epoch": leader.epoch if leader is not None else None,
+            "collectors": [
+                {"host": each.host, "role": each.role, "page": each.page, "reaches_broker": each.broker}
+                for each in found
+            ],
+        }
+        return JSONResponse(said, status_code=200 if leader is not None else 503)
+
+    @staticmethod
+    async def without_store(request: Request, error: Exception) -> Response:
+        """The database cannot be read now: said in one line, not a stack."""
+        del request
+        said = {"collector_alive": False, "version": __version__, "error": str(error)}
+        return JSONResponse(said, status_code=503, headers={"retry-after": "5"})
 
     def _page(self, name: str, language: str, *, status: int = 200, zone: str = "UTC", **values: object) -> Response:
         words = Words(language, zone)
@@ -148,9 +170,14 @@ def _language(request: Request) -> str:
     return wanted if wanted in LANGUAGES else "es"
 
 
-def create_app(store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None) -> Starlette:
-    """The web application over a store; `metrics` gives what a scrape answers, by its Accept header."""
-    pages = Pages(store, clock or SystemClock(), metrics)
+def create_app(
+    store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None, name: str | None = None
+) -> Starlette:
+    """The web application over a store; `metrics` gives what a scrape answers, by its Accept header.
+
+    `name` is this process among the collectors, so that it can say whether it leads.
+    """
+    pages = Pages(store, clock or SystemClock(), metrics, name)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -171,6 +198,7 @@ def create_app(store: Store, clock: Clock | None = None, metrics: MetricsSource 
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
         middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={StoreError: pages.without_store},
         lifespan=lifespan,
     )
     app.state.broadcaster = pages.broadcaster

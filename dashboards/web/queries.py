@@ -6,16 +6,20 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from dashboards.web.records import IncidentLine, LastResult, Series
+from dashboards.web.records import CollectorLine, IncidentLine, LastResult, Series
 from sereno.clock import SECOND_US, parse_instant
 from sereno.errors import WireError
 from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_record
+from sereno.store.collectors import GONE_US, Presence, presences
+from sereno.store.lease import host_of
+from sereno.store.lease import read as read_lease
 from sereno.store.queries.results import of_elements
-from sereno.store.tables import incident_timeline, incidents, lease, results, topologies, verdict_changes
+from sereno.store.tables import incident_timeline, incidents, results, topologies, verdict_changes
 from sereno.topology import topology_from_json
 from sereno.topology.model import Topology
 from sereno.wire import Result, decode
 
+ALIVE_US = 3 * SECOND_US  # a leader renews every second; after three without, nobody is watching
 OPEN_STATES = ("open", "acknowledged", "in_progress", "reopened")
 
 
@@ -38,10 +42,29 @@ def marker(connection: Connection) -> tuple[int, int]:
     return int(newest or 0), int(versions or 0)
 
 
-def lease_renewed_us(connection: Connection) -> int | None:
-    """When the active collector last renewed its lease."""
-    value = connection.execute(select(lease.c.renewed_us)).scalar()
-    return None if value is None else int(value)
+def collectors(connection: Connection, now_us: int) -> list[CollectorLine]:
+    """Who leads and who stands by, as they said in the last seconds; the writer first."""
+    held = read_lease(connection)
+    said = {each.name: each for each in presences(connection)}
+    found = []
+    if held is not None and held.holder and now_us - held.renewed_us <= ALIVE_US:
+        mine = said.pop(held.holder, None)
+        found.append(_line(held.holder, "leader", held.epoch, mine))
+    for name, each in said.items():
+        if each.role == "standby" and now_us - each.seen_us <= GONE_US:
+            found.append(_line(name, "standby", each.epoch, each))
+    return found
+
+
+def _line(name: str, role: str, epoch: int, said: Presence | None) -> CollectorLine:
+    return CollectorLine(
+        name=name,
+        host=host_of(name) or name,
+        role=role,
+        epoch=epoch,
+        page=said.page if said is not None else None,
+        broker=said.broker if said is not None else None,
+    )
 
 
 def recent_results(

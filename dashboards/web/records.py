@@ -79,6 +79,18 @@ class ProbeLine:
 
 
 @dataclass(frozen=True)
+class CollectorLine:
+    """A collector: the writer, or one that stands by."""
+
+    name: str
+    host: str
+    role: str  # leader | standby
+    epoch: int
+    page: str | None
+    broker: bool | None
+
+
+@dataclass(frozen=True)
 class Panorama:
     """Everything on the first page at one instant."""
 
@@ -93,6 +105,7 @@ class Panorama:
     probes: tuple[ProbeLine, ...]
     last_result_us: int | None
     collector_alive: bool
+    collectors: tuple[CollectorLine, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property

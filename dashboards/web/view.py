@@ -13,7 +13,6 @@ from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict
 from sereno.wire import Result
 
 SPEAKS_US = 10 * SECOND_US  # a live screen believes a sample at least so long
-ALIVE_US = 3 * SECOND_US  # a leader renews every second; after three without, nobody is watching
 PLOT_SECONDS = 600
 RTT_BUCKET_SECONDS = 2
 MOS_BUCKET_SECONDS = 10
@@ -56,8 +55,8 @@ class View:
     def _build(
         self, connection: Connection, topology: Topology, now_us: int
     ) -> tuple[Panorama, dict[str, list[Result]]]:
-        renewed = queries.lease_renewed_us(connection)
-        alive = renewed is not None and now_us - renewed <= ALIVE_US
+        collectors = tuple(queries.collectors(connection, now_us))
+        alive = any(each.role == "leader" for each in collectors)
         probes = tuple(topology.probes)
         elements = [*topology.sbcs, *(path.name for path in topology.paths())]
         found = self._recent.read(connection, elements, probes, _CHECKS, now_us)
@@ -83,6 +82,7 @@ class View:
             ),
             last_result_us=max((at for at in last_by_probe.values() if at is not None), default=None),
             collector_alive=alive,
+            collectors=collectors,
         )
         return panorama, found
 

@@ -151,7 +151,7 @@ async def _main(setting: _Setting, again: _Again) -> None:
     again.refused = lambda: metrics.reloaded(ok=False)
     watchdog = Watchdog(lease, member, again.begin, patient=setting.store.is_sqlite)
     collecting = _collect(setting, lease, member, metrics, clock, page)
-    serving = _serve(setting.store, clock, metrics, listener)
+    serving = _serve(setting.store, clock, metrics, listener, lease.holder)
     running = asyncio.ensure_future(until_first(collecting, serving, again.when_stepped(clock), watchdog.beat()))
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, running.cancel)
     try:
@@ -205,7 +205,7 @@ async def _collect(
     await until_first(member.lead(service.connected), service.run(), alerting.run(), announce())
 
 
-async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.socket) -> None:
+async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.socket, name: str) -> None:
     """The page, in this process's loop; signals stay ours."""
     import uvicorn
 
@@ -215,7 +215,7 @@ async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.sock
         def capture_signals(self) -> Any:
             return nullcontext()
 
-    web = create_app(store, clock, metrics.scrape)
+    web = create_app(store, clock, metrics.scrape, name)
     config = uvicorn.Config(
         web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
     )
