@@ -13,6 +13,7 @@ from sereno.store import Store
 from sereno.store.commands import Outcome, collector_alive, submit, wait
 
 ANSWER_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
 
 
 class RefusedByDeskError(SerenoError):
@@ -52,13 +53,27 @@ def _is_garbled(text: str) -> bool:
 
 
 def _apply_here(store: Store, command: int, folder: Path | None) -> Outcome:
-    """Nothing runs: the same round that a collector would make, while nobody can start."""
-    from alerting.service import Desk
+    """Nothing runs: the same round that a collector would make, as the writer for that long.
 
+    Where somebody turns out to run after all (the clock of its machine is off), it applies the command meanwhile.
+    """
+    from alerting.service import Desk
+    from sereno.store.lease import Lease
+
+    clock = SystemClock()
     with lock(folder) if folder is not None else nullcontext():
-        desk = Desk(store, stored_machine(store), SystemClock())
-        while desk.round()[2]:
-            continue
+        lease = Lease(store, clock.monotonic)
+        deadline = clock.monotonic() + ANSWER_SECONDS
+        while not lease.try_take(clock.now_us()):
+            found = wait(store, command, _LOOK_SECONDS)
+            if found.state != "pending" or clock.monotonic() > deadline:
+                return found
+        try:
+            desk = Desk(store.fenced(lease.check), stored_machine(store), clock)
+            while desk.round()[2]:
+                continue
+        finally:
+            lease.release()
         return wait(store, command, 0.0)
 
 

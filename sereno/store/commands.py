@@ -95,5 +95,5 @@ def wait(store: Store, command: int, seconds: float) -> Outcome:
 def collector_alive(store: Store, clock: Clock | None = None) -> bool:
     """Somebody holds the lease, and renewed it lately."""
     with store.read() as connection:
-        renewed = connection.execute(select(lease.c.renewed_us)).scalar()
+        renewed = connection.execute(select(lease.c.renewed_us).where(lease.c.holder != "")).scalar()
     return renewed is not None and (clock or SystemClock()).now_us() - int(renewed) <= LEASE_US
