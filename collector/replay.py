@@ -9,21 +9,24 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from collector.availability import Book, Figures, Scope, figures
 from collector.engine import Engine, counted_planes
 from collector.exclusion import Exclusions, promised
 from collector.ledger.fold import Fold, Interval, joined
 from collector.ledger.pour import Pour
-from collector.stream import Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
+from collector.stream import Cancel, Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
 from collector.verdicts.overlay import Coverage, active
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import Contract
+from sereno.errors import ConfigError
 from sereno.topology.model import Topology
 from sereno.verdict import Change, MaintenanceWindow
 from sereno.wire import Result
 
 Listener = Callable[[list[Change], int], None]  # what changed, decided at
-Act = Callable[[IncidentAct, int, int], None]  # a person's act, its instant, its line
+Act = Callable[[IncidentAct, int, str], None]  # a person's act, its instant, its FILE:LINE
 Due = Callable[[], int | None]
 
 
@@ -121,7 +124,21 @@ class Replay:
         elif isinstance(event, Heal):
             self._hear(self.engine.heal(event.sbc, at_us), at_us)
         elif isinstance(event, IncidentAct):
-            self._act(event, at_us, line.number)
+            self._act(event, at_us, f"{line.where}:{line.number}")
+        elif isinstance(event, Cancel):
+            self._cancel(event, at_us, f"{line.where}:{line.number}")
+
+    def _cancel(self, event: Cancel, at_us: int, where: str) -> None:
+        """Announced work is called off; what of it was done already stays."""
+        scope = (event.scope.kind, event.scope.name or self.topology.service)
+        wanted = (*scope, parse_instant(event.from_), parse_instant(event.to))
+        found = [one for one in self.windows if (one.scope_kind, one.scope_name, one.from_us, one.to_us) == wanted]
+        if not found:
+            raise ConfigError(where, "no such maintenance was announced", "repeat its scope, from and to")
+        self.windows.remove(found[0])
+        if found[0].from_us < at_us:
+            self.windows.append(replace(found[0], to_us=min(found[0].to_us, at_us)))
+        self._hear(self.engine.cancel(found[0], at_us), at_us)
 
     # -- what it was ---------------------------------------------------------------------------------------------------
 

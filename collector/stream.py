@@ -53,6 +53,16 @@ class IncidentAct(msgspec.Struct, frozen=True, tag_field="event", tag="incident"
     note: str | None = None
 
 
+class Cancel(msgspec.Struct, frozen=True, tag_field="event", tag="cancel"):
+    """Announced work that was called off: the one of this scope and window."""
+
+    v: int
+    at: str
+    from_: str = msgspec.field(name="from")
+    to: str = msgspec.field()
+    scope: ScopeWords = msgspec.field()
+
+
 class Isolate(msgspec.Struct, frozen=True, tag_field="event", tag="isolate"):
     """An attacked SBC was taken out of service."""
 
@@ -69,8 +79,15 @@ class Heal(msgspec.Struct, frozen=True, tag_field="event", tag="heal"):
     sbc: str
 
 
-Event = Maintenance | ProbeState | IncidentAct | Isolate | Heal
+Event = Maintenance | Cancel | ProbeState | IncidentAct | Isolate | Heal
 _events = msgspec.json.Decoder(Event)
+
+
+class _Kind(msgspec.Struct):
+    event: Any = None
+
+
+_kinds = msgspec.json.Decoder(_Kind)
 
 
 class Line(NamedTuple):
@@ -81,6 +98,7 @@ class Line(NamedTuple):
     number: int
     item: Result | Event
     arrived_us: int | None = None  # of a result that lay in a spool: when the collector got it
+    where: str = ""  # the file
 
 
 class _Arrival(msgspec.Struct):
@@ -104,32 +122,28 @@ class Reader:
     def lines(self, raw: Iterable[bytes]) -> Iterator[Line]:
         """Every line in folding order (at, probe, boot, seq); DisorderError when one comes over a minute late."""
         pending: list[Line] = []
-        newest, done = 0, -1
+        newest = 0
         for number, text in enumerate(raw, start=1):
             if not text.strip():
                 continue
             line = self.parse(text, number)
-            if line.at_us < done:
+            if line.at_us < newest - _HORIZON_US:
                 raise DisorderError
             pending.append(line)
             if line.at_us > newest:
                 newest = line.at_us
                 if len(pending) > 1 and pending[0].at_us < newest - 2 * _HORIZON_US:
                     pending.sort()
-                    done = newest - _HORIZON_US
-                    cut = next(index for index, one in enumerate(pending) if one.at_us >= done)
+                    kept = newest - _HORIZON_US
+                    cut = next(index for index, one in enumerate(pending) if one.at_us >= kept)
                     yield from pending[:cut]
                     pending = pending[cut:]
         pending.sort()
         yield from pending
 
-    def everything(self, raw: Iterable[bytes]) -> list[Line]:
-        """All lines sorted, however they lie."""
-        return sorted(self.parse(text, number) for number, text in enumerate(raw, start=1) if text.strip())
-
     def parse(self, text: bytes, number: int) -> Line:
         """One line; ConfigError says what is wrong with it and how to mend it."""
-        if b'"event"' in text:
+        if b'"event"' in text and self._is_event(text):
             return self._event(text, number)
         try:
             result = decode(text, Result)
@@ -142,7 +156,16 @@ class Reader:
         if result.probe not in self._topology.probes:
             self.strangers.add(result.probe)
         arrived_us = self._arrived(text, number, result) if b'"arrived"' in text else None
-        return Line(result.at_us, (result.probe, result.boot, result.seq), number, result, arrived_us)
+        order = (result.probe, result.boot, result.seq)
+        return Line(result.at_us, order, number, result, arrived_us, self._where)
+
+    @staticmethod
+    def _is_event(text: bytes) -> bool:
+        """Told by its own field, not by a word in some result's evidence."""
+        try:
+            return _kinds.decode(text).event is not None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return True
 
     def _arrived(self, text: bytes, number: int, result: Result) -> int | None:
         try:
@@ -161,18 +184,21 @@ class Reader:
             event = _events.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._fault(
-                number, f"not an event: {_first_line(error)}", "write maintenance, probe, incident, isolate or heal"
+                number,
+                f"not an event: {_first_line(error)}",
+                "write maintenance, cancel, probe, incident, isolate or heal",
             ) from None
         if event.v != VERSION:
             raise self._fault(number, f"unknown version {event.v}", f"write v: {VERSION}")
         if isinstance(event, Isolate | Heal):
             self._check(number, "sbc", event.sbc, self._topology.sbcs)
-        if isinstance(event, Maintenance):
+        if isinstance(event, Maintenance | Cancel):
             self._scope(event.scope, number)
             if self._instant(event.from_, number, "from") >= self._instant(event.to, number, "to"):
                 raise self._fault(number, "the window ends before it begins", "write from before to")
+        if isinstance(event, Maintenance):
             self._instant(event.announced, number, "announced")
-        return Line(self._instant(event.at, number, "at"), ("", "", number), number, event)
+        return Line(self._instant(event.at, number, "at"), ("", "", number), number, event, None, self._where)
 
     def _scope(self, scope: ScopeWords, number: int) -> None:
         topology = self._topology

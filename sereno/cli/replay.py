@@ -16,8 +16,9 @@ from alerting.lifecycle import RefusedError, UnknownIncidentError
 from alerting.service import DEFAULT_CONTRACT
 from collector.availability import Scope
 from collector.ledger.late import revision_json
+from collector.recording import Recording
 from collector.replay import Replay
-from collector.stream import DisorderError, IncidentAct, Line, Reader
+from collector.stream import DisorderError, IncidentAct, Line
 from sereno.clock import iso, parse_instant
 from sereno.contract import Contract, load_contract
 from sereno.desk import Desk as DeskModel
@@ -35,8 +36,8 @@ _PROGRESS_SECONDS = 2.0
 class Desk:
     """The desk machine beside the engine, and everything that it says."""
 
-    def __init__(self, machine: DeskMachine, where: str) -> None:
-        self.machine, self._where = machine, where
+    def __init__(self, machine: DeskMachine) -> None:
+        self.machine = machine
         self.alarms: list[dict[str, Any]] = []
         self.notifications: list[dict[str, Any]] = []
         self._open: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -53,7 +54,7 @@ class Desk:
         self._take(self.machine.tick(at_us))
         self._due_us = self.machine.next_due_us()
 
-    def act(self, event: IncidentAct, at_us: int, line: int) -> None:
+    def act(self, event: IncidentAct, at_us: int, where: str) -> None:
         """What a person did; a refusal is said and the replay goes on, as the desk would."""
         arguments = {"number": event.number, "note": event.note}
         given = {key: value for key, value in arguments.items() if value is not None}
@@ -61,13 +62,11 @@ class Desk:
             self._take(self.machine.command(f"incident.{event.action}", given, event.by, at_us))
             self._due_us = self.machine.next_due_us()
         except UnknownIncidentError as error:
-            raise ConfigError(f"{self._where}:{line}", str(error), "name an incident that is open by then") from None
+            raise ConfigError(where, str(error), "name an incident that is open by then") from None
         except RefusedError as error:
-            sys.stderr.write(f"sereno: {self._where}:{line}: refused: {error}\n")
+            sys.stderr.write(f"sereno: {where}: refused: {error}\n")
         except (ValueError, KeyError) as error:
-            raise ConfigError(
-                f"{self._where}:{line}", str(error), "see docs/replay.md for what each act takes"
-            ) from None
+            raise ConfigError(where, str(error), "see docs/replay.md for what each act takes") from None
 
     def _take(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -88,7 +87,9 @@ class Desk:
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="Results and events, one JSON object per line, in order of time.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Results and events, one JSON object per line; gzipped or not; - is stdin.")
+    ],
     topology: Annotated[Path, typer.Option("--topology", help="The topology file that was in force.")],
     contract: Annotated[
         str | None, typer.Option("--contract", help="A contract, shipped or a file, for everybody.")
@@ -114,7 +115,7 @@ def replay(
     if told is None:
         told = _nobody(next(iter(contracts), DEFAULT_CONTRACT))
     promised = contracts or {DEFAULT_CONTRACT: load_contract(DEFAULT_CONTRACT)}  # a desk needs a matrix
-    run, heard = _run(file, watched, contracts, lambda: DeskMachine(watched, told, promised, alarms), until_us)
+    run, heard = _run(files, watched, contracts, lambda: DeskMachine(watched, told, promised, alarms), until_us)
     answer = {
         "intervals": [
             {"kind": one.kind, "name": one.name, "state": one.state, "from": iso(one.from_us), "to": iso(one.to_us)}
@@ -172,22 +173,22 @@ def contracts_of(
 
 
 def _run(
-    file: Path,
+    files: list[Path],
     topology: Topology,
     contracts: dict[str, Contract],
     machine: Callable[[], DeskMachine],
     until_us: int | None,
 ) -> tuple[Replay, Desk]:
-    reader = Reader(topology, str(file))
-    heard = Desk(machine(), str(file))
+    recording = Recording(topology, files)
+    heard = Desk(machine())
     try:
-        run = _feed(reader.lines(_raw(file)), topology, contracts, heard, until_us)
+        run = _feed(recording.lines(), topology, contracts, heard, until_us)
     except DisorderError:  # not in order of time after all: read the whole and sort
-        heard = Desk(machine(), str(file))
-        run = _feed(iter(reader.everything(_raw(file))), topology, contracts, heard, until_us)
-    if reader.strangers and topology.probes:
-        names = ", ".join(sorted(reader.strangers))
-        sys.stderr.write(f"sereno: {file}: probes that the topology does not name vote as outside probes: {names}\n")
+        heard = Desk(machine())
+        run = _feed(recording.in_order(), topology, contracts, heard, until_us)
+    if recording.strangers and topology.probes:
+        names = ", ".join(sorted(recording.strangers))
+        sys.stderr.write(f"sereno: probes that the topology does not name vote as outside probes: {names}\n")
     return run, heard
 
 
@@ -205,16 +206,6 @@ def _again(first: Line | None, rest: Iterator[Line]) -> Iterator[Line]:
     if first is not None:
         yield first
     yield from rest
-
-
-def _raw(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as handle:
-            yield from handle
-    except OSError as error:
-        raise ConfigError(
-            str(file), error.strerror or "cannot be read", "give a file of one JSON object per line"
-        ) from None
 
 
 def _windows(topology: Topology, scopes: list[str], begins: list[str], ends: list[str]) -> list[tuple[Scope, int, int]]:
