@@ -1,39 +1,195 @@
 """The figures of a scope from what is stored: the ledger, and a fold of what it does not hold yet."""
 
-from collector.availability import Book, Figures, Scope, figures
-from collector.exclusion import Exclusions, target_ppm
-from collector.ledger.writer import stored_intervals
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from collector.availability import Book, Figures, Scope, allowance, figures, weighted_down
+from collector.exclusion import Exclusions, promised, zone_of
+from collector.ledger import late, spans
+from collector.ledger.fold import Interval
+from collector.ledger.writer import kept_intervals, stored_intervals
+from collector.months import days_of, month_window, year_before
+from sereno.clock import SECOND_US
 from sereno.contract import Contract, load_contract
 from sereno.errors import StoreError, UsageError
 from sereno.scope import parse_scope
 from sereno.store import Store
-from sereno.store.queries import ledger
+from sereno.store.queries import ledger, revisions
 from sereno.store.queries.ledger import TopologyInForce
+from sereno.store.queries.revisions import Revision
 from sereno.topology import Topology
+
+
+class Asked(NamedTuple):
+    """A scope and a window, or a calendar month in the zone of the scope's contract."""
+
+    scope: str
+    from_us: int = 0
+    to_us: int = 0
+    month: str | None = None
+
+
+class Report(NamedTuple):
+    """The figures of a scope, and what a person wants beside them."""
+
+    figures: Figures
+    zone: str
+    sites: dict[str, Figures]  # of a service: each site by itself
+    weighted_down_us: int | None  # of a service with sites
+    budget_us: int | None  # of the whole month, where a month was asked for that is not over
+    revisions: list[Revision]
+    year: Figures
+    days: list[tuple[int, Figures]]  # per local day: where it begins
+    differs: list[late.Piece]  # with `recompute`: where the ledger says something else than the results
+
+    @property
+    def worst(self) -> tuple[str, Figures] | None:
+        """The site that was down longest; of equals the one of which least is known, then by name."""
+        rank = [(-one.down_us, -one.unknown_us, name) for name, one in self.sites.items()]
+        return (min(rank)[2], self.sites[min(rank)[2]]) if rank else None
 
 
 def measure(store: Store, scope: str, from_us: int, to_us: int, *, recompute: bool = False) -> Figures:
     """The figures of a scope from what is stored."""
     with store.read() as connection:
-        topologies = ledger.in_force(connection)
-        if not topologies:
+        return _Measuring(connection, Asked(scope, from_us, to_us), to_us).figures(recompute=recompute)
+
+
+def report(store: Store, asked: Asked, now_us: int, *, recompute: bool = False) -> Report:
+    """The figures with everything beside them."""
+    with store.read() as connection:
+        return _Measuring(connection, asked, now_us).report(recompute=recompute)
+
+
+class _Measuring:
+    """One answer from one snapshot of the store."""
+
+    def __init__(self, connection: Connection, asked: Asked, now_us: int) -> None:
+        self._connection = connection
+        self._topologies = ledger.in_force(connection)
+        if not self._topologies:
             raise StoreError("no topology was ever recorded in this store; start `sereno up` on it once")
-        topology = next(
-            (one.topology for one in reversed(topologies) if one.from_us <= from_us), topologies[0].topology
+        self._contracts = contracts_of(self._topologies)
+        about_us = asked.from_us if asked.month is None else _about(asked.month)
+        self._topology = self._knowing(asked.scope, about_us)
+        self._scope = Scope(*parse_scope(self._topology, asked.scope))
+        self.zone = zone_of(self._topology, self._contracts, self._scope, about_us)
+        self._from_us, self._to_us, self._month = asked.from_us, asked.to_us, None
+        if asked.month is not None:
+            self._month = month_window(self.zone, asked.month)
+            self._from_us, self._to_us = self._month[0], min(self._month[1], now_us)
+            if self._from_us >= self._to_us:
+                raise UsageError(f"--month {asked.month} has not begun; ask for one that has")
+        self._excluded = Exclusions(self._topology, self._contracts, ledger.windows(connection))
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def figures(self, *, recompute: bool) -> Figures:
+        return self._figures(Book(self._intervals(recompute=recompute)), self._scope, self._from_us, self._to_us)
+
+    def report(self, *, recompute: bool) -> Report:
+        found = self._intervals(recompute=recompute)
+        book = Book(found)
+        whole = self._figures(book, self._scope, self._from_us, self._to_us)
+        sites: dict[str, Figures] = {}
+        weighted = None
+        if self._scope.kind == "service" and self._topology.sites:
+            for name in self._topology.sites:
+                sites[name] = self._figures(book, Scope("site", name), self._from_us, self._to_us)
+            weighted = round(weighted_down(self._topology, sites) * SECOND_US)
+        return Report(
+            figures=whole,
+            zone=self.zone,
+            sites=sites,
+            weighted_down_us=weighted,
+            budget_us=self._budget(whole),
+            revisions=revisions.revisions(self._connection, self._from_us, self._to_us, self._elements),
+            year=self._year(found),
+            days=self._days(book),
+            differs=self._differs(found) if recompute else [],
         )
-        wanted = Scope(*parse_scope(_named(scope, [one.topology for one in topologies], topology), scope))
-        contracts = contracts_of(topologies)
-        intervals = stored_intervals(connection, topologies, contracts, from_us, to_us, recompute=recompute)
-        windows = ledger.windows(connection)
-    return figures(
-        topology,
-        Book(intervals),
-        wanted,
-        from_us,
-        to_us,
-        excluded=Exclusions(topology, contracts, windows),
-        target_ppm=target_ppm(topology, contracts, wanted, from_us),
-    )
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _elements(self) -> list[tuple[str, str]]:
+        """What the scope's figures are read from."""
+        sites = self._topology.sites
+        if self._scope.kind == "service":
+            return [self._scope, *(("site", name) for name in sites)]
+        if self._scope.kind == "customer":
+            return [("site", name) for name, site in sites.items() if site.customer == self._scope.name]
+        return [self._scope]
+
+    def _intervals(self, *, recompute: bool) -> list[Interval]:
+        return stored_intervals(
+            self._connection, self._topologies, self._contracts, self._from_us, self._to_us,
+            recompute=recompute, elements=self._elements,
+        )  # fmt: skip
+
+    def _figures(self, book: Book, scope: Scope, from_us: int, to_us: int) -> Figures:
+        pieces = promised(self._topology, self._contracts, scope, from_us, to_us)
+        return figures(self._topology, book, scope, from_us, to_us, excluded=self._excluded, promised=pieces)
+
+    def _budget(self, whole: Figures) -> int | None:
+        """What the month leaves room for, to its end; work that is still to be excluded is not counted on."""
+        if self._month is None or whole.budget_us is None:
+            return whole.budget_us
+        pieces = promised(self._topology, self._contracts, self._scope, *self._month)
+        allowed = allowance(pieces, [])
+        if allowed is None or whole.budget_us is None:
+            return None
+        rest = allowance(promised(self._topology, self._contracts, self._scope, self._from_us, self._to_us), []) or 0
+        return (allowed - rest) // 1_000_000 + whole.budget_us
+
+    def _year(self, found: Sequence[Interval]) -> Figures:
+        """The year up to the window's end: from the ledger's rows, and what was asked for as it was found."""
+        begin_us = year_before(self.zone, self._to_us)
+        earlier = kept_intervals(self._connection, self._topologies, begin_us, self._from_us, self._elements)
+        return self._figures(Book([*earlier, *found]), self._scope, begin_us, self._to_us)
+
+    def _days(self, book: Book) -> list[tuple[int, Figures]]:
+        return [
+            (day_us, self._figures(book, self._scope, max(day_us, self._from_us), min(end_us, self._to_us)))
+            for day_us, end_us in days_of(self.zone, self._from_us, self._to_us)
+        ]
+
+    def _differs(self, folded: Sequence[Interval]) -> list[late.Piece]:
+        """Where the ledger's rows and the results say different things of the scope."""
+        kept = kept_intervals(self._connection, self._topologies, self._from_us, self._to_us, self._elements)
+        mine = set(self._elements)
+        covered = spans.union((one.from_us, one.to_us) for one in kept)
+        rows = [one for one in kept if (one.kind, one.name) in mine]
+        results = [
+            one._replace(from_us=begin, to_us=end)
+            for one in folded
+            if (one.kind, one.name) in mine
+            for begin, end in spans.intersect([(one.from_us, one.to_us)], covered)
+        ]
+        return late.changed(late.weighed(rows), late.weighed(results))
+
+    def _knowing(self, scope: str, at_us: int) -> Topology:
+        """The topology that knows the scope: the one in force then, else the newest that does."""
+        known = [one.topology for one in self._topologies]
+        preferred = next((one.topology for one in reversed(self._topologies) if one.from_us <= at_us), known[0])
+        for topology in (preferred, *reversed(known)):
+            try:
+                parse_scope(topology, scope)
+            except UsageError:
+                continue
+            return topology
+        return preferred
+
+
+def _about(month: str) -> int:
+    """An instant in the middle of a month, whatever the zone; UsageError when it is none."""
+    try:
+        begin_us, end_us = month_window("UTC", month)
+    except ValueError as error:
+        raise UsageError(f"--month {error}") from None
+    return (begin_us + end_us) // 2
 
 
 def contracts_of(topologies: list[TopologyInForce]) -> dict[str, Contract]:
@@ -42,12 +198,4 @@ def contracts_of(topologies: list[TopologyInForce]) -> dict[str, Contract]:
     return {name: load_contract(name, beside) for name, beside in places.items()}
 
 
-def _named(scope: str, topologies: list[Topology], preferred: Topology) -> Topology:
-    """The topology that knows the scope: the one in force at the window's beginning, else the newest that does."""
-    for topology in (preferred, *reversed(topologies)):
-        try:
-            parse_scope(topology, scope)
-        except UsageError:
-            continue
-        return topology
-    return preferred
+__all__ = ["Asked", "Report", "contracts_of", "measure", "report"]

@@ -1,10 +1,11 @@
 """Calendar months in an IANA zone as half-open windows of UTC microseconds; a change of the clock makes them uneven."""
 
 import re
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from sereno.clock import from_datetime, to_datetime
-from sereno.contract.calendar import month_bounds
+from sereno.contract.calendar import day_start_us, local_date, month_bounds
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _FIRST_YEAR, _LAST_YEAR = 1971, 2199
@@ -23,6 +24,16 @@ def month_of(zone: str, at_us: int) -> tuple[int, int]:
     """The month in a zone that an instant lies in."""
     local = to_datetime(at_us).astimezone(ZoneInfo(zone))
     return month_bounds(zone, local.year, local.month)
+
+
+def days_of(zone: str, from_us: int, to_us: int) -> list[tuple[int, int]]:
+    """The local days that touch [from, to), each as its own [begin, end)."""
+    found = []
+    day = local_date(zone, from_us)
+    while (begin := day_start_us(zone, day)) < to_us:
+        day += timedelta(days=1)
+        found.append((begin, day_start_us(zone, day)))
+    return found
 
 
 def year_before(zone: str, to_us: int) -> int:

@@ -39,6 +39,20 @@ def stated(intervals: Iterable[Interval]) -> list[tuple[str, str, str, int, int]
     return [(one.kind, one.name, one.state, one.from_us, one.to_us) for one in intervals]
 
 
+def weighed(intervals: Iterable[Interval]) -> list[tuple[str, str, str, int, int]]:
+    """As `stated`, an outage with the interval of the check that decided it: that is in the figures, too."""
+    return [
+        (
+            one.kind,
+            one.name,
+            f"{one.state}/{one.interval_us}" if one.state == "down" else one.state,
+            one.from_us,
+            one.to_us,
+        )
+        for one in intervals
+    ]
+
+
 def changed(old: Stated, new: Stated) -> list[Piece]:
     """Where two accounts of the same time differ; what an account leaves out is unknown."""
     before, after = _by_element(old), _by_element(new)

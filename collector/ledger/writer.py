@@ -4,13 +4,14 @@ The collector notes every committed result (`note`), and now and then takes the 
 in a thread) and stores it in its own write transaction (`store`), with the notes of what changed of the past.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from collector.ledger import late
-from collector.ledger.blocks import BLOCK_US, block_of, fold_block, margins
+from collector.history.source import StoreSource
+from collector.ledger import late, spans
+from collector.ledger.blocks import BLOCK_US, Basis, block_of, fold_block, fold_span, margins
 from collector.ledger.fold import Interval, joined
 from collector.verdicts.overlay import Coverage, active
 from sereno.clock import SECOND_US
@@ -46,12 +47,14 @@ class LedgerWriter:
 
     def __init__(self, topologies: Sequence[TopologyInForce], contracts: Mapping[str, Contract]) -> None:
         self._topologies, self._contracts = list(topologies), contracts
+        self._basis = Basis(self._topologies, contracts)
         self._margins = margins(self._topologies[-1].topology)
         self._dirty: dict[int, tuple[int, int]] = {}  # per block: when its first and last news were noted
 
     def topology(self, added: TopologyInForce) -> None:
         """A topology came into force."""
         self._topologies.append(added)
+        self._basis = Basis(self._topologies, self._contracts)
         self._margins = margins(added.topology)
 
     def note(self, at_us: int, now_us: int = 0) -> None:
@@ -90,9 +93,7 @@ class LedgerWriter:
     def plan(self, connection: Connection, block_us: int, now_us: int) -> Plan:
         """Fold a block again and compare it with its rows."""
         self._dirty.pop(block_us, None)
-        folded = fold_block(
-            self._topologies, self._contracts, block_us, lambda begin, end: results.in_order(connection, begin, end)
-        )
+        folded = fold_block(self._basis, block_us, StoreSource(connection)).intervals
         old = rows.current(connection, block_us, block_us + BLOCK_US)
         new = [_row(one) for one in folded]
         kept = {row.content for row in old} & {row.content for row in new}
@@ -180,21 +181,41 @@ def stored_intervals(
     are read; the others may be missing.
     """
     found: list[Interval] = []
-    covered: set[int] = set()
     if not recompute:
-        wanted = None if elements is None else {*elements, *(("service", one.topology.service) for one in topologies)}
-        for row in rows.current(connection, from_us, to_us, wanted):
-            found.append(Interval(row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us))
-            covered.update(range(block_of(row.from_us), row.to_us, BLOCK_US))
+        found = kept_intervals(connection, topologies, from_us, to_us, elements)
+    covered = {block for one in found for block in range(block_of(one.from_us), one.to_us, BLOCK_US)}
     first_us, last_us = results.span(connection) or (to_us, from_us - 2 * BLOCK_US)
-    for block in range(block_of(from_us), to_us, BLOCK_US):
-        if block not in covered and first_us - BLOCK_US <= block <= last_us + BLOCK_US:
-            found += fold_block(
-                topologies, contracts, block, lambda begin, end: results.in_order(connection, begin, end)
-            )
-    clipped = [
+    basis, source = Basis(topologies, contracts), StoreSource(connection)
+    missing = [
+        (block, block + BLOCK_US)
+        for block in range(block_of(from_us), to_us, BLOCK_US)
+        if block not in covered and first_us - BLOCK_US <= block <= last_us + BLOCK_US
+    ]
+    for begin_us, end_us in spans.union(missing):
+        found += fold_span(basis, begin_us, end_us, source).intervals
+    return joined(clipped(found, from_us, to_us))
+
+
+def kept_intervals(
+    connection: Connection,
+    topologies: Sequence[TopologyInForce],
+    from_us: int,
+    to_us: int,
+    elements: Collection[tuple[str, str]] | None = None,
+) -> list[Interval]:
+    """What the ledger's rows say of [from, to), of these elements and of the service; nothing is folded."""
+    wanted = None if elements is None else {*elements, *(("service", one.topology.service) for one in topologies)}
+    found = [
+        Interval(row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us)
+        for row in rows.current(connection, from_us, to_us, wanted)
+    ]
+    return joined(clipped(found, from_us, to_us))
+
+
+def clipped(found: Iterable[Interval], from_us: int, to_us: int) -> list[Interval]:
+    """What of the intervals lies in [from, to)."""
+    return [
         one._replace(from_us=max(one.from_us, from_us), to_us=min(one.to_us, to_us))
         for one in found
         if one.from_us < to_us and one.to_us > from_us
     ]
-    return joined(clipped)

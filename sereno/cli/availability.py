@@ -1,28 +1,35 @@
 """`sereno availability`: how much of a window a scope was up, and what that proves."""
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from collector.availability import Figures
-from collector.measure import measure
-from sereno.clock import SECOND_US, parse_instant
+from collector.ledger.late import revision_json
+from collector.measure import Asked, Report, report
+from sereno.cli._days import bar, strip
+from sereno.clock import SECOND_US, SystemClock, iso, parse_instant
 from sereno.errors import UsageError
 from sereno.instance import open_store
 
 app = typer.Typer(add_completion=False)
 _WORDS = {"met": "cumplida", "missed": "incumplida", "not_provable": "no demostrable", None: "sin objetivo"}
+_SHOWN = 5  # revisions that a person reads at a glance; --json has all
 
 
 @app.command()
 def availability(
     scope: Annotated[str, typer.Option("--scope", help="service, site:X, sbc:X, core:X, path:S/C or customer:X.")],
-    from_: Annotated[str, typer.Option("--from", help="Beginning, ISO 8601 with offset.")],
-    to: Annotated[str, typer.Option("--to", help="End (not included).")],
+    from_: Annotated[str | None, typer.Option("--from", help="Beginning, ISO 8601 with offset.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="End (not included).")] = None,
+    month: Annotated[
+        str | None, typer.Option("--month", help="A calendar month instead, such as 2026-10, in the contract's zone.")
+    ] = None,
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="From the results alone, not from the ledger.")
+        bool, typer.Option("--recompute", help="From the results alone; exit status 1 where the ledger differs.")
     ] = False,
     data: Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)] = None,
     database: Annotated[
@@ -31,18 +38,33 @@ def availability(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Availability of a scope in a window: low, observed, high; met, missed or not provable."""
-    from_us, to_us = _instant("--from", from_), _instant("--to", to)
-    if from_us >= to_us:
-        raise UsageError(f"--from {from_} is not before --to {to}; give a window that ends after it begins")
+    asked = _asked(scope, from_, to, month)
     store = open_store(data, database)
     try:
-        found = measure(store, scope, from_us, to_us, recompute=recompute)
+        found = report(store, asked, SystemClock().now_us(), recompute=recompute)
     finally:
         store.dispose()
     if as_json:
-        print(json.dumps(found.as_json(), ensure_ascii=False))
+        print(json.dumps(as_dict(found), ensure_ascii=False))
     else:
         _show(found)
+    if found.differs:
+        sys.stdout.flush()
+        _tell_difference(found)
+        raise typer.Exit(1)
+
+
+def _asked(scope: str, from_: str | None, to: str | None, month: str | None) -> Asked:
+    if month is not None:
+        if from_ is not None or to is not None:
+            raise UsageError("--month is a window by itself; leave out --from and --to")
+        return Asked(scope, month=month)
+    if from_ is None or to is None:
+        raise UsageError("which window? give --from and --to, or --month 2026-10")
+    from_us, to_us = _instant("--from", from_), _instant("--to", to)
+    if from_us >= to_us:
+        raise UsageError(f"--from {from_} is not before --to {to}; give a window that ends after it begins")
+    return Asked(scope, from_us, to_us)
 
 
 def _instant(flag: str, text: str) -> int:
@@ -52,19 +74,100 @@ def _instant(flag: str, text: str) -> int:
         raise UsageError(f"{flag}: {error}") from None
 
 
-def _show(found: Figures) -> None:
-    def ratio(value: float | None) -> str:
-        return "—" if value is None else f"{value:.6%}"
+def as_dict(found: Report) -> dict[str, Any]:
+    """The shape of `availability --json`: the figures, and what stands beside them."""
+    one = found.figures
+    answer = one.as_json() | {
+        "timezone": found.zone,
+        "outages": one.outages,
+        "bound_seconds": one.bound_us / SECOND_US,
+        "budget_seconds": _seconds(found.budget_us),
+        "budget_remaining_seconds": _seconds(_left(found)),
+        "revisions": [revision_json(each) for each in found.revisions],
+    }
+    if found.weighted_down_us is not None and found.worst is not None:
+        answer["weighted_down_seconds"] = found.weighted_down_us / SECOND_US
+        answer["worst_site"] = {"site": found.worst[0]} | _brief(found.worst[1])
+        answer["sites"] = [{"site": name} | _brief(each) for name, each in found.sites.items()]
+    return answer
 
-    print(f"{found.scope}: {ratio(found.observed)} observada ({ratio(found.low)} a {ratio(found.high)})")
+
+def _brief(one: Figures) -> dict[str, Any]:
+    whole = one.as_json()
+    wanted = ("low", "observed", "high", "down_seconds", "excluded_seconds", "unknown_seconds", "target", "verdict")
+    return {key: whole[key] for key in wanted}
+
+
+def _seconds(value_us: int | None) -> float | None:
+    return None if value_us is None else value_us / SECOND_US
+
+
+def _left(found: Report) -> int | None:
+    return None if found.budget_us is None else found.budget_us - found.figures.down_us
+
+
+def _ratio(value: float | None) -> str:
+    return "—" if value is None else f"{value:.6%}"
+
+
+def _show(found: Report) -> None:
+    one = found.figures
+    print(f"{one.scope}  {iso(one.from_us)} – {iso(one.to_us)}  ({found.zone})")
+    print(f"  {_ratio(one.observed)} observada ({_ratio(one.low)} a {_ratio(one.high)})")
     for label, value in (
-        ("caída", found.down_us),
-        ("excluido", found.excluded_us),
-        ("desconocido", found.unknown_us),
-        ("total", found.total_us),
+        ("caída", one.down_us),
+        ("excluido", one.excluded_us),
+        ("desconocido", one.unknown_us),
+        ("total", one.total_us),
     ):
         print(f"  {label:<12} {value / SECOND_US:>16,.3f} s")
-    target = "" if found.target_ppm is None else f" (objetivo {found.target_ppm / 10_000:.4f} %)"
-    outages = "caída" if found.outages == 1 else "caídas"
-    bound = f"cota del muestreo {found.bound_us / SECOND_US:.3f} s"
-    print(f"  {_WORDS[found.verdict]}{target}; {found.outages} {outages}, {bound}")
+    target = "" if one.target is None else f" (objetivo {one.target:.4%})"
+    outages = "caída" if one.outages == 1 else "caídas"
+    bound = f"cota del muestreo {one.bound_us / SECOND_US:.3f} s"
+    print(f"  {_WORDS[one.verdict]}{target}; {one.outages} {outages}, {bound}")
+    _show_budget(found)
+    _show_sites(found)
+    for line in strip(found.days, found.zone):
+        print(f"  {line}")
+    year = found.year
+    down = f"caída {year.down_us / SECOND_US:,.3f} s, desconocido {year.unknown_us / SECOND_US:,.3f} s"
+    print(f"  año móvil: {_ratio(year.observed)} observada ({_ratio(year.low)} a {_ratio(year.high)}); {down}")
+    for each in found.revisions[-_SHOWN:]:
+        span = f"{iso(each.from_us)} – {iso(each.to_us)}"
+        print(
+            f"  revisado {iso(each.noted_us)}: {each.kind} {each.name} {span} {each.was} → {each.became}: {each.note}"
+        )
+    if len(found.revisions) > _SHOWN:
+        print(f"  … y {len(found.revisions) - _SHOWN} revisiones anteriores (--json las da todas)")
+
+
+def _show_budget(found: Report) -> None:
+    left = _left(found)
+    if found.budget_us is None or left is None:
+        return
+    spent = found.figures.down_us
+    words = f"quedan {left / SECOND_US:,.3f} s" if left >= 0 else f"excedido en {-left / SECOND_US:,.3f} s"
+    print(
+        f"  presupuesto {found.budget_us / SECOND_US:,.3f} s: gastados {spent / SECOND_US:,.3f} s, {words}"
+        f"  {bar(spent, found.budget_us)}"
+    )
+
+
+def _show_sites(found: Report) -> None:
+    if found.weighted_down_us is None or found.worst is None:
+        return
+    name, worst = found.worst
+    print(f"  ponderada por sedes: caída {found.weighted_down_us / SECOND_US:,.3f} s")
+    print(
+        f"  peor sede: {name}, {_ratio(worst.observed)} observada, caída {worst.down_us / SECOND_US:,.3f} s,"
+        f" desconocido {worst.unknown_us / SECOND_US:,.3f} s, {_WORDS[worst.verdict]}"
+    )
+
+
+def _tell_difference(found: Report) -> None:
+    first = min(found.differs, key=lambda one: (one.from_us, one.kind, one.name))
+    sys.stderr.write(
+        f"sereno: the ledger does not say what the results say: {first.kind} {first.name} from {iso(first.from_us)} to"
+        f" {iso(first.to_us)} is {first.was} there and {first.became} by the results ({len(found.differs)} such spans);"
+        " run `sereno ledger verify`, or ask again if results are arriving late just now\n"
+    )

@@ -204,7 +204,9 @@ def test_the_command_prints_figures(store, store_url):
     assert found == {
         "scope": "site:hq", "from": iso(T0), "to": iso(T0 + 3600 * S), "low": 3500 / 3600, "observed": 3500 / 3600,
         "high": 3500 / 3600, "down_seconds": 100.0, "excluded_seconds": 0.0, "unknown_seconds": 0.0,
-        "total_seconds": 3600.0, "target": 0.9999, "verdict": "missed",
+        "total_seconds": 3600.0, "target": 0.9999, "verdict": "missed", "timezone": "America/Costa_Rica",
+        "outages": 1, "bound_seconds": 10.0, "budget_seconds": 0.36, "budget_remaining_seconds": -99.64,
+        "revisions": [],
     }  # fmt: skip
     assert "incumplida" in run(store_url, "--scope", "site:hq", "--from", iso(T0), "--to", iso(LATER)).stdout
 
