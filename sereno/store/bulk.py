@@ -6,9 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from sereno.store.tables import metadata
-
-Row = tuple[Any, ...]
+Row = Sequence[Any]
 
 
 def insert_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -23,11 +21,14 @@ def insert_rows(connection: Connection, table: str, columns: Sequence[str], rows
             write(row)
 
 
+def quoted(*names: str) -> str:
+    """Names as SQL takes them: `check` and `class` are words of its own."""
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
 @cache
 def _statement(table: str, columns: tuple[str, ...], *, sqlite: bool) -> str:
-    """Names come from our own tables and are quoted: `check` and `class` are words of SQL."""
-    known = metadata.tables[table].columns
-    names = ", ".join(f'"{known[name].name}"' for name in columns)
+    into = f"{quoted(table)} ({quoted(*columns)})"
     if sqlite:
-        return f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(columns))})'  # noqa: S608 - our names
-    return f'COPY "{table}" ({names}) FROM STDIN'
+        return f"INSERT INTO {into} VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - quoted names
+    return f"COPY {into} FROM STDIN"

@@ -45,6 +45,11 @@ class Store:
         return Store(self.engine, self.url, fence)
 
     @property
+    def where(self) -> str:
+        """The database for a person to recognise, without secrets."""
+        return self._where
+
+    @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 

@@ -29,14 +29,23 @@ def upgrade(engine: Engine) -> None:
     current = _current(engine)
     if current == HEAD:
         return
+    if current is not None and not is_known(current):
+        raise StoreError(f"the database is at revision {current}, newer than this Sereno; install the newer one")
+    upgrade_to(engine, "head")
+
+
+def upgrade_to(engine: Engine, revision: str) -> None:
+    """Upgrades to a revision: an older one to take in what was written there."""
     from alembic import command
+
+    command.upgrade(config_for(engine), revision)
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program has that revision."""
     from alembic.script import ScriptDirectory
 
-    config = config_for(engine)
-    script = ScriptDirectory.from_config(config)
-    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
-        raise StoreError(f"the database is at revision {current}, newer than this Sereno; install the newer one")
-    command.upgrade(config, "head")
+    return revision in {found.revision for found in ScriptDirectory(str(HERE)).walk_revisions()}
 
 
 def _current(engine: Engine) -> str | None:
