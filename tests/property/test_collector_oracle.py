@@ -1,146 +1,16 @@
 """The machines against an independent reading of the rules (tests/support/oracle.py), over random small systems."""
 
+import os
 import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import UP, Oracle
+from random_systems import T0, S, calm, stream, system
 
+from collector.engine import Engine
 from collector.ledger.fold import Fold
-from sereno.clock import iso
 from sereno.topology import topology_from_json
-from sereno.wire import Result
-
-S = 1_000_000
-T0 = 1_793_600_000 * S
-TIMEOUT = {"outcome": "failed", "reason": "timeout", "answered_by": "none"}
-
-
-def system(rng):
-    """A topology of one to three SBCs, one or two cores, none to four probes on up to three networks."""
-    cores = ["a", "b"][: rng.choice([1, 2, 2, 2])]
-    sbcs = {}
-    for number in range(rng.choice([1, 2, 2, 3])):
-        primary = rng.choice(cores)
-        backup = rng.choice([None, *cores])
-        settings_ = {"addresses": [f"sip:192.0.2.{number + 1}"], "primary": primary}
-        if rng.random() < 0.25:
-            settings_["addresses"].append(f"sip:192.0.2.{number + 101}")
-        if backup is not None:
-            settings_ |= {"backup": backup, "backup_test": rng.choice(["forced", "forced", "forced", "passive"])}
-        sbcs[f"s{number + 1}"] = settings_
-    networks = ["n1", "n2", "n3"][: rng.choice([1, 2, 3])]
-    probes = {}
-    for number in range(rng.choice([0, 1, 1, 2, 3, 4])):
-        probe = {"network": rng.choice(networks)}
-        if number and rng.random() < 0.15:
-            probe["vantage"] = "inside"
-        if rng.random() < 0.15:
-            probe["checks"] = rng.choice([["edge", "options"], ["natural"], ["options", "register", "call"]])
-        probes[f"p{number + 1}"] = probe
-    sites = {}
-    for number in range(rng.choice([0, 1, 2, 3])):
-        picked = rng.sample(sorted(sbcs), rng.randint(1, len(sbcs)))
-        site = {"customer": rng.choice(["x", "y"]), "sbcs": picked, "failover": rng.choice(["auto", "manual", "none"])}
-        if rng.random() < 0.3 and probes:
-            site["networks"] = rng.sample(networks, rng.randint(1, len(networks)))
-        sites[f"site{number + 1}"] = site
-    customers = {name: {"name": name, "contract": "callmyway"} for name in ("x", "y")}
-    every = rng.choice([1, 1, 1, 5, 10])
-    signalling = {"every": f"{every}s", "timeout": "900ms"}
-    return {
-        "service": "voz",
-        "cores": {name: {"uri": f"sip:10.0.0.{index + 1}"} for index, name in enumerate(cores)},
-        "sbcs": sbcs,
-        "probes": probes,
-        "sites": sites,
-        "customers": customers if sites else {},
-        "accounts": {"m": {"user": "m", "realm": "r", "password": {"env": "X"}}},
-        "checks": {
-            "edge": signalling,
-            "options": signalling,
-            "natural": signalling,
-            "register": {"every": f"{4 * every}s", "accounts": ["m"], "timeout": "2s"},
-            "call": {"every": f"{6 * every}s", "account": "m", "to": "sip:e@{core}", "timeout": "3s"},
-        },
-    }, every
-
-
-def stream(rng, topology, every):
-    """Everything its probes send for a while: outages, silences, single losses, late replies, invalids."""
-    rounds = rng.randint(3, 16)
-    span = rounds * every
-    things = [*topology.cores, *topology.sbcs, *topology.probes, "natural", "register", "call", "all"]
-    things += [f"{p}>{s}" for p in topology.probes for s in topology.sbcs]
-    things += [path.name for path in topology.paths()]
-    faults = [
-        (
-            rng.choice(things),
-            rng.uniform(0, span),
-            rng.uniform(0, span / 2),
-            rng.choice(["down", "down", "down", "mute", "void", "late"]),
-        )
-        for _ in range(rng.randint(0, 5))
-    ]
-    noise = rng.choice([0, 0, 0.05, 0.3])
-    naturals = {name for name in topology.sbcs if rng.random() < 0.6}
-    edges = {name for name in topology.sbcs if rng.random() < 0.9}
-    slow = rng.random() < 0.4
-    found = []
-    for probe, settings_ in (topology.probes or {"q": None}).items():
-        phase, jitter, seq = rng.randrange(every * S), rng.choice([0, 40_000, every * S // 3]), 0
-        for check, sbc, core, address, step in plan(topology, naturals, edges, slow):
-            if settings_ is not None and settings_.checks is not None and check not in settings_.checks:
-                continue
-            offset = rng.randrange(step * every * S) if step > 1 else rng.randrange(every * S)
-            for turn in range(0, rounds, step):
-                at = T0 + turn * every * S + phase + offset + (rng.randrange(jitter) if jitter else 0)
-                second = (at - T0) / S
-                what = {probe, sbc, core, check, f"{probe}>{sbc}", f"{sbc}/{core}", "all"}
-                if check != "natural":
-                    what.discard("natural")
-                kinds = [
-                    kind for thing, begin, length, kind in faults if thing in what and begin <= second < begin + length
-                ]
-                if rng.random() < noise:
-                    kinds.append(rng.choice(["down", "down", "mute", "void", "late"]))
-                said = result_of(rng, kinds, check)
-                if said is None:
-                    continue
-                seq += 1
-                found.append(
-                    Result(v=1, probe=probe, boot="b", seq=seq, at=iso(at), check=check, sbc=sbc, core=core,
-                           address=address, **said)
-                )  # fmt: skip
-    return found, T0 + (span + 20 * every) * S
-
-
-def plan(topology, naturals, edges, slow):
-    for name, sbc in topology.sbcs.items():
-        for address in sbc.addresses:
-            if name in edges:
-                yield "edge", name, None, address, 1
-            if name in naturals:
-                yield "natural", name, None, address, 1
-            for path in topology.paths():
-                if path.sbc == name and not path.passive:
-                    yield "options", name, path.core, address, 1
-        for path in topology.paths() if slow else ():
-            if path.sbc == name and not path.passive:
-                yield "register", name, path.core, sbc.addresses[0], 4
-                yield "call", name, path.core, sbc.addresses[0], 6
-
-
-def result_of(rng, kinds, check):
-    if "mute" in kinds:
-        return None
-    if "void" in kinds:
-        return {"outcome": "invalid", "reason": "probe_fault"}
-    if "down" in kinds:
-        return TIMEOUT | ({} if rng.random() < 0.5 else {"duration_seconds": 0.9})
-    if "late" in kinds and check in {"edge", "natural", "options"}:
-        return {"outcome": "ok", "reason": "late", "answered_after_seconds": rng.choice([1.0, 1.5, 2.5, 4.0])}
-    return {"outcome": "ok"}
 
 
 def told(fold, end):
@@ -173,8 +43,42 @@ def compare(seed):
     return settings_, results, differences
 
 
-@settings(max_examples=150)
+@settings(max_examples=int(os.environ.get("SERENO_ORACLE_EXAMPLES", "80")))
 @given(st.integers(0, 2**40))
 def test_the_ledger_says_what_the_text_says(seed):
     _, _, differences = compare(seed)
     assert not differences
+
+
+def live(topology, results):
+    """What the engine says after everything has arrived in order."""
+    engine = Engine(topology)
+    arriving = [
+        (one.at_us + round((one.answered_after_seconds or one.duration_seconds or 0) * S), one) for one in results
+    ]
+    for arrived, one in sorted(arriving, key=lambda pair: (pair[0], pair[1].at_us, pair[1].probe, pair[1].seq)):
+        while (due := engine.next_due_us()) is not None and due <= arrived:
+            engine.tick(due)
+        engine.feed(one, arrived)
+    now = max(arrived for arrived, _ in arriving) + 1
+    engine.tick(now)
+    return now, {(one.kind, one.name): one.state for one in engine.verdicts(now) if one.kind != "probe"}
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**40))
+def test_once_nothing_changes_any_more_the_live_engine_says_what_the_ledger_says(seed):
+    rng = random.Random(seed)
+    settings_, every = system(rng)
+    topology = topology_from_json(settings_)
+    results, _ = stream(rng, topology, every)
+    if not results:
+        return
+    results += calm(rng, topology, every, results)
+    now, said = live(topology, results)
+    fold = Fold(topology)
+    for one in sorted(results, key=lambda one: (one.at_us, one.probe, one.boot, one.seq)):
+        fold.add(one, one.at_us)
+    for one in fold.intervals(T0, now + 1):
+        if one.to_us == now + 1 and one.kind != "customer":
+            assert said[one.kind, one.name] == one.state, one

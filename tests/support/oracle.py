@@ -29,6 +29,7 @@ class Series:
         last: dict[int, Result] = {}
         for one in results:  # two results of one instant: the later told supersedes
             last[one.at_us] = one
+        self.first = min(last)
         self.samples = [one for _, one in sorted(last.items()) if not ignore(one)]
         self.replies = sorted(self._reply(one) for one in self.samples if self._mark(one) == "L")
         self._state: str = UNKNOWN
@@ -36,6 +37,9 @@ class Series:
         self._said: list[tuple[int, str, Result | None]] = []
         self.says = self._read()
         self._starts = [begin for begin, _, _ in self.says]
+
+    def exists(self, t: int) -> bool:
+        return t >= self.first - 60 * S
 
     def at(self, t: int) -> tuple[str, Result | None]:
         """The state at an instant, and the sample that decided it."""
@@ -201,9 +205,12 @@ class Oracle:
             return DOWN if not two or len({may[probe] for probe in downs}) > 1 else UNKNOWN
         return UNKNOWN
 
-    def measured(self, networks: tuple[str, ...], check: str, sbc: str, core: str) -> bool:
+    def measured(self, networks: tuple[str, ...], check: str, sbc: str, core: str, t: int) -> bool:
+        """Somebody who may vote measures it, from a minute before the first sample on."""
         may = self.voters(networks, check)
-        return any(key[1:4] == (check, sbc, core) and key[0] in may for key in self.series)
+        return any(
+            key[1:4] == (check, sbc, core) and key[0] in may and one.exists(t) for key, one in self.series.items()
+        )
 
     # -- elements ----------------------------------------------------------------------------------------------------
 
@@ -225,7 +232,7 @@ class Oracle:
         return UNKNOWN if planes["signalling"] == UNKNOWN else UP
 
     def sbc(self, name: str, t: int) -> str:
-        if self.measured((), "edge", name, ""):
+        if self.measured((), "edge", name, "", t):
             return self.vote((), "edge", name, "", t)
         # No edge is measured: what came through it shows it alive; nothing can show it dead.
         cores = ["", *(path.core for path in self.topology.paths() if path.sbc == name)]
@@ -237,7 +244,7 @@ class Oracle:
         seen = {path.sbc: self.vote((), "options", path.sbc, name, t) for path in paths}
         if UP in seen.values():
             return UP
-        through = [path.sbc for path in paths if self.measured(INSIDE, "options", path.sbc, name)]
+        through = [path.sbc for path in paths if self.measured(INSIDE, "options", path.sbc, name, t)]
         inside = _any([self.vote(INSIDE, "options", sbc, name, t) for sbc in through])
         if inside == UP:
             return UP
@@ -257,7 +264,7 @@ class Oracle:
         """What phones see of an SBC: its natural check where there is one, and any of its paths."""
         paths = [path for path in self.topology.paths() if path.sbc == sbc and not path.passive]
         forced = _any([self.path(networks, sbc, path.core, t) for path in paths])
-        if not self.measured(networks, "natural", sbc, ""):
+        if not self.measured(networks, "natural", sbc, "", t):
             return forced
         natural = self.path(networks, sbc, "", t)
         passing = UP in [self.vote(networks, "options", sbc, path.core, t) for path in paths]
@@ -285,6 +292,7 @@ class Oracle:
         """Every instant at which anything can change, and the window's own."""
         slack = 2 * self.every["options"]
         found = {from_us} | {begin for one in self.series.values() for begin, _, _ in one.says}
+        found |= {one.first - 60 * S for one in self.series.values()}
         found |= {end + shift for ends in self.shaky.values() for end in ends for shift in (-slack, slack)}
         return sorted(one for one in found if from_us <= one < to_us)
 
