@@ -1,9 +1,11 @@
 """A platform of many SBCs and what its probes send: whole batches as they travel, made from templates.
 
-Every SBC of every probe each second: its edge, its natural view, and both forced paths. Each second some paths begin
+Every SBC of every probe each second: its edge, its natural view, and both forced paths, each at its own moment of the
+second, which is another one for every probe (as hashes of their names would have it). Each second some paths begin
 an outage that every probe sees, and some come back, so that verdicts change all the time.
 """
 
+import random
 from collections.abc import Iterator
 
 import msgspec
@@ -34,6 +36,7 @@ def topology(sbcs: int, probes: int, sites: int = 0) -> Topology:
             }
             for number, name in enumerate(names)
         },
+        "checks": {name: {"every": "1s", "timeout": "900ms"} for name in ("edge", "natural", "options")},
         "probes": {f"probe-{number:02d}": {"network": f"isp-{number % 5}"} for number in range(probes)},
     }
     if sites:
@@ -59,8 +62,11 @@ class Load:
         self._series = list(_series(sbcs))
         self._good: list[list[bytes]] = []
         self._bad: list[list[bytes]] = []
+        self._order: list[list[int]] = []  # of each probe, whose turn it is in the course of a second
         for number in range(probes):
-            rows = [_tails(*one, place, len(self._series), number) for place, one in enumerate(self._series)]
+            order = random.Random(number).sample(range(len(self._series)), len(self._series))
+            rows = [_tails(*self._series[one], place, len(order), number) for place, one in enumerate(order)]
+            self._order.append(order)
             self._good.append([row[0] for row in rows])
             self._bad.append([row[1] for row in rows])
 
@@ -84,10 +90,10 @@ class Load:
     def _batch(self, index: int, second: int, low: int, high: int, stamp: bytes, broken: frozenset[int]) -> bytes:
         probe, boot = self.probes[index].encode(), b"%016x" % index
         head = b'{"v":1,"probe":"%b","boot":"%b","seq":' % (probe, boot)
-        good, bad = self._good[index], self._bad[index]
+        good, bad, order = self._good[index], self._bad[index], self._order[index]
         base = second * self._per_second + 1
         rows = [
-            b'%b%d,"at":"%b%b' % (head, base + place, stamp, (bad if place in broken else good)[place])
+            b'%b%d,"at":"%b%b' % (head, base + place, stamp, (bad if order[place] in broken else good)[place])
             for place in range(low, high)
         ]
         first = base + low
@@ -115,7 +121,9 @@ def _series(sbcs: int) -> Iterator[tuple[str, str, str, str | None]]:
             yield "options", sbc, address, core
 
 
-def _tails(check: str, sbc: str, address: str, core: str | None, place: int, of: int, probe: int) -> tuple[bytes, bytes]:
+def _tails(
+    check: str, sbc: str, address: str, core: str | None, place: int, of: int, probe: int
+) -> tuple[bytes, bytes]:
     """What follows the second of `at`, of a good and of a failed result."""
     rtt = 0.010 + place % 97 / 10_000 + probe / 1_000
     common = {"v": VERSION, "probe": "p", "boot": "b", "seq": 1, "at": iso(place * S // of)}

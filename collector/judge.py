@@ -53,6 +53,11 @@ class Judge:
     def next_due_us(self) -> int | None:
         return self._engine.next_due_us()
 
+    @property
+    def size(self) -> int:
+        """How many series it follows."""
+        return self._engine.size
+
     def announced(self, connection: Connection, now_us: int) -> list[Change]:
         """What people announced or took back since the last look: maintenance and isolation."""
         changes: list[Change] = []

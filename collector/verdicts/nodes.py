@@ -99,6 +99,10 @@ class VoteNode(Node):
         self.probes = dict(sorted(self.probes.items()))
         leaf.dependents.append(self)
 
+    def joined(self) -> None:
+        """A series was attached: what there is to vote with changed, even if nothing is said yet."""
+        self._moved = True
+
     @property
     def exists(self) -> bool:
         return bool(self.probes)
@@ -197,8 +201,12 @@ class PathNode(Node):
 
     @property
     def planes(self) -> Planes:
-        signalling, registration, call = self.planes_
-        return Planes(signalling.spoken, registration.spoken, call.spoken)
+        signalling, registration, call = self.planes_  # `spoken` of each, written out: a core asks a thousand paths
+        return Planes(
+            signalling.value if signalling.probes else None,
+            registration.value if registration.probes else None,
+            call.value if call.probes else None,
+        )
 
     @property
     def signalling(self) -> Value:

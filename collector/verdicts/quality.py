@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec.structs import astuple
+
 from sereno.clock import SECOND_US
 
 BUCKET_US = 10 * SECOND_US
@@ -27,7 +30,7 @@ class FlagStep(NamedTuple):
     flags: frozenset[str]
 
 
-class _Bucket(NamedTuple):
+class _Bucket(msgspec.Struct, frozen=True, gc=False):
     number: int
     total: int
     lone: int
@@ -64,7 +67,7 @@ class Quality:
     def pack(self, at_us: int) -> list[Any]:
         """What is counted at an instant, all earlier samples noted; what is too old to count is left out."""
         first = at_us // BUCKET_US - _WINDOW_OFF
-        kept = [list(bucket) for bucket in self._buckets if bucket.number >= first]
+        kept = [list(astuple(bucket)) for bucket in self._buckets if bucket.number >= first]
         counts = self._counts if self._index >= first else [0, 0, 0, 0, 0]
         return [sorted(self.flags), kept, self._index if any(counts) else -1, counts]
 

@@ -57,12 +57,17 @@ def refusing(planes: Planes) -> Value | None:
         return None
     if signalling.state == "down":
         return signalling if "by_core" in signalling.tags else None
+    if planes.registration is None and planes.call is None:
+        return None
     for value in (planes.registration, planes.call):
         if not signalling.alive or value is None or value.state != "down":
             continue
         if value.reason == "sip_5xx":
             return value
     return None
+
+
+_UNMEASURED: list[Value | None] = [None, None]
 
 
 class Reach(NamedTuple):
@@ -80,28 +85,33 @@ def core(reaches: Sequence[Reach], inside: Value | None, *, sbcs: int) -> Value:
     It takes two such SBCs, or one that says so itself (408 or 5xx), or an inside probe; the only SBC of a one-SBC
     system is enough. With no live edge nobody knows.
     """
-    reached = [one.planes.signalling for one in reaches if one.planes.signalling and one.planes.signalling.alive]
-    refused = [value for value in (refusing(one.planes) for one in reaches) if value]
+    signalling = [one.planes.signalling for one in reaches]
+    reached = [value.since_us for value in signalling if value is not None and value.alive]
+    refusals = [refusing(one.planes) for one in reaches]  # of every SBC, which may be a thousand
+    refused = [value for value in refusals if value is not None]
     enough = min(2, len({one.sbc for one in reaches}))
     if refused and len(refused) >= enough:
         since = sorted(value.since_us for value in refused)[enough - 1]
         return Value("degraded", since, "core_refusing", frozenset({"core_refusing"}))
     if reached:
-        return Value("up", max(min(value.since_us for value in reached), _accepts_since(reaches, enough)))
+        served = [one.planes for one, no in zip(reaches, refusals, strict=True) if no is None]
+        return Value("up", max(min(reached), _accepts_since(served, len(reaches) - enough)))
     if inside is not None and inside.alive:
         return Value("degraded", inside.since_us, "unreachable_from_sbcs")
     return _unreached(reaches, inside, sbcs)
 
 
-def _accepts_since(reaches: Sequence[Reach], enough: int) -> int:
+def _accepts_since(served: Sequence[Planes], place: int) -> int:
     """When so few SBCs were left to whom the core says no that it counts as serving again."""
-    served = [one.planes for one in reaches if not refusing(one.planes)]
-    since = sorted(
-        max((plane.since_us for plane in (planes.registration, planes.call) if plane and plane.alive), default=0)
-        for planes in served
-    )
-    place = len(reaches) - enough
-    return since[place] if 0 <= place < len(since) else 0
+    if not 0 <= place < len(served):
+        return 0
+    since = [
+        max((plane.since_us for plane in slow if plane and plane.alive), default=0)
+        for _, *slow in served
+        if slow != _UNMEASURED
+    ]
+    nothing = len(served) - len(since)
+    return sorted(since)[place - nothing] if place >= nothing else 0
 
 
 def _unreached(reaches: Sequence[Reach], inside: Value | None, sbcs: int) -> Value:

@@ -7,6 +7,8 @@ The table of answers is in docs/reasons.md: the probe decides `outcome`; here it
 import functools
 from typing import Any, NamedTuple
 
+import msgspec
+
 from sereno.clock import SECOND_US
 from sereno.doubt import own_network
 from sereno.topology.model import Database, Portal, Topology
@@ -59,8 +61,11 @@ class Signature(NamedTuple):
     reason: str | None
     tags: frozenset[str]
 
+    def __deepcopy__(self, _: object) -> "Signature":
+        return self  # there is one of each, also in a copy of who remembers it
 
-class Sample(NamedTuple):
+
+class Sample(msgspec.Struct, frozen=True, gc=False):  # a million may be alive: none that the garbage collector visits
     """A result as its witness sees it.
 
     `order` breaks ties of `at_us`; `reply_us` is a late reply's arrival; `settled_us` is when the sample was known

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collector.verdicts.guard import explained, state_at
 from collector.verdicts.nodes import Leaf
 from collector.verdicts.quality import Quality
-from collector.verdicts.samples import FAIL, GOOD, LATE, Sample
+from collector.verdicts.samples import FAIL, GOOD, LATE, Sample, Signature
 from collector.verdicts.witness import DOWN, NO_DATA, Step, Witness
 
 _WINDOW = 24  # samples; an outage's confirming pair is the last two, the rest is room for a spool's disorder
@@ -27,6 +27,7 @@ class Series:
         "_now",
         "_quality",
         "_samples",
+        "_told",
         "arrived_us",
         "guarded",
         "guards",
@@ -43,6 +44,7 @@ class Series:
         self._samples: list[Sample] = []
         self._quality = Quality(every_us) if quality else None
         self._lone = 0
+        self._told: tuple[Signature | None, int, str] = (None, 0, "")  # what the leaf was told last
         self.guards: list[Series] = []  # of a slow plane: the signalling of the same probe and path
         self.guarded: list[Series] = []  # of signalling: the slow planes beside it
         self.arrived_us = 0
@@ -140,6 +142,17 @@ class Series:
 
     def _tell(self) -> bool:
         leaf, now = self.leaf, self._now
+        told = self._told
+        flags = self._quality.flags if self._quality is not None else leaf.flags
+        if (
+            not self.silent
+            and now.since_us == told[1]
+            and now.signature is told[0]
+            and now.state == told[2]
+            and flags == leaf.flags
+        ):
+            return False  # most of all samples
+        self._told = now.signature, now.since_us, now.state
         before = leaf.opinion()
         self.silent = False
         for kept in (now.steps, self._base.steps):

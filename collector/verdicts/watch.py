@@ -46,7 +46,10 @@ class ProbeWatch:
 
     def arrived(self, result: Result, arrived_us: int, hold_us: int) -> bool:
         """A result of a probe came in; true when there may be something new to say of it."""
-        probe = self._probe(result.probe)
+        probe = self._probes.get(result.probe) or self._probe(result.probe)
+        again = arrived_us == probe.arrived_us and hold_us >= probe.hold_us > 0
+        if again and result.outcome == "ok" and probe.offline_us is None and probe.blind_us is None:
+            return False  # one of many that came together
         back = arrived_us >= probe.arrived_us + probe.hold_us or probe.offline_us is not None
         probe.arrived_us = max(probe.arrived_us, arrived_us)
         probe.hold_us = min(probe.hold_us or hold_us, hold_us)

@@ -8,6 +8,8 @@ differ only in the hold and in who puts the samples in order.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import astuple
+
 from collector.verdicts.samples import FAIL, GOOD, LATE, LATE_SIGNATURE, PLAIN, VOID, Sample, Signature, signature
 from sereno.clock import SECOND_US
 
@@ -168,7 +170,8 @@ class Witness:
         witness = cls(hold_us)
         state, why, from_us, witness._last, fail, good, flavour, replies, reply_last = kept
         witness.state, witness.signature, witness._from = str(state), unpacked(why), int(from_us)
-        witness._fail, witness._good, witness._flavour = unpack_sample(fail), unpack_sample(good), unpack_sample(flavour)
+        witness._fail, witness._good = unpack_sample(fail), unpack_sample(good)
+        witness._flavour = unpack_sample(flavour)
         witness._replies, witness._reply_last = list(replies), int(reply_last)
         return witness
 
@@ -282,7 +285,7 @@ def unpacked(kept: Sequence[Any]) -> Signature:
 def pack_sample(one: Sample | None) -> list[Any] | None:
     if one is None:
         return None
-    at_us, order, weight, why, reply_us, settled_us, slow = one
+    at_us, order, weight, why, reply_us, settled_us, slow = astuple(one)
     return [at_us, order, weight, packed(why), reply_us, settled_us, slow]
 
 
