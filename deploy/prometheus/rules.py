@@ -4,8 +4,11 @@ A test call is one session request however often its INVITE was sent or challeng
 Invalid results, our own faults, are no attempts. docs/metrics-calls.md has the formulae in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from deploy.prometheus import slo, slo_checks
+from deploy.prometheus.slo import Objective
 
 WINDOW = "1h"
 FILE = "sereno-calls.rules.yml"
@@ -58,9 +61,14 @@ def text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(folder: Path) -> list[Path]:
-    """Write the rule files into `folder`, made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
-    path.write_text(text(), encoding="utf-8")
-    return [path]
+def render(folder: Path, found: Sequence[Objective], at_us: int) -> list[Path]:
+    """Write the rule files into `folder`, made if need be, and the SLO's own tests into a folder below it."""
+    files = {
+        folder / FILE: text(),
+        folder / slo.FILE: slo.text(found, at_us),
+    }
+    files |= {folder / slo_checks.FOLDER / name: tests for name, tests in slo_checks.texts(found).items()}
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return list(files)

@@ -19,8 +19,7 @@ def promtool(*words):
 
 @pytest.fixture
 def rule_file(tmp_path):
-    (path,) = rules.render(tmp_path / "rules")
-    return path
+    return rules.render(tmp_path / "rules", [], 0)[0]
 
 
 def test_promtool_accepts_them(rule_file):
@@ -113,7 +112,10 @@ def test_where_every_call_fails_the_ratios_are_zero_and_without_calls_there_are_
 
 
 def test_the_command_writes_them_and_says_where(tmp_path):
-    told = CliRunner().invoke(app, ["rules", "render", str(tmp_path / "new"), "--json"])
+    nothing = {"SERENO_DATA": str(tmp_path / "none")}
+    told = CliRunner().invoke(app, ["rules", "render", str(tmp_path / "new"), "--json"], env=nothing)
     assert told.exit_code == 0
-    (written,) = json.loads(told.stdout)["written"]
-    assert rules.text() == Path(written).read_text(encoding="utf-8")
+    calls, slo_rules, slo_tests, _slow = map(Path, json.loads(told.stdout)["written"])
+    assert rules.text() == calls.read_text(encoding="utf-8")
+    assert promtool("check", "rules", str(calls), str(slo_rules)).returncode == 0
+    assert slo_tests.parent.name == "tests", "beside, where `rule_files: [DIR/*.yml]` does not take it for rules"
