@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 10.0
 _POURING_SECONDS = 0.5
+_BREATH_SECONDS = 0.1
+_NOTES = 8  # that a seal spells out; `ledger_revisions` has all
 _NO_NOTE = "filas cambiadas sin nota"
 
 
@@ -50,18 +52,26 @@ class Clerk:
 
     async def run(self) -> None:
         """Takes up what was left, then one block after another as they close."""
+        await self.resume()
+        while True:  # no event to wait for: blocks close by the clock
+            wait = await self.round()
+            await asyncio.sleep(wait)
+
+    async def round(self) -> float:
+        """One step: a block, or the seals where no block is due; seconds until the next."""
+        now_us = self._clock.now_us()
+        block_us = self._writer.due(now_us)
+        if block_us is not None:
+            await self._block(block_us)
+            return _BREATH_SECONDS
+        if self._writer.waits(now_us):
+            return _POURING_SECONDS
+        await self._seal()
+        return PERIOD_SECONDS
+
+    async def resume(self) -> None:
+        """Blocks that were left when the last process ended."""
         await asyncio.to_thread(self._resume)
-        while True:
-            now_us = self._clock.now_us()
-            block_us = self._writer.due(now_us)
-            if block_us is not None:
-                await self._block(block_us)
-                await asyncio.sleep(0.1)
-            elif self._writer.waits(now_us):
-                await asyncio.sleep(_POURING_SECONDS)
-            else:
-                await self.seal()
-                await asyncio.sleep(PERIOD_SECONDS)
 
     async def _block(self, block_us: int) -> None:
         plan = await asyncio.to_thread(self._plan, block_us)
@@ -72,7 +82,7 @@ class Clerk:
         if plan.revised:
             log.info("ledger: %d spans of %s revised: %s", len(plan.revised), iso(block_us), plan.note)
 
-    async def seal(self) -> None:
+    async def _seal(self) -> None:
         """Seals what is due, and again what changed since it was sealed: all of it or nothing."""
         made = await asyncio.to_thread(self._seals)
         if not made:
@@ -121,7 +131,8 @@ class Clerk:
     def _why(connection: Connection, before: seals.Seal) -> str:
         day_us = before.day_us
         found = revisions.notes_since(connection, [day_us], seals.DAY_US, before.sealed_us)[day_us]
-        return "; ".join(found) or _NO_NOTE
+        more = f"; y {len(found) - _NOTES} más" if len(found) > _NOTES else ""
+        return "; ".join(found[:_NOTES]) + more or _NO_NOTE
 
     def _resume(self) -> None:
         with self._store.read() as connection:

@@ -13,6 +13,7 @@ from sereno.store.queries.seals import DAY_US, Seal, SealedRow
 
 FORMAT = 1
 FIRST = "0" * 64  # what stands for the hash before the first seal
+CHANGED = "its rows changed after it was sealed, and no seal revises it"
 SEAL_AFTER_US = DAY_US  # after a day's end: late results have had their time
 
 
@@ -116,7 +117,7 @@ def rows_fault(seal: Seal, then: Sequence[SealedRow], now: Sequence[SealedRow] |
     if digest(seal, then) != seal.hash:
         return Fault(seal.day_us, seal.id, "its rows or its own fields are not those that were sealed")
     if now is not None and [row.id for row in now] != [row.id for row in then]:
-        return Fault(seal.day_us, seal.id, "its rows changed after it was sealed, and no seal revises it")
+        return Fault(seal.day_us, seal.id, CHANGED)
     return None
 
 

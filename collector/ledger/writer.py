@@ -117,7 +117,8 @@ class LedgerWriter:
         if not spoke_us:
             first = min(outages, key=lambda one: one.from_us)
             spoke_us = first.from_us + min(self._limits(first.from_us).values())
-        came = notes.late_results(connection, plan.block_us - lead, end + tail, spoke_us)
+        came = notes.late_results(connection, plan.block_us, end, spoke_us)
+        came = came or notes.late_results(connection, plan.block_us - lead, end + tail, spoke_us)
         return plan._replace(revised=revised, outages=outages, note=late.note(came, _REFOLDED))
 
     def _found_late(self, connection: Connection, outages: list[Interval]) -> list[Interval]:

@@ -195,6 +195,7 @@ def test_one_json_document_with_the_documented_keys(call):
         ("availability", "--data", "data", "--scope", "service", *WINDOW, "--json"): (
             "scope from to low observed high down_seconds excluded_seconds unknown_seconds total_seconds target verdict"
             " timezone outages bound_seconds budget_seconds budget_remaining_seconds revisions"
+            " weighted_down_seconds worst_site sites"
         ),
         ("verdicts", "--data", "data", "--json"): "at elements",
         ("incidents", "list", "--data", "data", "--json"): "incidents",
