@@ -20,7 +20,7 @@ log = logging.getLogger("sereno.collector")
 
 POLL_SECONDS = 0.25
 _RETRY_SECONDS = (0.5, 1.0, 2.0)  # between attempts at a database that cannot be reached
-_NO_BROKER_SECONDS = 10.0  # a writer that has had none for so long gives way to one that has
+_NO_BROKER_SECONDS = 6.0  # a writer that has had none for so long gives way to one that has
 _DEAF_SECONDS = 10.0  # a writer that could not renew for so long, or a standby that got no answer, begins again
 _LAST_SECONDS = 3.0  # a lost leadership has ended in order by then, or is ended
 _STUCK_SECONDS = 60.0  # of the loop; more than a rebuild takes
@@ -93,16 +93,19 @@ class Member:
 
     async def lead(self, connected: asyncio.Event) -> None:
         """Says that it leads; returns when it had better not: no broker here, and one where another stands by."""
-        self._say("leader", again=True)
-        without = boot_seconds()
+        without, said = boot_seconds(), None
         while True:
-            await asyncio.sleep(1.0)
             now = boot_seconds()
             if connected.is_set():
                 without = now
-            if self.broker != connected.is_set():
+            if said != connected.is_set():
                 self.broker = connected.is_set()
-                self._say("leader", again=True)
+                try:
+                    self._say("leader", again=True)
+                    said = self.broker
+                except StoreError as error:
+                    log.warning("cannot say that we lead: %s", error)
+            await asyncio.sleep(1.0)
             if now - without > _NO_BROKER_SECONDS - _LAST_SECONDS:
                 better = self._better(now)
                 if better is not None and now - without > _NO_BROKER_SECONDS:
@@ -128,7 +131,7 @@ class Member:
         now = boot_seconds()
         if not again and now - self._said_at < SEEN_SECONDS:
             return
-        with self._store.write() as connection:
+        with self._lease.write_soon() as connection:
             say_presence(connection, self._presence(role))
         self._said_at = now
 
@@ -156,7 +159,7 @@ class Member:
             self._lease.raise_if_lost()
             if self._lease.epoch:
                 self._lease.release()
-            with self._store.write() as connection:
+            with self._lease.write_soon() as connection:
                 forget_presence(connection, self._lease.holder)
         except LeaseLostError:
             self._lease.close()

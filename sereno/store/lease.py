@@ -97,7 +97,7 @@ class Lease:
 
     def _raise_epoch(self, now_us: int) -> bool:
         """Waits for the transactions of the writer before, which its check of the epoch keeps locked to their end."""
-        with self._write_soon() as connection:
+        with self.write_soon() as connection:
             row = _read(connection, exclusive=True)
             if not self._is_free(row):
                 return False
@@ -118,14 +118,14 @@ class Lease:
         return row is None or row.holder == self.holder or not self._alive(row)
 
     @contextmanager
-    def _write_soon(self) -> Iterator[Connection]:
-        """A write transaction that gives up after a second: a stopped process may hold what we wait for."""
-        if self._lock is not None:
-            with self._store.write() as connection:
+    def write_soon(self) -> Iterator[Connection]:
+        """A small write beside everybody's queue, given up after a second: a stopped process may stand first in it."""
+        with self._store.translated(), self._store.engine.connect() as connection:
+            if self._lock is not None:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
                 yield connection
-            return
-        with self._store.translated(), self._store.engine.connect() as connection:
+                connection.commit()
+                return
             patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
             connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
             try:
@@ -196,7 +196,7 @@ class Lease:
         self._stop_keeping()
         mine = update(lease).where(lease.c.epoch == self.epoch, lease.c.holder == self.holder)
         try:
-            with self._store.write() as connection:
+            with self.write_soon() as connection:
                 connection.execute(mine.values(holder=""))
         finally:
             self.close()

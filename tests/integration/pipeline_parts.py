@@ -1,4 +1,7 @@
-"""Processes of the pipeline tests: `probe URL NAME DATA` with quick invented checks, `collector URL TOPOLOGY DATA`."""
+"""Processes of the pipeline tests: `probe URL NAME DATA` with quick invented checks, `collector URL TOPOLOGY DATA`.
+
+While a file `broken` lies in the probe's folder, every check fails.
+"""
 
 import asyncio
 import itertools
@@ -17,10 +20,13 @@ from sereno.store.lease import Lease
 from sereno.topology import load_topology
 
 counter = itertools.count()
+BROKEN = Path(sys.argv[4]) / "broken" if sys.argv[1:2] == ["probe"] else Path("/nonexistent")
 
 
 async def check(target, runtime):
     number = next(counter)
+    if BROKEN.exists():
+        return result(target, runtime.clock.now_us(), "failed", "timeout")
     if number % 50 == 49:
         return result(target, runtime.clock.now_us(), "failed", "timeout", evidence={"number": number})
     return result(target, runtime.clock.now_us(), "ok", answered_by="core", answered_core=target.core, rtt_seconds=1e-4)

@@ -1,9 +1,10 @@
-"""Collectors as operators run them: `sereno collector` processes over one database and one Mosquitto, with a real probe.
+"""Collectors as operators run them: `sereno collector` over one database and one Mosquitto, with a real probe.
 
-The probe's checks are invented (pipeline_parts.py); a trigger in its spool keeps a side log of all that it took, so that
-"measured" means exactly that.
+The probe's checks are invented (pipeline_parts.py); a trigger in its spool keeps a side log of all that it took, so
+that "measured" means exactly that.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,6 +14,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,11 +24,12 @@ from sqlalchemy import func, select
 
 from probes.spool import SPOOL_SCHEMA
 from sereno import broker
-from sereno.mqtt import PASSWORD_FILE_ENV
+from sereno.mqtt import PASSWORD_FILE_ENV, Broker, connect
 from sereno.ranges import Ranges
 from sereno.store import lease, open_store
 from sereno.store.results import load_cursors
 from sereno.store.tables import quarantine, results
+from sereno.wire import Ack, decode, topic
 
 PARTS = Path(__file__).parents[1] / "integration" / "pipeline_parts.py"
 SIDE_LOG = """
@@ -68,7 +71,8 @@ class Site:
         self.folder, self.database = folder, database
         self.port = quiet_port()
         self.processes, self.started, self.pages = {}, [], {}
-        self.environment = {**os.environ, **(environment or {})}
+        self._threads, self._closing = [], []
+        self.environment = {**os.environ, "PYTHONPATH": str(PARTS.parents[2]), **(environment or {})}
         self.topology = folder / "topology.yaml"
         self.topology.write_text(topology)
         self.desk = None
@@ -100,10 +104,16 @@ class Site:
         self._start("broker", [broker.program(), "-c", str(self.config)])
         self.wait_for(self._broker_answers, "the broker")
 
-    def start_probe(self, script=None):
+    def start_probe(self):
         url = f"mqtt://{PROBE}@127.0.0.1:{self.port}"
-        more = [str(script)] if script is not None else []
-        self._start("probe", [sys.executable, str(PARTS), "probe", url, PROBE, str(self.folder / "probe"), *more], PROBE)
+        self._start("probe", [sys.executable, str(PARTS), "probe", url, PROBE, str(self.folder / "probe")], PROBE)
+
+    def break_service(self):
+        """From now on every check fails."""
+        (self.folder / "probe" / "broken").touch()
+
+    def heal_service(self):
+        (self.folder / "probe" / "broken").unlink()
 
     def start_collector(self, name, *, database=None, broker_port=None):
         page = self.pages.setdefault(name, quiet_port())
@@ -131,7 +141,35 @@ class Site:
         process.send_signal(signal.SIGTERM)
         return process.wait(15)
 
+    def listen_to_acks(self):
+        """The epoch of every acknowledgement from now on, as they come: a list that grows."""
+        heard, ready = [], threading.Event()
+        secret = broker.secret_file(self.folder / "broker", broker.COLLECTOR).read_text().strip()
+        where = Broker(host="127.0.0.1", port=self.port, tls=False, username=broker.COLLECTOR, password=secret)
+
+        async def listen():
+            async with connect(where, "listener") as client:
+                await client.subscribe(topic("acks", PROBE), qos=1)
+                ready.set()
+                async for message in client.messages:
+                    heard.append(decode(message.payload, Ack).epoch)  # noqa: PERF401  # each as it comes
+
+        async def until_closed():
+            task = asyncio.ensure_future(listen())
+            self._closing.append((asyncio.get_running_loop(), task))
+            await asyncio.gather(task, return_exceptions=True)
+
+        thread = threading.Thread(target=asyncio.run, args=(until_closed(),))
+        thread.start()
+        self._threads.append(thread)
+        assert ready.wait(10)
+        return heard
+
     def close(self):
+        for loop, task in self._closing:
+            loop.call_soon_threadsafe(task.cancel)
+        for thread in self._threads:
+            thread.join()
         for process in self.started:
             process.kill()
             process.wait()
@@ -141,7 +179,7 @@ class Site:
         with socket.socket() as door:
             return door.connect_ex(("127.0.0.1", self.port)) == 0
 
-    # -- waiting and asking ----------------------------------------------------------------------------------------------
+    # -- waiting and asking --------------------------------------------------------------------------------------------
 
     def wait_for(self, condition, what, seconds=20.0):
         deadline = time.monotonic() + seconds
@@ -191,7 +229,7 @@ class Site:
         with self.store.read() as connection:
             return connection.execute(select(func.max(results.c.arrived_us))).scalar_one()
 
-    # -- what was measured -----------------------------------------------------------------------------------------------
+    # -- what was measured ---------------------------------------------------------------------------------------------
 
     def measured(self):
         with contextlib.closing(sqlite3.connect(self.spool_file)) as spool:
