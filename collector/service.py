@@ -40,7 +40,7 @@ _NOTE_LIMIT = 500
 _AGAIN_US = 600 * SECOND_US
 _TOLD_KEPT = 10_000
 _MANY = 500  # series; below, the garbage collector's rounds are short
-_GARBAGE = (10_000, 20, 10)
+_GARBAGE = (5_000, 5, 50)
 
 
 class Observer(Protocol):
