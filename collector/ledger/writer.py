@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from collector.history.source import StoreSource
 from collector.ledger import late, spans
-from collector.ledger.blocks import BLOCK_US, Basis, block_of, fold_hour, fold_span, margins
+from collector.ledger.blocks import BLOCK_US, Basis, block_of, fold_span, margins
 from collector.ledger.fold import Interval, joined
 from collector.verdicts.overlay import Coverage, active
 from sereno.clock import SECOND_US
@@ -93,7 +93,7 @@ class LedgerWriter:
     def plan(self, connection: Connection, block_us: int, now_us: int) -> Plan:
         """Fold a block again and compare it with its rows."""
         self._dirty.pop(block_us, None)
-        folded = fold_hour(self._basis, block_us, StoreSource(connection)).intervals
+        folded = fold_span(self._basis, block_us, block_us + BLOCK_US, StoreSource(connection)).intervals
         old = rows.current(connection, block_us, block_us + BLOCK_US)
         new = [_row(one) for one in folded]
         kept = {row.content for row in old} & {row.content for row in new}
