@@ -1,160 +1,164 @@
-"""Results in order of (at, probe, boot, seq) to intervals of every element (docs/verdicts.md §1–§11).
+"""Results to intervals of every element (docs/verdicts.md §1–§11).
 
 Each series becomes a step function by its witness; the steps of all series, merged by time, drive the same graph of
 rules as the live engine. So the intervals depend on what was measured, never on when or in which order it arrived.
+
+A fold may be cut at an instant and taken up again later from what `checkpoint` gave: what it says from there on is,
+to the byte, what one fold over everything says.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Any
 
-from collector.verdicts.graph import Graph
-from collector.verdicts.guard import GUARDED, explained, guardian
-from collector.verdicts.nodes import Leaf, SbcNode
-from collector.verdicts.quality import FlagStep, Quality
-from collector.verdicts.samples import GOOD, LATE, PLAIN, LeafKey, Sample, Timing, known, leaf_key, sample
-from collector.verdicts.votes import Value
-from collector.verdicts.witness import DOWN, Step, Witness
+import msgspec
+
+from collector.ledger.recorder import Event, Interval, Part, Recorder, joined
+from collector.ledger.series import Series
+from collector.verdicts.guard import GUARDED, guardian
+from collector.verdicts.samples import (
+    CLEAR_SECONDS,
+    PLAIN,
+    SLOW_SECONDS,
+    LeafKey,
+    Timing,
+    known,
+    leaf_key,
+    sample,
+    signature,
+)
+from collector.verdicts.witness import LATEST_REPLY_US
 from sereno.clock import SECOND_US
+from sereno.errors import StoreError
 from sereno.topology.model import Topology
-from sereno.verdict import VERDICT
 from sereno.wire import Result
 
-_LATEST_REPLY_US = 40 * SECOND_US  # a probe listens for late replies for 32 s (64·T1, RFC 3261 §17.1.1.2)
-_DECIDED_HOLDS = 4  # a witness has decided about an instant when so many holds have passed
+FORMAT = 1  # of checkpoints, and of what the machines make of results: another one makes the kept ones useless
+EXISTS_US = 60 * SECOND_US  # a series is taken to be measured so long before its first sample
+NOT_PROVED = signature("not_proved", "not_proved")
 _QUALITY = frozenset({"edge", "natural", "options"})
-_TARGET_CHECK = {"portal": "https", "database": "database"}
-_PLANE_CHECK = {"plane:registration": "register", "plane:call": "call"}
 
-
-class Interval(NamedTuple):
-    """`state` held for the element from `from_us` until just before `to_us`."""
-
-    kind: str
-    name: str
-    state: str
-    from_us: int
-    to_us: int
-    reason: str | None = None
-    interval_us: int = 0  # of the check that decided it: the bound of an outage's ends
-
-
-class _Series:
-    """One series in order: the witness, and the newest sample held back in case a later result supersedes it."""
-
-    __slots__ = ("guards", "held", "lone", "quality", "waiting", "witness")
-
-    def __init__(self, hold_us: int, every_us: int, *, quality: bool) -> None:
-        self.witness = Witness(hold_us)
-        self.quality = Quality(every_us) if quality else None
-        self.held: Sample | None = None
-        self.lone = 0
-        self.guards: list[_Series] | None = None  # of a slow plane: the signalling of the same probe and path
-        self.waiting: deque[Sample] = deque()  # of a slow plane: what the signalling may yet explain
-
-    def feed(self, new: Sample) -> None:
-        held = self.held
-        if held is not None:
-            if held.at_us == new.at_us:
-                if held.order < new.order:
-                    self.held = new  # a late reply, or the same result told again
-                return
-            self.take(held)
-        self.held = new
-
-    def take(self, one: Sample) -> None:
-        if self.guards is not None:
-            self.waiting.append(one)
-            self.judge(one.at_us - _DECIDED_HOLDS * self.guards[0].witness.hold_us if self.guards else one.at_us)
-            return
-        witness = self.witness
-        witness.feed(one)
-        quality = self.quality
-        if quality is None or witness.state == DOWN or one.weight not in (GOOD, LATE):
-            return
-        lone, self.lone = witness.lone - self.lone, witness.lone
-        quality.note(one.at_us, lone, one.weight == LATE, one.slow)
-
-    def judge(self, until_us: int) -> None:
-        """Take what was sent so long ago that the signalling beside it has made up its mind about that time."""
-        guards = [guard.witness.steps for guard in self.guards or ()]
-        while self.waiting and self.waiting[0].at_us <= until_us:
-            one = self.waiting.popleft()
-            if not explained(one, guards):
-                self.witness.feed(one)
-
-    def close(self, to_us: int) -> None:
-        if self.held is not None:
-            self.take(self.held)
-            self.held = None
-        if self.waiting:
-            self.judge(self.waiting[-1].at_us)
-        self.witness.close(to_us)
+_Key = tuple[str | None, ...]  # cheaper to make than a LeafKey; two may be one series
+_Beside = tuple[dict[LeafKey, Series], dict[LeafKey, Series]]
 
 
 class Fold:
-    """Feed it results in folding order, then ask for intervals."""
+    """Feed it results in order of `at` (of each probe and element at least), then ask for intervals."""
 
     def __init__(self, topology: Topology, planes: Mapping[str, frozenset[str]] | None = None) -> None:
-        self.topology = topology
-        self._planes = planes
+        self._parts = [Part(0, topology, planes, {})]
         self._timing = Timing(topology)
-        self._series: dict[LeafKey, _Series] = {}
-        self._beside: dict[
-            tuple[str, str | None, str | None], tuple[dict[LeafKey, _Series], dict[LeafKey, _Series]]
-        ] = {}
-        self._keys: dict[tuple[str | None, ...], _Series | None] = {}
-        self._closed: list[tuple[int, LeafKey, Step | FlagStep]] | None = None
-        self.first_us: int | None = None
+        self._series: dict[LeafKey, Series] = {}
+        self._beside: dict[tuple[str, str | None, str | None], _Beside] = {}
+        self._keys: dict[_Key, Series | None] = {}
+        self._begin_us = 0  # where what was kept ends
+        self._kept: Any = None
+        self._cut: tuple[int, list[Any]] | None = None
+        self._at_cut: list[Any] | None = None
+        self._events: list[Event] | None = None
         self.last_us = 0
 
+    @classmethod
+    def resume(
+        cls, topology: Topology, planes: Mapping[str, frozenset[str]] | None, at_us: int, checkpoint: bytes
+    ) -> "Fold":
+        """Goes on at `at_us` from the checkpoint of a fold that was cut there, under the same topology and planes."""
+        fold = cls(topology, planes)
+        try:
+            kept_format, last_us, series, recorder = msgspec.msgpack.decode(checkpoint)
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            raise StoreError(f"a checkpoint of the ledger that is none: {error}") from None
+        if kept_format != FORMAT:
+            raise StoreError(f"a checkpoint of the ledger in format {kept_format}; this version reads {FORMAT}")
+        fold._begin_us, fold.last_us, fold._kept = at_us, last_us, recorder
+        for key, kept in series:
+            leaf = LeafKey(*key)
+            fold._series[leaf] = Series.unpack(fold._timing.every_of(leaf.check, leaf.address), kept)
+            fold._guard(leaf, fold._series[leaf])
+        return fold
+
+    # -- feeding -----------------------------------------------------------------------------------------------------
+
     def add(self, result: Result, at_us: int) -> None:
-        """The next result; earlier ones must have been added before."""
+        """The next result; earlier ones of its probe and element must have been added before."""
         thing = result.address or result.target
         key = (result.probe, result.check, result.sbc, result.core, thing, result.account)
         try:
             series = self._keys[key]
         except KeyError:
-            series = self._keys[key] = self._open(result)
+            series = self._keys[key] = self._open(result, at_us)
         if series is None:
             return
-        if self.first_us is None:
-            self.first_us = at_us
-        self.last_us = at_us
-        if result.outcome == "ok" and result.reason is None and result.answered_by != "unknown":
-            rtt = result.rtt_seconds
-            slow = 0 if rtt is None or rtt <= 0.3 else 1 if rtt <= 0.5 else 2  # noqa: PLR2004  # as in samples.py
-            series.feed(Sample(at_us, (result.boot, result.seq), GOOD, PLAIN, at_us, at_us, slow))
+        self.last_us = max(self.last_us, at_us)
+        if result.outcome == "ok" and result.reason is None:
+            why = PLAIN if result.answered_by != "unknown" or result.check != "options" else NOT_PROVED
+            series.good(at_us, result.boot, result.seq, slowness(result.rtt_seconds), why)
         else:
             series.feed(sample(result, at_us, self._timing.timeout_of(result.check, result.target)))
 
+    def rewire(self, at_us: int, topology: Topology, planes: Mapping[str, frozenset[str]] | None) -> None:
+        """Another topology, or other planes, from here on; everything sent earlier was added."""
+        before, self._timing = self._timing, Timing(topology)
+        for key, series in self._series.items():
+            every_us = self._timing.every_of(key.check, key.address)
+            if every_us != before.every_of(key.check, key.address):
+                series.retime(at_us, every_us)
+        self._parts.append(Part(at_us, topology, planes, {}))
+        self._keys.clear()
+
+    def cut(self, at_us: int) -> None:
+        """Everything sent before `at_us` was added: from here a later fold will go on."""
+        packed = [[list(key), series.pack(at_us)] for key, series in sorted(self._series.items(), key=_by_key)]
+        self._cut = (at_us, [FORMAT, self.last_us, packed])
+
+    # -- what it was -------------------------------------------------------------------------------------------------
+
     def intervals(self, from_us: int, to_us: int) -> list[Interval]:
         """Every element's intervals of [from, to), adjacent ones of one state joined. Nothing can be added after."""
-        if self._closed is None:
-            for series in sorted(self._series.values(), key=lambda series: series.guards is not None):
-                series.close(self.last_us + series.witness.hold_us + _LATEST_REPLY_US)
-            self._closed = self._steps()
-        steps = self._closed
-        recorder = _Recorder(self._timing, from_us, to_us)
-        shaky = recorder.run(self._graph(), steps, {})
-        if shaky:  # an SBC had an outage: its edge is no witness about cores close to its ends
-            recorder = _Recorder(self._timing, from_us, to_us)
-            recorder.run(self._graph(), steps, shaky)
-        return recorder.finish()
+        events = self._close()
+        beyond = 2 * max(Timing(part.topology).every_us["options"] for part in self._parts)
+        recorder = self._recorder(from_us, to_us)
+        shaky = dict(recorder.spans)
+        recorder.run(self._parts, events, shaky, self._begin_us, to_us)
+        found = recorder.intervals()
+        kept = recorder.pack(to_us, recorder.spans) if self._cut is not None else None
+        recorder.run(self._parts, events, {}, to_us, to_us + beyond + 1)
+        if recorder.spans:  # an SBC had an outage: its edge is no witness about cores close to its ends
+            shaky = recorder.spans
+            recorder = self._recorder(from_us, to_us)
+            recorder.run(self._parts, events, shaky, self._begin_us, to_us)
+            found = recorder.intervals()
+            kept = recorder.pack(to_us, shaky) if self._cut is not None else None
+        self._at_cut = kept
+        return found
 
-    def _open(self, result: Result) -> _Series | None:
-        key = leaf_key(result)
-        if key is None or not known(self.topology, key):
+    def checkpoint(self) -> bytes:
+        """What a later fold goes on from, after `intervals` up to the cut."""
+        if self._cut is None or self._at_cut is None:
+            raise ValueError("cut first, ask for the intervals up to there, then for the checkpoint")
+        return msgspec.msgpack.encode([*self._cut[1], self._at_cut])
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _recorder(self, from_us: int, to_us: int) -> Recorder:
+        if self._kept is None:
+            return Recorder(self._parts[0], from_us, to_us)
+        return Recorder.unpack(self._parts[0], self._kept, self._begin_us, from_us, to_us)
+
+    def _open(self, result: Result, at_us: int) -> Series | None:
+        """The series of a result, told at its first one under a topology; None when nobody asks about it."""
+        key, part = leaf_key(result), self._parts[-1]
+        if key is None or not known(part.topology, key):
             return None
-        if key in self._series:
-            return self._series[key]
-        every = self._timing.every_of(key.check, key.address)
-        series = _Series(every * 5 // 2, every, quality=key.check in _QUALITY)
-        self._series[key] = series
-        self._guard(key, series)
+        part.exists_us.setdefault(key, at_us - EXISTS_US)
+        series = self._series.get(key)
+        if series is None:
+            series = Series(self._timing.every_of(key.check, key.address), quality=key.check in _QUALITY)
+            self._series[key] = series
+            self._guard(key, series)
         return series
 
-    def _guard(self, key: LeafKey, series: _Series) -> None:
+    def _guard(self, key: LeafKey, series: Series) -> None:
         """Link the slow planes of a probe's path with its signalling, by address where both have the same."""
         fast, slow = self._beside.setdefault((key.probe, key.sbc, key.core), ({}, {}))
         if key.check in GUARDED:
@@ -165,128 +169,31 @@ class Fold:
             same = [guard for fast_key, guard in fast.items() if fast_key.address == slow_key.address]
             one.guards = same or list(fast.values())
 
-    def _graph(self) -> Graph:
-        graph = Graph(self.topology, self._planes)
-        for key in sorted(self._series, key=str):
-            graph.leaf(key)
-        return graph
-
-    def _steps(self) -> list[tuple[int, LeafKey, Step | FlagStep]]:
-        found: list[tuple[int, LeafKey, Step | FlagStep]] = []
-        for key in sorted(self._series, key=str):
-            series = self._series[key]
-            found += [(step.from_us, key, step) for step in series.witness.steps]
-            if series.quality is not None:
-                found += [(flag.from_us, key, flag) for flag in series.quality.steps]
-        found.sort(key=lambda one: one[0])  # stable: a series' own steps stay in order
-        return found
-
-
-class _Recorder:
-    """Replays steps through a graph and keeps what every element was."""
-
-    def __init__(self, timing: Timing, from_us: int, to_us: int) -> None:
-        self._timing = timing
-        self._from, self._to = from_us, to_us
-        self._open: dict[tuple[str, str], tuple[int, Value]] = {}
-        self._done: list[Interval] = []
-        self._shaky_us = 2 * timing.every_us["options"]
-
-    def run(
-        self,
-        graph: Graph,
-        steps: list[tuple[int, LeafKey, Step | FlagStep]],
-        shaky: Mapping[str, list[tuple[int, int]]],
-    ) -> dict[str, list[tuple[int, int]]]:
-        """Apply every step; the spans around the SBCs' own outages come back."""
-        for (kind, name, what), node in graph.elements.items():
-            if what == VERDICT:
-                self._open[kind, name] = (self._from, node.value)
-        spans: dict[str, list[tuple[int, int]]] = {}
-        trust = sorted((at, name, solid) for name, found in shaky.items() for at, solid in _edges(found))
-        position = 0
-        moments = sorted({step[0] for step in steps} | {one[0] for one in trust})
-        turn = 0
-        for moment in moments:
-            while position < len(steps) and steps[position][0] == moment:
-                _, key, step = steps[position]
-                _apply(graph.leaves[key], step)
-                graph.touch(graph.leaves[key])
-                position += 1
-            while turn < len(trust) and trust[turn][0] == moment:
-                node = graph.elements["sbc", trust[turn][1], VERDICT]
-                if isinstance(node, SbcNode):
-                    graph.trust(node, solid=trust[turn][2])
-                turn += 1
-            for transition in graph.settle(moment, exact=True):
-                kind, name, what = transition.element
-                if what != VERDICT:
-                    continue
-                if kind == "sbc" and "down" in (transition.old.state, transition.new.state):
-                    around = (moment - self._shaky_us, moment + self._shaky_us)
-                    spans.setdefault(name, []).append(around)
-                self._change(kind, name, moment, transition.new)
-        return spans
-
-    def _change(self, kind: str, name: str, at_us: int, value: Value) -> None:
-        since, old = self._open[kind, name]
-        if value.state == old.state:
-            return
-        self._close(kind, name, since, at_us, old)
-        self._open[kind, name] = (at_us, value)
-
-    def _close(self, kind: str, name: str, since: int, until: int, value: Value) -> None:
-        begin, end = max(since, self._from), min(until, self._to)
-        if begin < end:
-            bound = self._bound(kind, name, value)
-            self._done.append(Interval(kind, name, value.state, begin, end, value.reason, bound))
-
-    def _bound(self, kind: str, name: str, value: Value) -> int:
-        if value.state != DOWN:
-            return 0
-        if kind in _TARGET_CHECK:
-            return self._timing.every_of(_TARGET_CHECK[kind], name)
-        for tag, check in _PLANE_CHECK.items():
-            if tag in value.tags:
-                return self._timing.every_us[check]
-        return self._timing.every_us["edge" if kind == "sbc" else "options"]
-
-    def finish(self) -> list[Interval]:
-        for (kind, name), (since, value) in self._open.items():
-            self._close(kind, name, since, self._to, value)
-        self._open.clear()
-        return joined(self._done)
+    def _close(self) -> list[Event]:
+        if self._events is None:
+            ordered = sorted(self._series.items(), key=_by_key)
+            for _, series in sorted(ordered, key=lambda one: one[1].guards is not None):
+                series.close(self.last_us + series.witness.hold_us + LATEST_REPLY_US)
+            self._events = []
+            for key, series in ordered:
+                steps = series.witness.steps
+                first = bisect_left(steps, self._begin_us, key=lambda step: step.from_us)
+                self._events += [Event(step.from_us, key, step) for step in steps[first:]]
+                if series.quality is not None:
+                    flags = [flag for flag in series.quality.steps if flag.from_us >= self._begin_us]
+                    self._events += [Event(flag.from_us, key, flag) for flag in flags]
+        return self._events
 
 
-def _apply(leaf: Leaf, step: Step | FlagStep) -> None:
-    if isinstance(step, Step):
-        leaf.say(step.state, step.signature, step.from_us)
-    else:
-        leaf.flag(step.flags, step.from_us)
+def slowness(rtt_seconds: float | None) -> int:
+    """The class of a round trip: 1 above 300 ms, 2 above 500 ms."""
+    if rtt_seconds is None or rtt_seconds <= CLEAR_SECONDS:
+        return 0
+    return 1 if rtt_seconds <= SLOW_SECONDS else 2
 
 
-def _edges(spans: list[tuple[int, int]]) -> Iterable[tuple[int, bool]]:
-    """The instants at which an SBC stops and starts to be a trusted witness, overlapping spans joined."""
-    end = None
-    for begin, until in sorted(spans):
-        if end is None or begin > end:
-            if end is not None:
-                yield end, True
-            yield begin, False
-            end = until
-        else:
-            end = max(end, until)
-    if end is not None:
-        yield end, True
+def _by_key(one: tuple[LeafKey, Series]) -> str:
+    return str(one[0])
 
 
-def joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """In order of element and time, adjacent intervals of one state made one (the first one's reason stays)."""
-    found: list[Interval] = []
-    for one in sorted(intervals, key=lambda one: (one.kind, one.name, one.from_us)):
-        last = found[-1] if found else None
-        if last and (last.kind, last.name, last.state, last.to_us) == (one.kind, one.name, one.state, one.from_us):
-            found[-1] = last._replace(to_us=one.to_us, interval_us=max(last.interval_us, one.interval_us))
-        else:
-            found.append(one)
-    return found
+__all__ = ["Fold", "Interval", "joined"]

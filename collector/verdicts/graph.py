@@ -214,6 +214,22 @@ class Graph:
             self._account(key.account, found)
         return found
 
+    def join(self, key: LeafKey) -> Leaf:
+        """The leaf of a series that is measured from now on: whoever asks which series there are is asked again."""
+        found = self.leaf(key)
+        for node in found.dependents:
+            if isinstance(node, VoteNode):
+                node.joined()
+        self.touch(found)
+        return found
+
+    def nodes(self) -> list[Node]:
+        """Every node that a verdict stands on, in the order of wiring: findings stand above them."""
+        found = [*self._votes.values(), *self._paths.values(), *self._views.values()]
+        known = {id(node) for node in found}
+        more = [node for (_, _, what), node in self.elements.items() if what == VERDICT and id(node) not in known]
+        return [*found, *more]
+
     def _fixed(self, key: LeafKey) -> bool:
         """Whether the series' address is one that the topology gives, and no name."""
         settings = self.topology.sbcs.get(key.sbc or "")
