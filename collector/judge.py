@@ -12,7 +12,7 @@ from collector.ingest import AHEAD_US
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
 from sereno.store.changes import Said, last_said
-from sereno.store.results import since
+from sereno.store.results import lately, since
 from sereno.store.tables import isolations, maintenance, probe_events
 from sereno.topology import Topology
 from sereno.verdict import VERDICT, Change, ElementVerdict, MaintenanceWindow
@@ -21,6 +21,7 @@ from sereno.wire import Result
 log = logging.getLogger(__name__)
 
 LOOK_BACK_US = 15 * 60 * SECOND_US
+_MOST = 250_000  # results that a start takes up: some three seconds, and all of the look-back up to 270 a second
 _VERDICT_KINDS = ("service", "site", "core", "sbc", "path", "portal", "database", "probe")
 
 
@@ -90,7 +91,10 @@ class Judge:
             self._engine.maintenance(window)
         said: Said = {}
         events = _probe_events(connection, from_us, now_us)
-        past = (pair for pair in since(connection, from_us) if pair[1] <= now_us and pair[0].at_us <= now_us + AHEAD_US)
+        newest_us = lately(connection, from_us, _MOST)
+        past = (
+            pair for pair in since(connection, newest_us) if pair[1] <= now_us and pair[0].at_us <= now_us + AHEAD_US
+        )
         for arrived_us, group in groupby(past, key=lambda pair: pair[1]):
             while events and events[0][0] <= arrived_us:
                 at_us, probe, state = events.pop(0)

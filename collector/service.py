@@ -40,7 +40,7 @@ _NOTE_LIMIT = 500
 _AGAIN_US = 600 * SECOND_US
 _TOLD_KEPT = 10_000
 _MANY = 500  # series; below, the garbage collector's rounds are short
-_GARBAGE = (5_000, 5, 50)
+_GARBAGE = (5_000, 5, 50)  # seldomer than Python's own: cursors and results are made by the thousand, without cycles
 
 
 class Observer(Protocol):
@@ -80,6 +80,7 @@ class CollectorService:
         self._garbage: set[int] = set()
         self._kept = 0
         self._told: dict[tuple[str, str, str], int] = {}
+        gc.set_threshold(*_GARBAGE)
         with store.write() as connection:
             self._ingest = Ingest(load_cursors(connection))
             self._statuses = _last_statuses(connection)
@@ -236,7 +237,6 @@ class CollectorService:
         if self._judge.size - self._kept > max(_MANY, self._kept // 4):
             self._kept = self._judge.size
             gc.freeze()
-            gc.set_threshold(*_GARBAGE)
 
     # -- what goes out -----------------------------------------------------------------------------------------------
 

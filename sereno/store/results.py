@@ -97,9 +97,10 @@ def insert_refused(connection: Connection, refused: Sequence[Refused], arrived_u
 
 def load_cursors(connection: Connection) -> Cursors:
     """Every cursor there is."""
+    decode = msgspec.json.Decoder(list[tuple[int, int]]).decode
+    rows = connection.execute(select(cursors.c.probe, cursors.c.boot, cursors.c.ranges, cursors.c.oldest))
     return {
-        (row.probe, row.boot): Cursor(ranges=Ranges(msgspec.json.decode(row.ranges)), oldest=row.oldest)
-        for row in connection.execute(select(cursors))
+        (probe, boot): Cursor(ranges=Ranges.kept(decode(ranges)), oldest=oldest) for probe, boot, ranges, oldest in rows
     }
 
 
@@ -116,6 +117,13 @@ def save_cursors(connection: Connection, found: Cursors) -> None:
             for (probe, boot), cursor in found.items()
         ]
         connection.execute(_SAVE, rows)
+
+
+def lately(connection: Connection, from_us: int, limit: int) -> int:
+    """From when to read so that no more than so many results come, `from_us` at the earliest."""
+    newest = select(results.c.at_us).where(results.c.at_us >= from_us).order_by(results.c.at_us.desc())
+    found = connection.execute(newest.offset(limit).limit(1)).scalar()
+    return from_us if found is None else int(found)
 
 
 def since(connection: Connection, from_us: int) -> Iterator[tuple[Result, int]]:
