@@ -81,6 +81,9 @@ class Engine:
                 for slow in series.guarded:
                     if slow.again():
                         touch(slow.leaf)
+        if self.graph.waiting:
+            self.graph.ask_again()
+            touched = True
         if touched:
             changes += self._settle(arrived_us)
         return changes + self._watched(arrived_us, woken) if woken else changes

@@ -59,8 +59,8 @@ class Replay:
         """Every line, then the clock on to `until_us`."""
         fold, flying = self.fold, self._flying
         for line in lines:
-            while flying and flying[0][0] <= line.at_us:
-                self._arrive(heapq.heappop(flying))
+            while flying and flying[0][0] < line.at_us:
+                self._arrive()
             self._count += 1
             if isinstance(line.item, Result):
                 arrival = line.arrived_us if line.arrived_us is not None else _arrival(line.item, line.at_us)
@@ -68,21 +68,28 @@ class Replay:
                 fold.add(line.item, line.at_us)
                 heapq.heappush(flying, (arrival, self._count, line))
             else:
+                while flying and flying[0][0] <= line.at_us:
+                    self._arrive()
                 self._clock(line.at_us)
                 self._event(line)
             if progress is not None and self._count % 20_000 == 0:
                 progress(self._count)
         while flying:
-            self._arrive(heapq.heappop(flying))
+            self._arrive()
         self._clock(max(until_us or 0, self.now_us, self.pour.due_us() or 0))
 
-    def _arrive(self, one: tuple[int, int, Line]) -> None:
-        arrived, _, line = one
+    def _arrive(self) -> None:
+        """What arrives at one instant is decided together, as a batch is."""
+        flying, batch = self._flying, []
+        arrived = flying[0][0]
         self._clock(arrived)
-        if isinstance(line.item, Result):
-            if line.arrived_us is not None:
-                self.pour.arrived(line.item, line.at_us, arrived)
-            self._hear(self.engine.feed_all([(line.item, line.at_us)], arrived), arrived)
+        while flying and flying[0][0] == arrived:
+            _, _, line = heapq.heappop(flying)
+            if isinstance(line.item, Result):
+                if line.arrived_us is not None:
+                    self.pour.arrived(line.item, line.at_us, arrived)
+                batch.append((line.item, line.at_us))
+        self._hear(self.engine.feed_all(batch, arrived), arrived)
 
     def _clock(self, to_us: int) -> None:
         """Time passes: whatever falls due on the way is decided at its own instant."""

@@ -23,17 +23,25 @@ class Finding(Node):
     """True while `test` gives a value; its since is the value's, its reason too."""
 
     level = 6
-    __slots__ = ("source", "test")
+    __slots__ = ("fresh", "source", "test")
 
-    def __init__(self, inputs: list[Node], element: tuple[str, str, str], test: Callable[[], Value | None]) -> None:
+    def __init__(
+        self,
+        inputs: list[Node],
+        element: tuple[str, str, str],
+        test: Callable[[], Value | None],
+        fresh: Callable[[], bool] | None = None,
+    ) -> None:
         super().__init__(inputs, element)
         self.value = Value(FALSE, 0)
         self.source = inputs[0] if inputs else None
         self.test = test
+        self.fresh = fresh  # of what lives beside what died: whether it was seen to, since
 
     def evaluate(self) -> Value:
         found = self.test()
-        if found is None:
+        self.blocked = found is not None and self.fresh is not None and not self.fresh()
+        if found is None or self.blocked:
             return Value(FALSE, self.source.value.since_us if self.source is not None else 0)
         return Value(TRUE, found.since_us, found.reason)
 
@@ -70,6 +78,9 @@ def of_sbc(name: str, node: SbcNode, inside: VoteNode, view: ViewNode) -> list[F
         forced = any(path.value.alive for path in view.paths)
         return natural.value if natural.value.state == "down" and forced else None
 
+    def forced_fresh() -> bool:
+        return any(path.value.alive and path.planes_[0].fresh(natural.value.since_us) for path in view.paths)
+
     def steering() -> Value | None:
         return natural.value if view.contradiction else None
 
@@ -89,9 +100,14 @@ def of_sbc(name: str, node: SbcNode, inside: VoteNode, view: ViewNode) -> list[F
 
     planes: list[list[Node]] = [[path.planes_[index] for path in (view.natural, *view.paths)] for index in (1, 2)]
     return [
-        Finding([natural, *view.paths], ("sbc", name, "failover_broken"), failover_broken),
-        Finding([natural, *signalling], ("sbc", name, "steering"), steering),
-        Finding([node.edge, inside], ("sbc", name, "sbc_unreachable_internet"), unreachable),
+        Finding([natural, *view.paths], ("sbc", name, "failover_broken"), failover_broken, forced_fresh),
+        Finding([natural, *signalling], ("sbc", name, "steering"), steering, lambda: view.contradicted),
+        Finding(
+            [node.edge, inside],
+            ("sbc", name, "sbc_unreachable_internet"),
+            unreachable,
+            lambda: inside.fresh(node.edge.value.since_us),
+        ),
         Finding(planes[0], ("sbc", name, "register_failing"), plane(1, None)),
         Finding(planes[1], ("sbc", name, "audio_broken"), plane(2, "audio")),
     ]

@@ -57,6 +57,7 @@ class Graph:
         self._views: dict[tuple[_GroupKey, frozenset[str], str], ViewNode] = {}
         self._paths: dict[tuple[_GroupKey, frozenset[str], str, str | None], PathNode] = {}
         self._dirty: list[dict[int, Node]] = [{} for _ in range(LEVELS)]
+        self.waiting: dict[int, Node] = {}
         self._splits: dict[str, set[str]] = {}
         self._sbc_votes: dict[str, list[VoteNode]] = {}
         self._sbc_of: dict[int, str] = {}
@@ -272,6 +273,17 @@ class Graph:
         for above in node.dependents:
             self._dirty[above.level][id(above)] = above
 
+    def _wait(self, node: Node) -> None:
+        if node.blocked:
+            self.waiting[id(node)] = node
+        else:
+            self.waiting.pop(id(node), None)
+
+    def ask_again(self) -> None:
+        """New samples came, and somebody waits for fresh ones."""
+        for node in self.waiting.values():
+            self._dirty[node.level][id(node)] = node
+
     # -- settling -----------------------------------------------------------------------------------------------------
 
     def settle(self, now_us: int, *, exact: bool = False) -> list[Transition]:
@@ -290,6 +302,8 @@ class Graph:
 
     def _update(self, node: Node, now_us: int, exact: bool, transitions: list[Transition]) -> None:
         old, new = node.value, node.evaluate()
+        if node.blocked or self.waiting:
+            self._wait(node)
         if new.state == old.state:
             # Backfill may show that an outage under way began earlier than the first samples told.
             earlier = not exact and new.state == "down" and 0 < new.since_us < old.since_us

@@ -20,12 +20,14 @@ _NEVER = Value(FALSE, 0)
 class Leaf:
     """The current opinion of one series."""
 
-    __slots__ = ("dependents", "fixed", "flags", "flags_us", "key", "network", "value")
+    __slots__ = ("dependents", "fixed", "flags", "flags_us", "key", "network", "seen_us", "value")
 
     def __init__(self, key: LeafKey, network: str, *, fixed: bool = False) -> None:
         self.key, self.network = key, network
         self.fixed = fixed  # its address stands in the topology itself: no name can lead elsewhere
         self.value = NOTHING
+        # Live: when the newest sample that was answered was sent. None in the ledger, which knows how things went on.
+        self.seen_us: int | None = None
         self.flags: frozenset[str] = NONE
         self.flags_us = 0
         self.dependents: list[Node] = []
@@ -54,10 +56,11 @@ class Node:
     """Something derived; `element` is (kind, name, what) when people hear of its changes."""
 
     level = 0
-    __slots__ = ("dependents", "element", "floor_us", "value")
+    __slots__ = ("blocked", "dependents", "element", "floor_us", "value")
 
     def __init__(self, inputs: "Sequence[Node | None]" = (), element: tuple[str, str, str] | None = None) -> None:
         self.dependents: list[Node] = []
+        self.blocked = False  # waits for a fresh sample of what seems to live
         self.floor_us = 0  # since when it was what it was before: nothing now can have begun earlier
         self.element = element
         self.value = NOTHING
@@ -125,6 +128,16 @@ class VoteNode(Node):
             self.networks_valid = frozenset(valid)
             self._moved = True
         return vote(opinions, len(self.voters.members), self.voters.networks)
+
+    def fresh(self, since_us: int) -> bool:
+        """Whether most of those who say that it lives have had an answer since.
+
+        Things are sampled at different instants: what died with another, and is asked a moment later, seems to live
+        for up to two intervals more.
+        """
+        alive = [leaf for leaves in self.probes.values() for leaf in leaves if leaf.value.alive]
+        seen = sum(leaf.seen_us is None or leaf.seen_us >= since_us for leaf in alive)
+        return not alive or 2 * seen > len(alive)
 
     def settled(self) -> bool:
         moved, self._moved = self._moved, False
@@ -254,11 +267,18 @@ class CoreNode(Node):
     def evaluate(self) -> Value:
         spoken = [one.value for one in self.inside if one.exists]
         inside = any_of(spoken) if spoken else None
-        return rules.core(
-            [Reach(path.sbc, sbc.value.alive and sbc.solid, path.planes, path.passive) for sbc, path in self.reaches],
-            inside,
-            sbcs=self.sbcs,
-        )
+        self.blocked = False
+        reaches = [Reach(path.sbc, self._witness(sbc, path), path.planes, path.passive) for sbc, path in self.reaches]
+        return rules.core(reaches, inside, sbcs=self.sbcs)
+
+    def _witness(self, sbc: SbcNode, path: PathNode) -> bool:
+        """Whether the SBC may say that the core is gone: it lives, and was seen to after the path had failed."""
+        if not sbc.value.alive or not sbc.solid:
+            return False
+        if path.signalling.state != DOWN or sbc.edge.fresh(path.signalling.since_us):
+            return True
+        self.blocked = True
+        return False
 
 
 class ViewNode(Node):
@@ -283,6 +303,11 @@ class ViewNode(Node):
         if not natural.alive or not forced or any(value.state != "down" for value in forced):
             return False
         return natural.since_us <= max(value.since_us for value in forced)
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the natural ones were seen to pass after the forced ones had failed."""
+        return self.natural.planes_[0].fresh(max(path.signalling.since_us for path in self.paths))
 
     def evaluate(self) -> Value:
         natural = self.natural.value if self.natural.measured else None

@@ -41,6 +41,7 @@ class Series:
     def __init__(self, leaf: Leaf, hold_us: int, every_us: int, timeout_us: int, *, quality: bool) -> None:
         self.leaf, self.hold_us, self.timeout_us, self._every_us = leaf, hold_us, timeout_us, every_us
         self._base, self._now = Witness(hold_us), Witness(hold_us)
+        leaf.seen_us = 0
         self._samples: list[Sample] = []
         self._quality = Quality(every_us) if quality else None
         self._lone = 0
@@ -69,6 +70,8 @@ class Series:
         elif not self._insert(sample):
             return False
         self.last = samples[-1]
+        if sample.weight > FAIL and sample.at_us > (self.leaf.seen_us or 0):
+            self.leaf.seen_us = sample.at_us
         if samples[-1].at_us < arrived_us - self.hold_us - _SLACK_US:
             return False  # a spool from long ago says nothing about now
         return self._tell()
