@@ -21,6 +21,7 @@ from sereno.clock import Clock, iso
 from sereno.errors import StoreError
 from sereno.store.archive import FORMAT as ARCHIVE_FORMAT
 from sereno.store.archive import Counted, Head, Reader, Shape, Writer, damaged
+from sereno.store.bulk import quoted
 from sereno.store.copies import (
     batches,
     counted,
@@ -36,14 +37,15 @@ from sereno.store.engine import Store
 from sereno.store.lease import EXPIRES_SECONDS, Lease
 from sereno.store.migrate import HEAD, is_known, upgrade, upgrade_to
 from sereno.store.partitions import DAY_US, ensure_days
+from sereno.store.tables import leaderships, metadata, results
 from sereno.store.tables import lease as lease_table
-from sereno.store.tables import metadata, results
 from sereno.version import __version__
 
 Told = Callable[[str, str, int], None]  # what is being done, on which table, how many rows of it so far
 
 _OF_A_RUNNING = frozenset({"lease", "leaderships", "collectors"})  # who ran; a store with nothing more is empty
 _PATIENCE_SECONDS = 15.0
+_LEASE_SECONDS = EXPIRES_SECONDS + 1.0  # a collector that was killed a moment ago holds it so long
 _PAGES = 2_048
 
 
@@ -77,7 +79,8 @@ def save(store: Store, file: Path, clock: Clock, told: Told) -> Saved:
             with store.read() as connection:
                 take_time(connection)
                 for shape in shapes_of():
-                    writer.table(shape, batches(connection, shape), partial(told, "copying"))
+                    with batches(connection, shape) as rows:
+                        writer.table(shape, rows, partial(told, "copying"))
             written = writer.finish()
             out.flush()
             os.fsync(out.fileno())
@@ -207,7 +210,7 @@ def _refuse_full(store: Store) -> None:
 def _publish(scratch: _Scratch, store: Store, clock: Clock, told: Told) -> None:
     """As the writer: whoever ran here and wakes up finds that the epoch has moved on."""
     lease = Lease(store, time.monotonic)
-    deadline = time.monotonic() + EXPIRES_SECONDS + 1.0
+    deadline = time.monotonic() + _LEASE_SECONDS
     while not lease.try_take(clock.now_us()):
         if time.monotonic() > deadline:
             raise StoreError(f"{store.where}: a collector runs on it; stop it (each of them) and try again")
@@ -221,12 +224,22 @@ def _publish(scratch: _Scratch, store: Store, clock: Clock, told: Told) -> None:
             _into_postgresql(scratch, store.fenced(lease.check), epoch, told)
     finally:
         lease.close()
+    if not store.is_sqlite:
+        _learn(store)
+
+
+def _learn(store: Store) -> None:
+    """Its planner knows nothing of rows that came a moment ago."""
+    with store.write() as connection:
+        take_time(connection)
+        connection.exec_driver_sql(f"ANALYZE {quoted(*metadata.tables)}")
 
 
 def _epoch(scratch: Engine, ours: int) -> int:
+    """Later than every epoch of the backup and of the target."""
     with scratch.connect() as connection:
-        kept = connection.execute(select(func.max(lease_table.c.epoch))).scalar()
-    return max(ours, int(kept or 0))
+        kept = [connection.execute(select(func.max(table.c.epoch))).scalar() for table in (lease_table, leaderships)]
+    return max(ours, *(int(epoch or 0) for epoch in kept))
 
 
 def _into_sqlite(scratch: _Scratch, store: Store, epoch: int, told: Told) -> None:
@@ -243,7 +256,8 @@ def _into_sqlite(scratch: _Scratch, store: Store, epoch: int, told: Told) -> Non
                 raise StoreError(f"{store.where}: another process keeps it locked; stop whatever uses it")
             return
         since = time.monotonic()
-        told("writing pages", store.where, total - remaining)
+        if remaining:
+            told("writing pages of", store.where, total - remaining)
 
     source, target = scratch.engine.raw_connection(), store.engine.raw_connection()
     try:
@@ -258,13 +272,13 @@ def _into_sqlite(scratch: _Scratch, store: Store, epoch: int, told: Told) -> Non
 def _into_postgresql(scratch: _Scratch, store: Store, epoch: int, told: Told) -> None:
     """In one transaction: what is there goes, what the backup holds comes, is read again, and only then committed."""
     shapes = [shape_of(table) for table in metadata.sorted_tables if table is not lease_table]
-    names = ", ".join(f'"{shape.table}"' for shape in shapes)
     with scratch.engine.connect() as source, store.write() as connection:
         take_time(connection)
-        connection.exec_driver_sql(f"TRUNCATE {names}")
+        connection.exec_driver_sql(f"TRUNCATE {quoted(*(shape.table for shape in shapes))}")
         ensure_days(connection, _days(source))
         for shape in shapes:
-            load(connection, shape, batches(source, shape), partial(told, "writing"))
+            with batches(source, shape) as rows:
+                load(connection, shape, rows, partial(told, "writing"))
         set_sequences(connection)
         found = counted(connection, shapes, partial(told, "counting"))
         wanted = {name: count for name, count in scratch.tables.items() if name != lease_table.name}
@@ -274,9 +288,6 @@ def _into_postgresql(scratch: _Scratch, store: Store, epoch: int, told: Told) ->
         if row is not None:
             connection.execute(update(lease_table).values(**row))
         _say_epoch(connection, epoch)
-    with store.write() as connection:
-        take_time(connection)
-        connection.exec_driver_sql(f"ANALYZE {names}")
 
 
 def _say_epoch(connection: Connection, epoch: int) -> None:

@@ -1,6 +1,7 @@
 """Tables read whole and written whole, on either database: what a backup, its check and its restoring are made of."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Boolean, Connection, Engine, Float, Integer, LargeBinary, Table, func, inspect, select
@@ -50,15 +51,15 @@ def take_time(connection: Connection) -> None:
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
 
-def batches(connection: Connection, shape: Shape) -> Iterator[Sequence[Row]]:
+@contextmanager
+def batches(connection: Connection, shape: Shape) -> Iterator[Iterator[Sequence[Row]]]:
     """The rows of a table as they lie, some at a time; memory holds no more."""
     driver = cast("Any", connection.connection.driver_connection)
     named = {"name": "sereno_copy"} if connection.dialect.name == "postgresql" else {}
     cursor = driver.cursor(**named)
     try:
         cursor.execute(f"SELECT {quoted(*shape.columns)} FROM {quoted(shape.table)}")  # noqa: S608 - quoted names
-        while rows := cursor.fetchmany(_BATCH):
-            yield rows
+        yield iter(lambda: cursor.fetchmany(_BATCH), [])
     finally:
         cursor.close()
 
@@ -68,9 +69,10 @@ def counted(connection: Connection, shapes: Sequence[Shape], told: Told) -> dict
     found = {}
     for shape in shapes:
         total = Sum()
-        for rows in batches(connection, shape):
-            total.add(encoded(rows, shape))
-            told(shape.table, total.rows)
+        with batches(connection, shape) as some:
+            for rows in some:
+                total.add(encoded(rows, shape))
+                told(shape.table, total.rows)
         found[shape.table] = total.done()
     return found
 

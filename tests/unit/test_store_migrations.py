@@ -6,7 +6,8 @@ import sys
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, MetaData, create_engine, insert, select, text
+from sqlalchemy import create_engine, text
+from store_rows import fill, in_order, read
 
 from sereno.errors import StoreError
 from sereno.store import open_store
@@ -16,8 +17,6 @@ from sereno.store.postgres import parse_url
 from sereno.store.tables import metadata
 
 RELEASED = [found.revision for found in ScriptDirectory(str(HERE)).walk_revisions() if found.revision != HEAD]
-DAY_US = 86_400_000_000
-T0_US = 1_795_219_200_000_000  # a midnight, UTC
 pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 
 
@@ -62,59 +61,13 @@ _POSTGRESQL = [
 ]
 
 
-def filled(engine):
-    """Rows in every table of a database, whatever its tables are; by table, as dictionaries."""
-    found = MetaData()
-    found.reflect(engine)
-    kept = {}
-    with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")
-        for table in found.sorted_tables:
-            if table.name != "alembic_version":
-                rows = [{column.name: _value(column, number) for column in table.columns} for number in range(1, 6)]
-                connection.execute(insert(table), rows)
-                kept[table.name] = rows
-    return kept
-
-
-def _value(column, number):
-    if column.name == "at_us":
-        return T0_US + number * DAY_US // 2 - 1  # two a day, one of them in its last microsecond
-    if isinstance(column.type, Boolean):
-        return number % 2 == 0
-    if isinstance(column.type, LargeBinary):
-        return bytes([0, 255, number])
-    if isinstance(column.type, BigInteger | Integer):
-        return 1 if column.name == "seq" and number < 2 else number
-    return f"ñ «{number}»"[: getattr(column.type, "length", None)]
-
-
-def rows_of(engine, kept):
-    """What is there now of those tables and columns."""
-    found = {}
-    with engine.connect() as connection:
-        for name, rows in kept.items():
-            table = metadata.tables[name]
-            columns = [column for column in table.columns if column.name in rows[0]]
-            found[name] = [dict(row) for row in connection.execute(select(*columns)).mappings()]
-    return found
-
-
-def in_order(rows):
-    return sorted(rows, key=lambda row: sorted((name, str(value)) for name, value in row.items()))
-
-
 @pytest.mark.parametrize("revision", RELEASED)
 def test_an_older_database_comes_to_this_schema_with_all_its_rows(engine, revision):
     command.upgrade(config_for(engine), revision)
-    kept = filled(engine)
+    kept = fill(engine)
     assert len(kept) >= 16
     upgrade(engine)
-    found = rows_of(engine, kept)
-    assert {name: in_order(rows) for name, rows in found.items()} == {
-        name: in_order(rows) for name, rows in kept.items()
-    }
+    assert read(engine, kept) == {name: in_order(rows) for name, rows in kept.items()}
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
 
