@@ -164,8 +164,7 @@ def test_stopped_killed_and_frozen(make, request, kind, tell):
     assert heard == sorted(heard), "a former writer acknowledged"
     site.wait_for(lambda: all(row.state == "resolved" for row in rows(site, select(incidents.c.state))), "the end")
     site.wait_for(lambda: not rows(site, select(outbox).where(outbox.c.state == "pending")), "every message")
-    assert site.stop("probe") == 0
-    site.wait_for(lambda: not site.pending() or site.count() == len(site.measured()), "the last results")
+    site.drain()
     count = site.check_exactly_once()
     check_desk(site, hook)
     tell(f"{kind}: lease and first result after a stop {stopped[0]:.2f} {stopped[1]:.2f} s, kill -9 {killed[0]:.2f} "
@@ -213,8 +212,7 @@ def test_the_writer_that_loses_the_database_is_silent_before_another_speaks(make
     since = now_us()
     server.admin(END_WRITER, database.rpartition("/")[2])
     site.wait_for(lambda: site.last_arrival_us() > since + SECOND_US, "results after the sessions' end")
-    assert site.stop("probe") == 0
-    site.wait_for(lambda: not site.pending() or site.count() == len(site.measured()), "the last results")
+    site.drain()
     site.check_exactly_once()
     assert "Traceback" not in site.log("one") + site.log("two")
     tell(f"the writer's database silent: lease after {silent[0]:.2f} s, first result after {silent[1]:.2f} s")
@@ -231,9 +229,8 @@ def test_the_database_restarts_under_both(make, tell):
         took = (site.last_arrival_us() - since) / SECOND_US
         site.wait_for(lambda: {site.health(name)["role"] if site.health(name) else None for name in OTHER}
                       == {"leader", "standby"}, "one to lead and one to stand by")  # fmt: skip
-        assert site.stop("probe") == 0
+        site.drain()
         assert "Traceback" not in site.log("one") + site.log("two")
-        site.store.dispose()
         site.check_exactly_once()
         tell(f"the database restarted: results {took:.2f} s after it is back")
 

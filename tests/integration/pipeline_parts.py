@@ -1,6 +1,6 @@
 """Processes of the pipeline tests: `probe URL NAME DATA` with quick invented checks, `collector URL TOPOLOGY DATA`.
 
-While a file `broken` lies in the probe's folder, every check fails.
+While a file `broken` lies in the probe's folder, every check fails; while `quiet` does, none comes to an end.
 """
 
 import asyncio
@@ -20,12 +20,14 @@ from sereno.store.lease import Lease
 from sereno.topology import load_topology
 
 counter = itertools.count()
-BROKEN = Path(sys.argv[4]) / "broken" if sys.argv[1:2] == ["probe"] else Path("/nonexistent")
+FOLDER = Path(sys.argv[4]) if sys.argv[1:2] == ["probe"] else Path("/nonexistent")
 
 
 async def check(target, runtime):
     number = next(counter)
-    if BROKEN.exists():
+    while (FOLDER / "quiet").exists():  # noqa: ASYNC110  # nobody signals a file
+        await asyncio.sleep(0.02)
+    if (FOLDER / "broken").exists():
         return result(target, runtime.clock.now_us(), "failed", "timeout")
     if number % 50 == 49:
         return result(target, runtime.clock.now_us(), "failed", "timeout", evidence={"number": number})

@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 
 from sereno import broker
 from sereno.mqtt import PASSWORD_FILE_ENV, connect, parse_broker
-from sereno.store import lease, open_store
+from sereno.store import open_store
 from sereno.store.tables import probe_events, quarantine, results, verdict_changes
 from sereno.wire import VERSION, Ack, Batch, Status, decode, encode
 
@@ -187,36 +187,6 @@ def test_kill_9_of_each_in_turn_loses_nothing_and_doubles_nothing(pipeline):
     assert len(measured) > 1_500
     assert len(boots) == 4
     assert "up" in states
-
-
-def test_a_stopped_writer_is_followed_and_never_writes_again(pipeline):
-    def epoch():
-        store = open_store(pipeline.folder)
-        with store.read() as connection:
-            row = lease.read(connection)
-        store.dispose()
-        return row.epoch if row is not None else 0
-
-    for name in ("broker", "collector", "probe"):
-        pipeline.start(name)
-    pipeline.wait_for(lambda: pipeline.stored() > 50, "the first results")
-    pipeline.start("standby", part="collector")
-    pipeline.processes["collector"].send_signal(signal.SIGSTOP)
-    pipeline.wait_for(lambda: epoch() == 2, "the standby's turn")
-    before = pipeline.stored()
-    pipeline.wait_for(lambda: pipeline.stored() > before + 100, "results by the new writer")
-    stopped = pipeline.processes.pop("collector")
-    stopped.send_signal(signal.SIGCONT)
-    assert stopped.wait(10) == 1
-    assert "LeaseLostError" in (pipeline.folder / "collector.log").read_text()
-    assert epoch() == 2
-    before = pipeline.stored()
-    pipeline.wait_for(lambda: pipeline.stored() > before + 50, "results after the old writer's end")
-    store = open_store(pipeline.folder)
-    with store.read() as connection:
-        stored = connection.execute(select(results.c.body)).scalars().all()
-    store.dispose()
-    assert len(stored) == len(set(stored))
 
 
 def test_a_probe_cannot_speak_for_another_nor_listen_to_it(pipeline, monkeypatch):

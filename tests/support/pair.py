@@ -125,6 +125,16 @@ class Site:
                      "--topology", str(self.topology), "--http", f"127.0.0.1:{page}"]  # fmt: skip
         return self._start(name, arguments, broker.COLLECTOR)
 
+    def drain(self):
+        """Nothing is measured any more, and all that was is delivered and acknowledged; the probe ends."""
+        (self.folder / "probe" / "quiet").touch()
+        before = None
+        while before != (before := len(self.measured())):
+            time.sleep(0.3)
+        self.wait_for(lambda: not self.pending(), "the end of what the probe holds", 40)
+        self.stop("probe")
+        assert not self.pending()
+
     def kill(self, *names):
         """kill −9, all at the same instant."""
         gone = [self.processes.pop(name) for name in names]
