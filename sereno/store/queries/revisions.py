@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from sereno.store.queries.ledger import element_in
-from sereno.store.queries.results import VOICE
+from sereno.store.queries.results import JUDGED
 from sereno.store.tables import ledger_revisions, results
 
 
@@ -69,7 +69,7 @@ def notes_since(connection: Connection, days: Iterable[int], day_us: int, noted_
 
 
 def late_results(connection: Connection, from_us: int, to_us: int, arrived_us: int) -> list[LateResults]:
-    """Voice results sent in [from, to) that arrived at `arrived_us` or later, by probe."""
+    """Results sent in [from, to) that arrived at `arrived_us` or later, by probe."""
     columns = results.c
     query = (
         select(
@@ -84,7 +84,7 @@ def late_results(connection: Connection, from_us: int, to_us: int, arrived_us: i
             columns.at_us >= from_us,
             columns.at_us < to_us,
             columns.arrived_us >= arrived_us,
-            columns.check.in_(VOICE),
+            columns.check.in_(JUDGED),
         )
         .group_by(columns.probe)
         .order_by(columns.probe)
