@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.exposition.catalogue import CATALOGUE
 from collector.exposition.families import Family, Values
-from collector.exposition.names import OTHER, Names
+from collector.exposition.names import GAUGES, OTHER, Names
 from sereno.wire import Result
 
 _FAMILIES = {
@@ -27,7 +27,6 @@ _FAMILIES = {
 _GRADES = {"A+": 5.0, "A": 4.0, "B": 3.0, "C": 2.0, "D": 1.0, "F": 0.0}
 _DAY_SECONDS = 86_400.0
 _SERVERS = 32  # of one portal, replicas of one database: what a name leads to is not ours to trust
-_SERIES = 20_000  # (probe, check, element, address) that are followed
 _Labels = tuple[str, ...]
 
 
@@ -63,7 +62,8 @@ class OtherMetrics:
         for key, labels in self._shown.get(series, set()) - values.keys():
             self._gauges[key].remove(*labels)
         for (key, labels), value in values.items():
-            self._gauges[key].child(*labels).value = value
+            if len(self._gauges[key]) < GAUGES or self._gauges[key].find(*labels) is not None:
+                self._gauges[key].child(*labels).value = value
         self._shown[series] = set(values)
 
     def _values(self, probe: str, found: Iterable[tuple[str, _Labels, Any]]) -> dict[tuple[str, _Labels], float]:
@@ -82,7 +82,7 @@ class OtherMetrics:
         place = (names.sbc(result.sbc), names.core(result.core), names.target(result.target or ""))
         address = result.address or "" if result.check in ("edge", "tcp") else ""
         series = (names.probe(result.probe), result.check, *place, address)
-        if OTHER in place or (series not in self._newest and len(self._newest) >= _SERIES):
+        if OTHER in place or (series not in self._newest and len(self._newest) >= GAUGES):
             return None
         return series
 

@@ -85,16 +85,16 @@ _CALLS = (
     ),
     _counter(
         "sereno_rtp_packets_total", "probe sbc core direction codec",
-        "RTP packets of test calls.", f"until {RESULT}, with media", "probes calls streams",
+        "RTP packets of test calls.", f"until {RESULT}, with media", "probes media",
     ),
     _counter(
         "sereno_rtp_lost_packets_total", "probe sbc core direction codec",
-        "RTP packets expected and never received.", f"until {RESULT}, its loss measured", "probes calls streams",
+        "RTP packets expected and never received.", f"until {RESULT}, its loss measured", "probes media",
     ),
     _counter(
         "sereno_rtp_discarded_packets_total", "probe sbc core direction codec",
         "RTP packets that came too late or too early for the de-jitter buffer (RFC 7002).",
-        f"until {RESULT}, metered", "probes calls streams",
+        f"until {RESULT}, metered", "probes media",
     ),
     _histogram(
         "sereno_mos_lq", "sbc core direction codec", "Listening quality of a call's stream (G.107).",
@@ -327,4 +327,12 @@ _COLLECTOR = (
     ),
 )  # fmt: skip
 
-CATALOGUE = {one.name: one for one in (*_CHECKS, *_CALLS, *_TRUTH, *_OTHERS, *_PROBES, *_COLLECTOR)}
+GROUPS = {
+    "Checks": _CHECKS,
+    "Test calls": _CALLS,
+    "What is true": _TRUTH,
+    "Portals, databases, real traffic": _OTHERS,
+    "Probes": _PROBES,
+    "The collector itself": _COLLECTOR,
+}
+CATALOGUE = {one.name: one for group in GROUPS.values() for one in group}

@@ -12,7 +12,8 @@ from sereno.topology import Topology
 from sereno.topology.model import Codec
 
 OTHER = "other"
-SPARE_PROBES = 64  # that the broker lets in and the topology does not name: each measures everything
+SPARE_PROBES = 16  # that the broker lets in and the topology does not name: each measures everything
+GAUGES = 20_000  # of one metric of portals, databases and the like
 SPARE_NAMES = 64  # targets of DNS checks and the like, which follow from addresses in several places
 SPARE_ADDRESSES = 1_024  # what portals' names lead to
 CODECS = frozenset(get_args(Codec))

@@ -9,10 +9,18 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def metrics(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def metrics(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables of docs/metrics.md.")] = False,
+) -> None:
     """List every metric exported: name, type, unit, labels, meaning, and when it is absent."""
     from collector.exposition.catalogue import CATALOGUE
 
+    if markdown:
+        from collector.exposition.page import tables
+
+        print(tables())
+        return
     found = sorted(CATALOGUE.values(), key=lambda one: one.name)
     if as_json:
         rows = [

@@ -46,7 +46,9 @@ class LiveVerdicts:
 
     def spans(self, name: str, from_us: int, to_us: int) -> list[tuple[str, int, int]]:
         """(state, from, to) within [from, to); nothing before the first word."""
-        changes = self._changes.get(name, [])
+        changes = self._changes.get(name)
+        if not changes:
+            return []
         ends = [since_us for since_us, _ in changes[1:]] + [to_us]
         return [
             (state, max(since_us, from_us), min(end, to_us))
