@@ -22,6 +22,7 @@ from sereno.verdict import VERDICT
 
 ONLY = ("changes", "failures")
 _HOLES = 100
+_BESIDE_US = 600 * SECOND_US
 _HOLD_US = 300 * SECOND_US  # of checks that go by the minute
 _AROUND_US = 60 * SECOND_US  # what an incident's own window shows before it began and after it was over
 
@@ -237,6 +238,7 @@ class Case:
             records.of_works(kept.works(connection, from_us, to_us), chosen, from_us, to_us),
             records.of_isolations(kept.isolated(connection, from_us, to_us), chosen, from_us, to_us),
             *probes,
+            records.of_leaders(kept.leaders(connection, from_us, to_us), self.world.newest.service),
             self._holes(),
             records.of_changes(kept.changes(connection, from_us, to_us), chosen),
             records.of_ledger(kept.intervals(connection, from_us, to_us), chosen),
@@ -261,6 +263,25 @@ class Case:
         clocks = {probe: known for probe in {pair.probe for pair in pairs} if (known := self._clock(probe)) is not None}
         topology = self.world.newest
         return observed(self._connection, pairs, topology, self.from_us, self.to_us, clocks, told)
+
+    def beside(self, found: Correlation) -> list[Entry]:
+        """What people and probes did in the ten minutes before the first change; no cause by being there."""
+        if not found.first:
+            return []
+        until_us = max(one.high_us for one in found.first) + 1
+        from_us = max(self.from_us, min(one.low_us for one in found.first) - _BESIDE_US)
+        connection, every = self._connection, selection.everything(self.world)
+        sources = [
+            records.of_topologies(self._topologies, from_us, until_us),
+            records.of_works(kept.works(connection, from_us, until_us), every, from_us, until_us),
+            records.of_isolations(kept.isolated(connection, from_us, until_us), every, from_us, until_us),
+            records.of_leaders(kept.leaders(connection, from_us, until_us), self.world.newest.service),
+            *(
+                records.of_probe(kept.probe_words(connection, probe, from_us, until_us), from_us)
+                for probe in self.probes
+            ),
+        ]
+        return list(merge(*sources, key=key_of))
 
     def _clock(self, probe: str) -> int | None:
         """What a probe's clock was off by at most, as far as it told."""

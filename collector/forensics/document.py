@@ -32,6 +32,7 @@ def head(case: Case, found: Correlation) -> bytes:
         "correlation": correlate.as_json(found, case.from_us, case.to_us)
         | {"sentence": {"es": " ".join(sentences(words, found)), "en": " ".join(sentences(plain, found))}},
     }
+    document["correlation"]["beside"] = [msgspec.Raw(as_json(one)) for one in case.beside(found)]
     return msgspec.json.encode(document)[:-1] + b',"entries":['
 
 

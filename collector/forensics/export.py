@@ -73,7 +73,8 @@ class Export:
         if self._csv_file is not None:
             self._csv_file.close()
         case = self._case
-        text = msgspec.json.encode(correlate.as_json(self._found, case.from_us, case.to_us))
+        beside = [msgspec.Raw(as_json(one)) for one in case.beside(self._found)]
+        text = msgspec.json.encode(correlate.as_json(self._found, case.from_us, case.to_us) | {"beside": beside})
         with self._new("correlation.json") as file:
             file.write(msgspec.json.format(text, indent=2) + b"\n")
         for name in ("timeline.json", "timeline.ndjson", "correlation.json", "rtp-seconds.csv"):
@@ -118,7 +119,7 @@ class Export:
         if body is None or not found:
             return
         address = body.address if isinstance(body.address, str) and key == "messages" else None
-        wire = packets.wire_of(found, address, None)
+        wire = packets.wire_of(found, address, body.transport if isinstance(body.transport, str) else None)
         name = self._name("sip", entry, "-callee" if key == "callee" else "") + ".pcap"
         with self._new(name) as file:
             file.write(packets.pcap(found, wire, entry.at_us))

@@ -112,7 +112,7 @@ def _after(connection: Connection, lane: _Lane, at_us: int, to_us: int) -> Itera
 
 
 def _present(connection: Connection, pairs: Sequence[Pair], from_us: int, to_us: int) -> Iterator[Seen]:
-    """The first two results of each series in [from, to): somebody looked, and each has its true neighbour."""
+    """The first results of each series in [from, to): somebody looked."""
     for pair in pairs:
         for check in sorted(stored.checks_seen(connection, pair, from_us, to_us)):
             series = Series(pair.element, pair.probe, check)
@@ -121,7 +121,17 @@ def _present(connection: Connection, pairs: Sequence[Pair], from_us: int, to_us:
             )
             for name in names:
                 lane = series, name
-                yield from (_seen(lane, one) for one in islice(_after(connection, lane, from_us - 1, to_us), 2))
+                yield from (_seen(lane, one) for one in _neighbours(_after(connection, lane, from_us - 1, to_us)))
+
+
+def _neighbours(marks: Iterator[Mark]) -> Iterator[Mark]:
+    """As many as it takes for each to stand beside its true neighbour: two, and more where a good one stands alone."""
+    before: Mark | None = None
+    for one in marks:
+        yield one
+        if before is not None and (_good(before) or not _good(one)):
+            return
+        before = one
 
 
 def _good(mark: Mark) -> bool:

@@ -220,6 +220,18 @@ def of_refused(rows: Given, selection: Selection) -> Iterator[Entry]:
             )  # fmt: skip
 
 
+def of_leaders(rows: Given, service: str) -> Iterator[Entry]:
+    """Who became the one that writes, and after whom."""
+    for one in rows:
+        facts = {"holder": one.holder, "epoch": one.epoch}
+        if one.after:
+            facts["after"] = one.after
+        yield Entry(
+            at_us=one.from_us, kind="leader", element_kind="service", element=service, what="leads",
+            order=row(one.epoch), source={"table": "leaderships", "epoch": one.epoch}, facts=facts,
+        )  # fmt: skip
+
+
 def of_topologies(rows: Iterable[Row[Any]], from_us: int, to_us: int) -> Iterator[Entry]:
     """Topologies that came into force in the window, and what each named that the one before did not."""
     before: Topology | None = None

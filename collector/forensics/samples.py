@@ -19,6 +19,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     """Of a stored result, what people are shown on one line; all of it stays in the row."""
 
     address: Any = None
+    transport: Any = None
     code: Any = None
     phrase: Any = None
     answered_by: Any = None

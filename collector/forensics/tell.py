@@ -97,6 +97,12 @@ def _hole(teller: Teller, one: Entry, name: str, _reason: str) -> str:
     )
 
 
+def _leader(teller: Teller, one: Entry, _name: str, _reason: str) -> str:
+    words, facts = teller.words, one.facts
+    text = words("COLLECTOR {holder} leads (epoch {epoch})", holder=facts.get("holder"), epoch=facts.get("epoch"))
+    return text + (", " + words("after {holder}", holder=facts["after"]) if facts.get("after") else "")
+
+
 def _topology(teller: Teller, one: Entry, _name: str, _reason: str) -> str:
     words, facts = teller.words, one.facts
     parts = [
@@ -116,5 +122,5 @@ def _after(text: object) -> str:
 _TELLERS: dict[str, Callable[[Teller, Entry, str, str], str]] = {
     "verdict": _verdict, "finding": _finding, "ledger": _ledger, "revision": _revision, "incident": _incident,
     "notification": _notification, "maintenance": _maintenance, "isolation": _isolation, "probe": _probe,
-    "hole": _hole, "topology": _topology, "quarantine": _quarantine,
+    "hole": _hole, "topology": _topology, "leader": _leader, "quarantine": _quarantine,
 }  # fmt: skip

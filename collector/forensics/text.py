@@ -60,6 +60,10 @@ class Terminal:
             yield self._onset(one, found.first[0].high_us)
         if len(onsets) > _ONSETS:
             yield "  " + words("… and {count} more (all of them with --json)", count=len(onsets) - _ONSETS)
+        for done in case.beside(found):
+            lead = words.seconds(max(0, found.first[0].high_us - done.at_us))
+            text = words("{lead} before: {what}", lead=lead, what=tell(Teller(words, self._instant), done))
+            yield from self._wrapped(text, f"  {_KIND_GLYPHS.get(done.kind, '·')} ", "    ")
         standing = case.before()
         if standing:
             yield ""
@@ -151,9 +155,9 @@ class Terminal:
         if isinstance(one, Fold):
             yield from self._fold(one)
         elif one.kind == "sip":
-            yield from self._sip(one)
+            yield from self._below(self._sip(one))
         elif one.kind == "rtp":
-            yield from self._rtp(one)
+            yield from self._below(self._rtp(one))
         elif one.kind == "result":
             yield from self._result(one)
         else:
@@ -165,6 +169,11 @@ class Terminal:
         yield f"{self._words.time(at_us)}  {self._glyph(glyph)}  {lines[0]}"
         for more in lines[1:]:
             yield " " * _INDENT + more
+
+    def _below(self, lines: Iterable[str]) -> Iterator[str]:
+        """What belongs to the line above; it is cut where it is too long."""
+        for line in lines:
+            yield (" " * _INDENT + line)[: self._width]
 
     def _fold(self, one: Fold) -> Iterator[str]:
         words = self._words
@@ -218,16 +227,15 @@ class Terminal:
         probe = str(one.source["probe"])
         peer = one.element.partition("/")[0]
         given: Sequence[Mapping[str, Any]] = one.facts.get("messages", ())
-        indent = " " * _INDENT
         if one.what != "messages":
-            yield indent + words("the far end, called:")
+            yield words("the far end, called:")
         shown = given if self._full or len(given) <= _LADDER else [*given[: _LADDER - 4], *given[-3:]]
         for index, message in enumerate(shown):
             if len(shown) < len(given) and index == _LADDER - 4:
-                yield indent + "  " + words("… {count} more", count=len(given) - len(shown))
-            yield indent + self._message(message, probe, peer, one.at_us)
+                yield "  " + words("… {count} more", count=len(given) - len(shown))
+            yield self._message(message, probe, peer, one.at_us)
         if one.facts.get("left_out"):
-            yield indent + "  " + words("{count} messages were not kept", count=one.facts["left_out"])
+            yield "  " + words("{count} messages were not kept", count=one.facts["left_out"])
 
     def _message(self, message: Mapping[str, Any], probe: str, peer: str, begin_us: int) -> str:
         words = self._words
@@ -241,12 +249,10 @@ class Terminal:
         else:
             what = words("no SIP message")
         again = " " + words("(again)") if message.get("repeats") is not None else ""
-        text = f"{lead:>12}  {probe} {arrow} {peer}  {one_line(what).strip()}{again}"
-        return text[: self._width - _INDENT]
+        return f"{lead:>12}  {probe} {arrow} {peer}  {one_line(what).strip()}{again}"
 
     def _rtp(self, one: Entry) -> Iterator[str]:
         words = self._words
-        indent = " " * _INDENT
         given: Sequence[Mapping[str, Any]] = one.facts.get("seconds", ())
         for direction in ("rx", "tx"):
             rows = [row for row in given if row.get("direction") == direction]
@@ -255,14 +261,14 @@ class Terminal:
             packets, lost = (sum(int(row.get(name) or 0) for row in rows) for name in ("packets", "lost"))
             bad = [row for row in rows if row.get("lost") or row.get("discarded") or not row.get("packets")]
             label = words("RTP received") if direction == "rx" else words("RTP sent")
-            yield indent + words("{label}: {packets} packets in {seconds} rows, {lost} lost, {bad} of them bad",
+            yield words("{label}: {packets} packets in {seconds} rows, {lost} lost, {bad} of them bad",
                                  label=label, packets=packets, seconds=len(rows), lost=lost, bad=len(bad))  # fmt: skip
             for row in rows if self._full else bad[:_SECONDS]:
-                yield indent + "  " + self._second(row)
+                yield "  " + self._second(row)
             if not self._full and len(bad) > _SECONDS:
-                yield indent + "  " + words("… {count} more", count=len(bad) - _SECONDS)
+                yield "  " + words("… {count} more", count=len(bad) - _SECONDS)
         if one.facts.get("pcap"):
-            yield indent + words("packets kept in {path} (on {probe})", path=one_line(one.facts["pcap"])[:60],
+            yield words("packets kept in {path} (on {probe})", path=one_line(one.facts["pcap"])[:60],
                                  probe=one.source["probe"])  # fmt: skip
 
     def _second(self, row: Mapping[str, Any]) -> str:

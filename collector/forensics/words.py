@@ -15,7 +15,7 @@ _NAMED = 4  # names in a sentence; the rest are counted
 
 def one_line(text: object) -> str:
     """Text of others on one line, without anything that a terminal would obey."""
-    shown = "".join(" " if c in "\r\n\t" else c if category(c)[0] != "C" else "\ufffd" for c in str(text))
+    shown = "".join(" " if c.isspace() else c if category(c)[0] != "C" else "\ufffd" for c in str(text))
     return " ".join(shown.split(" ")).strip()
 
 
@@ -58,7 +58,7 @@ class Words:
 
     def number(self, value: float, digits: int = 1) -> str:
         text = f"{value:,.{digits}f}"
-        return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
+        return text if self.language == "en" else text.translate({44: ".", 46: ","})
 
     def seconds(self, duration_us: int) -> str:
         """`0,120 s`, `2 min 05 s`, `3 h 20 min`."""

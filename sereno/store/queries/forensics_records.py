@@ -14,6 +14,7 @@ from sereno.store.results import Cursors, load_cursors
 from sereno.store.tables import (
     incident_timeline,
     isolations,
+    leaderships,
     ledger,
     ledger_revisions,
     maintenance,
@@ -123,6 +124,13 @@ def refused(connection: Connection, from_us: int, to_us: int) -> list[Row[Any]]:
     wanted = (columns.id, columns.probe, columns.boot, columns.seq, columns.arrived_us, columns.why)
     query = select(*wanted).where(columns.arrived_us >= from_us, columns.arrived_us < to_us)
     return list(connection.execute(query.order_by(columns.arrived_us, columns.id)))
+
+
+def leaders(connection: Connection, from_us: int, to_us: int) -> list[Row[Any]]:
+    """Collectors that became the writer in [from, to)."""
+    columns = leaderships.c
+    query = select(leaderships).where(columns.from_us >= from_us, columns.from_us < to_us)
+    return list(connection.execute(query.order_by(columns.from_us, columns.epoch)))
 
 
 def accepted(connection: Connection) -> list[Row[Any]]:
