@@ -22,6 +22,7 @@ from sereno.errors import StoreError
 FORMAT = 1
 _LEVEL = 2  # of gzip: the disk, not the processor, is what a backup should wait for
 _LINE_LIMIT = 64 << 20
+BUFFER = 1 << 20
 _TYPES: dict[str, Any] = {"text": str, "integer": int, "boolean": bool, "bytes": bytes, "real": float}
 _BATCH = 2_000
 _MODULUS = 1 << 256
@@ -91,7 +92,7 @@ class Writer:
 
     def __init__(self, file: IO[bytes], head: Head) -> None:
         self._zip = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_LEVEL, filename="", mtime=0)
-        self._out = io.BufferedWriter(self._zip, 1 << 20)
+        self._out = io.BufferedWriter(self._zip, BUFFER)
         self._tables: dict[str, Counted] = {}
         self._line(head)
 
@@ -127,7 +128,7 @@ class Reader:
             file = self._stack.enter_context(path.open("rb"))
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; give a file that `sereno backup` wrote") from None
-        self._in = io.BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), 1 << 20)
+        self._in = io.BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), BUFFER)
         self._next = b""
         try:
             self.head = self._head()

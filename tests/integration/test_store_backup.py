@@ -20,7 +20,7 @@ from sereno.cli.restore import app as restore_app
 from sereno.clock import FakeClock, SystemClock
 from sereno.errors import SerenoError, StoreError, UsageError
 from sereno.instance import lock
-from sereno.store import backup, open_store
+from sereno.store import archive, backup, open_store
 from sereno.store.archive import Head, Writer
 from sereno.store.backup import restore, save
 from sereno.store.copies import batches, counted, set_sequences, shapes_in, shapes_of
@@ -250,7 +250,12 @@ def refused(path, tmp_path):
     return said
 
 
-def test_a_file_cut_short_or_with_a_wrong_byte_is_never_restored_as_something_else(file, tmp_path):
+def test_a_file_cut_short_or_with_a_wrong_byte_is_never_restored_as_something_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "BUFFER", 256)  # else so small a file is read to its end before anything is done
+    store = open_store(tmp_path / "large")
+    fill(store.engine, 60)
+    file = save(store, tmp_path / "large.backup", CLOCK, quiet).file
+    store.dispose()
     good, random_of = file.read_bytes(), random.Random(5)
     path = tmp_path / "broken.backup"
     for number in range(DAMAGES):
