@@ -3,11 +3,15 @@
 import asyncio
 from itertools import groupby
 
-import msgspec
 from sqlalchemy import insert
 
+from collector.availability import Scope
 from collector.clerk import Clerk
-from sereno.clock import FakeClock, iso
+from collector.replay import Replay
+from collector.stream import Line
+from sereno.clock import FakeClock, iso, parse_instant
+from sereno.contract import load_contract
+from sereno.scope import parse_scope
 from sereno.store.queries.ledger import in_force
 from sereno.store.results import insert_results
 from sereno.store.tables import topologies
@@ -91,5 +95,23 @@ class Desk:
             pass
 
 
-def encoded(result):
-    return msgspec.json.decode(msgspec.json.encode(result))
+def replayed(given, contracts, results, scope, window, events=()):
+    """The figures of a scope by a replay of the same results."""
+    topology = topology_from_json(given)
+    lines = sorted(
+        [Line(one.at_us, (one.probe, one.boot, one.seq), number, one) for number, one in enumerate(results)]
+        + [Line(parse_instant(one.at), ("", "", number), number, one) for number, one in enumerate(events)],
+        key=lambda line: line[:3],
+    )
+    run = Replay(topology, contracts, lines[0].at_us, lambda _changes, _at: None, lambda *_: None, lambda: None)
+    run.run(lines, window[1])
+    return run.availability(Scope(*parse_scope(topology, scope)), *window)
+
+
+def contract(name="callmyway", **changes):
+    """A shipped contract with other terms, under its own name: later versions as `then=[(effective, changes)]`."""
+    base = load_contract(name)
+    later = changes.pop("then", [])
+    first = base.versions[0].model_copy(update=changes)
+    versions = [first] + [first.model_copy(update={"effective": day, **more}) for day, more in later]
+    return {base.name: base.model_copy(update={"versions": tuple(versions)})}
