@@ -2,7 +2,7 @@
 
 A holder renews every second. A standby takes over when the row has not moved for three of its own (monotonic) seconds,
 so clocks of two machines need not agree; or at once when it was given back, or the holder is a dead process of this
-machine. On PostgreSQL a session's advisory lock goes with it (docs/ha.md, docs/adr/0018).
+machine. On PostgreSQL a session's advisory lock goes with it (docs/ha.md, docs/adr/0019).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from sereno.errors import StoreError
 from sereno.store.advisory import AdvisoryLock, end_sessions, name_sessions
@@ -101,7 +101,8 @@ class Lease:
             row = _read(connection, exclusive=True)
             if not self._is_free(row):
                 return False
-            self.epoch = 1 if row is None else row.epoch + 1
+            last = connection.execute(select(func.max(leaderships.c.epoch))).scalar_one() or 0
+            self.epoch = max(last, 0 if row is None else row.epoch) + 1
             values = {"epoch": self.epoch, "holder": self.holder, "renewed_us": now_us}
             connection.execute(insert(lease).values(id=1, **values) if row is None else update(lease).values(**values))
             after = "" if row is None else row.holder
@@ -293,7 +294,8 @@ def _is_dead(holder: str) -> bool:
     pid, _, started = rest.partition("/")
     if host != _this_host() or not pid.isdigit():
         return False
-    return _started(int(pid)) != started
+    found = _started(int(pid))
+    return not _exists(int(pid)) if found is None else found != started
 
 
 def _this_host() -> str:
@@ -302,11 +304,22 @@ def _this_host() -> str:
     return f"{socket.gethostname()}~{hashlib.sha256(' '.join(marks).encode()).hexdigest()[:6]}"
 
 
-def _started(pid: int) -> str:
-    """Start time of a process in clock ticks since boot (proc(5), stat field 22), "" when there is none."""
+def _started(pid: int) -> str | None:
+    """Start time of a process in clock ticks since boot (proc(5), stat field 22), "" of a dead one, None if unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return ""
+        return None
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is such a process, even one that /proc does not show to us (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
