@@ -43,6 +43,10 @@ class Clerk:
         """A result sent at this instant was committed."""
         self._writer.note(at_us, self._clock.now_us())
 
+    def came(self, connection: Connection, ats_us: Iterable[int], now_us: int) -> None:
+        """Results sent at these instants are committed by this transaction."""
+        self._writer.came(connection, ats_us, now_us)
+
     def note_many(self, ats_us: Iterable[int]) -> None:
         """Results sent at these instants were committed."""
         now_us = self._clock.now_us()

@@ -30,12 +30,14 @@ from collector.verdicts.samples import (
 from collector.verdicts.witness import LATEST_REPLY_US
 from sereno.clock import SECOND_US
 from sereno.errors import StoreError
+from sereno.store.runs import Run
 from sereno.topology.model import Topology
 from sereno.wire import Result
 
 FORMAT = 1  # of checkpoints, and of what the machines make of results: another one makes the kept ones useless
 EXISTS_US = 60 * SECOND_US  # a series is taken to be measured so long before its first sample
 NOT_PROVED = signature("not_proved", "not_proved")
+_TRY_EACH = 64  # samples, until what came before a run no longer matters
 _QUALITY = frozenset({"edge", "natural", "options"})
 
 _Key = tuple[str | None, ...]  # cheaper to make than a LeafKey; two may be one series
@@ -95,6 +97,30 @@ class Fold:
             series.good(at_us, result.boot, result.seq, slowness(result.rtt_seconds), why)
         else:
             series.feed(sample(result, at_us, self._timing.timeout_of(result.check, result.target)))
+
+    def add_run(self, run: Run) -> None:
+        """Good results of one series that say the same, nothing else of the series between them."""
+        first = run.first
+        thing = first.address or first.target
+        key = (first.probe, first.check, first.sbc, first.core, thing, first.account)
+        if key not in self._keys:
+            self._keys[key] = self._open(first, run.from_us)
+        series = self._keys[key]
+        if series is None:
+            return
+        self.last_us = max(self.last_us, run.to_us)
+        why = sample(first, run.from_us, 0).signature
+        last = (run.to_us, run.boot, run.last_seq)
+        calm = not run.slow and run.largest_gap_us <= series.witness.hold_us
+        if calm and series.swallow(run.from_us, last, why, run.instants):
+            return
+        at, seqs, classes = run.open()
+        for index, at_us in enumerate(at):
+            series.good(at_us, run.boot, seqs[index], classes[index] if classes is not None else 0, why)
+            if calm and index % _TRY_EACH == 1 and index + 2 < run.size:
+                rest = at[index + 1 :]
+                if series.swallow(rest[0], last, why, lambda rest=rest: rest):  # type: ignore[misc]  # bound at once
+                    return
 
     def rewire(self, at_us: int, topology: Topology, planes: Mapping[str, frozenset[str]] | None) -> None:
         """Another topology, or other planes, from here on; everything sent earlier was added."""

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from collector.history.source import StoreSource
 from collector.ledger import late, spans
-from collector.ledger.blocks import BLOCK_US, Basis, block_of, fold_span, margins
+from collector.ledger.blocks import BLOCK_US, Basis, block_of, fold_hour, fold_span, margins
 from collector.ledger.fold import Interval, joined
 from collector.verdicts.overlay import Coverage, active
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
 from sereno.store.changes import insert_changes
+from sereno.store.queries import checkpoints, results
 from sereno.store.queries import ledger as rows
-from sereno.store.queries import results
 from sereno.store.queries import revisions as notes
 from sereno.store.queries.ledger import LedgerRow, TopologyInForce
 from sereno.topology.model import Topology
@@ -40,6 +40,8 @@ class Plan(NamedTuple):
     outages: list[Interval]  # found late, over when they were found
     note: str
     service: str
+    checkpoint: bytes  # where the next block goes on
+    stale_us: int | None  # the mark of late results that it takes away
 
 
 class LedgerWriter:
@@ -50,6 +52,7 @@ class LedgerWriter:
         self._basis = Basis(self._topologies, contracts)
         self._margins = margins(self._topologies[-1].topology)
         self._dirty: dict[int, tuple[int, int]] = {}  # per block: when its first and last news were noted
+        self._newest = 0  # the last block that was ever folded
 
     def topology(self, added: TopologyInForce) -> None:
         """A topology came into force."""
@@ -64,13 +67,22 @@ class LedgerWriter:
             first_us, _ = self._dirty.get(block, (now_us, now_us))
             self._dirty[block] = (first_us, now_us)
 
+    def came(self, connection: Connection, ats_us: Iterable[int], now_us: int) -> None:
+        """Marks in the results' own transaction what must be folded again, whoever is there to do it."""
+        tail = self._margins[1]
+        late = {block_of(at_us - before) for at_us in ats_us for before in (0, tail)}
+        checkpoints.mark_stale(connection, (one for one in late if one + BLOCK_US + tail <= now_us), now_us)
+
     def resume(self, connection: Connection) -> None:
-        """After a start: blocks without rows, and those that got samples after their rows were written."""
-        written = rows.written(connection, BLOCK_US)
-        for block, arrived_us in results.arrivals(connection, BLOCK_US):
-            if arrived_us >= written.get(block, 0):
-                self.note(block)
-                self.note(block + BLOCK_US - 1)
+        """After a start: the blocks since the last one with rows, and those that results came late for."""
+        for block in checkpoints.stale(connection):
+            self.note(block)
+        span = results.span(connection)
+        if span is None:
+            return
+        self._newest = rows.last_of(connection, {one.topology.service for one in self._topologies})
+        for block in range(max(block_of(self._newest), block_of(span[0])), span[1] + 1, BLOCK_US):
+            self.note(block)
 
     def due(self, now_us: int) -> int | None:
         """The oldest dirty block that is over, with its late replies, and into which nothing is pouring."""
@@ -93,13 +105,15 @@ class LedgerWriter:
     def plan(self, connection: Connection, block_us: int, now_us: int) -> Plan:
         """Fold a block again and compare it with its rows."""
         self._dirty.pop(block_us, None)
-        folded = fold_span(self._basis, block_us, block_us + BLOCK_US, StoreSource(connection)).intervals
+        stale_us = checkpoints.stale(connection).get(block_us)
+        folded, checkpoint = fold_hour(self._basis, block_us, StoreSource(connection))
         old = rows.current(connection, block_us, block_us + BLOCK_US)
         new = [_row(one) for one in folded]
         kept = {row.content for row in old} & {row.content for row in new}
         add = [row for row in new if row.content not in kept]
         replace = [row.id for row in old if row.content not in kept]
-        plan = Plan(block_us, now_us, add, replace, [], [], _REFOLDED, self._in_force(block_us).service)
+        service = self._in_force(block_us).service
+        plan = Plan(block_us, now_us, add, replace, [], [], _REFOLDED, service, checkpoint or b"", stale_us)
         return self._with_past(connection, plan, old, folded) if add or replace else plan
 
     def _with_past(self, connection: Connection, plan: Plan, old: list[LedgerRow], folded: list[Interval]) -> Plan:
@@ -160,6 +174,17 @@ class LedgerWriter:
         found = late.finding(plan.service, plan.outages, revised, plan.note, now_us)
         if found is not None:
             insert_changes(connection, [found])
+        self._go_on(connection, plan, now_us)
+
+    def _go_on(self, connection: Connection, plan: Plan, now_us: int) -> None:
+        """What the next block begins with; if that is something else now, it is folded again too."""
+        if plan.stale_us is not None:
+            checkpoints.settled(connection, plan.block_us, plan.stale_us)
+        after = plan.block_us + BLOCK_US
+        if checkpoints.save(connection, after, self._basis.digest(after), plan.checkpoint) and after <= self._newest:
+            checkpoints.mark_stale(connection, [after], now_us)
+            self._dirty.setdefault(after, (0, 0))
+        self._newest = max(self._newest, plan.block_us)
 
 
 def _row(one: Interval) -> LedgerRow:

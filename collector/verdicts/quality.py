@@ -69,7 +69,7 @@ class Quality:
         first = at_us // BUCKET_US - _WINDOW_OFF
         kept = [list(astuple(bucket)) for bucket in self._buckets if bucket.number >= first]
         counts = self._counts if self._index >= first else [0, 0, 0, 0, 0]
-        return [sorted(self.flags), kept, self._index if any(counts) else -1, counts]
+        return [sorted(self.flags), kept, self._index if any(counts) else -1, list(counts)]
 
     def unpack(self, kept: Sequence[Any]) -> None:
         """Goes on from what `pack` described."""

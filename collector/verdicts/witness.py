@@ -160,7 +160,7 @@ class Witness:
             pack_sample(self._fail),
             pack_sample(self._good),
             pack_sample(self._flavour),
-            self._replies,
+            list(self._replies),
             max(self._reply_last, floor),
         ]
 

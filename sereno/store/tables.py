@@ -88,6 +88,23 @@ runs = Table(  # many results of one series that say the same, in place of their
     sqlite_with_rowid=False,
 )
 
+checkpoints = Table(  # a cache: where the ledger's fold stood; rebuilt from the results wherever one is missing
+    "checkpoints",
+    metadata,
+    Column("at_us", BigInteger, primary_key=True),  # everything sent before this was folded
+    Column("basis", String(64), nullable=False),  # stands for the topologies and contracts that it was folded by
+    Column("state", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+stale_blocks = Table(  # hours of the ledger that results came for after they were over
+    "stale_blocks",
+    metadata,
+    Column("block_us", BigInteger, primary_key=True),
+    Column("arrived_us", BigInteger, nullable=False),  # of the last of them
+    sqlite_with_rowid=False,
+)
+
 cursors = Table(
     "cursors",
     metadata,
@@ -121,6 +138,14 @@ probe_events = Table(  # status messages as they came: the engine replays them w
     Column("at_us", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "probe", "at_us"),
+)
+
+probe_statuses = Table(  # the newest status of each probe, which probe_events keeps only where it says something new
+    "probe_statuses",
+    metadata,
+    Column("probe", String(64), primary_key=True),
+    Column("at_us", BigInteger, nullable=False),  # when it came
+    Column("body", Text, nullable=False),
 )
 
 topologies = Table(

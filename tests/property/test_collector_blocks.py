@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import CONTRACTS, KINDS, T0, TOPOLOGY, S, histories, streams
+from histories import CONTRACTS, KINDS, T0, TOPOLOGY, S, histories, streams
 
 from collector.engine import counted_planes
 from collector.ledger.blocks import BLOCK_US, Basis, Recording, fold_hour, fold_span

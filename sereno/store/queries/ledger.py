@@ -1,6 +1,6 @@
 """The ledger's rows: current ones (nothing supersedes them), what was recorded of topology, maintenance, isolation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -83,6 +83,12 @@ def written(connection: Connection, block_us: int) -> dict[int, int]:
 
 _COLUMNS = ("kind", "name", "state", "from_us", "to_us", "reason", "interval_us", "written_us")
 _AT_ONCE = 5_000  # ids in one statement: both databases take more
+
+
+def last_of(connection: Connection, services: Collection[str]) -> int:
+    """When the newest row of the service begins, which every hour that was folded has; 0 where there is none."""
+    query = select(func.max(ledger.c.from_us)).where(ledger.c.kind == "service", ledger.c.name.in_(sorted(services)))
+    return int(connection.execute(query).scalar() or 0)
 
 
 def append(connection: Connection, rows: Sequence[LedgerRow], written_us: int) -> int | None:

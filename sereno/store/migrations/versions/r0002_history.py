@@ -18,9 +18,11 @@ def upgrade() -> None:
     """One function for each subject."""
     _results()
     _runs()
+    _folding()
     _seals()
     _forensics()
     _collectors()
+    _statuses()
     _names()  # last: every table of this revision has its names too
 
 
@@ -109,6 +111,24 @@ def _runs() -> None:
     op.create_index(op.f("ix_runs_from_us"), "runs", ["from_us"], unique=False)
 
 
+def _folding() -> None:
+    op.create_table(
+        "checkpoints",
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("basis", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("at_us", name=op.f("pk_checkpoints")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "stale_blocks",
+        sa.Column("block_us", sa.BigInteger(), nullable=False),
+        sa.Column("arrived_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("block_us", name=op.f("pk_stale_blocks")),
+        sqlite_with_rowid=False,
+    )
+
+
 def _seals() -> None:
     op.create_table(
         "ledger_days",
@@ -176,4 +196,14 @@ def _collectors() -> None:
         sa.Column("page", sa.String(length=200), nullable=True),
         sa.Column("version", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_collectors")),
+    )
+
+
+def _statuses() -> None:
+    op.create_table(
+        "probe_statuses",
+        sa.Column("probe", sa.String(length=64), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("probe", name=op.f("pk_probe_statuses")),
     )
