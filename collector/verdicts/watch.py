@@ -22,7 +22,7 @@ class Word(NamedTuple):
 
 
 class _Probe:
-    __slots__ = ("arrived_us", "blind_us", "dead", "hold_us", "offline_us", "outside")
+    __slots__ = ("arrived_us", "before", "blind_us", "dead", "hold_us", "offline_us", "outside")
 
     def __init__(self, *, outside: bool) -> None:
         self.arrived_us = 0
@@ -30,7 +30,32 @@ class _Probe:
         self.offline_us: int | None = None
         self.blind_us: int | None = None  # since when every canary is silent with nothing else answering
         self.dead: dict[str, int] = {}  # canary -> times in a row without an answer
+        self.before: dict[str, int] = {}  # the same, before everything fell silent
         self.outside = outside
+
+    def heard(self, answers: dict[str, bool], arrived_us: int) -> None:
+        """What the canaries said beside a failure. One time of silence of them all counts once."""
+        silent = not any(answers.values())
+        if silent and self.blind_us is not None:
+            return
+        if silent:
+            self.blind_us, self.before = arrived_us, dict(self.dead)
+        else:
+            self.sees(arrived_us)
+        for name, answered in answers.items():
+            self.dead[name] = 0 if answered else self.dead.get(name, 0) + 1
+
+    def sees(self, arrived_us: int) -> bool:
+        """Somebody answered; true when nobody had before.
+
+        What lasted more than an interval was the probe's own network: no canary can be blamed for that.
+        """
+        if self.blind_us is None:
+            return False
+        if arrived_us - self.blind_us > self.hold_us * 2 // 5:
+            self.dead = self.before
+        self.blind_us = None
+        return True
 
 
 class ProbeWatch:
@@ -54,16 +79,10 @@ class ProbeWatch:
         probe.arrived_us = max(probe.arrived_us, arrived_us)
         probe.hold_us = min(probe.hold_us or hold_us, hold_us)
         if result.outcome == "ok":
-            seeing = probe.blind_us is not None
-            probe.blind_us = None
-            return back or seeing
+            return probe.sees(arrived_us) or back
         answers = canaries(result.evidence)
-        for name, answered in answers.items():
-            probe.dead[name] = 0 if answered else probe.dead.get(name, 0) + 1
-        if answers and not any(answers.values()):
-            probe.blind_us = probe.blind_us or arrived_us
-        elif answers:
-            probe.blind_us = None
+        if answers:
+            probe.heard(answers, arrived_us)
         return back or bool(answers)
 
     def status(self, name: str, state: str, at_us: int) -> None:

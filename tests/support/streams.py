@@ -1,121 +1,139 @@
-"""Random streams of results for the ledger's properties, and the systems they are about."""
+"""Streams of the acceptance scenarios: what is sent, as a function of check, SBC, core and second.
 
-from hypothesis import strategies as st
+Every check is sent on the whole second, so outages begin and end on whole seconds. Times are seconds after
+T0 = 2026-11-02T12:00:00Z.
+"""
 
-from sereno.clock import iso
-from sereno.contract import load_contract
-from sereno.store.queries.ledger import TopologyInForce
-from sereno.topology import topology_from_json
-from sereno.wire import Result
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
-S = 1_000_000
-T0 = 1_793_602_800 * S  # on the hour
-FAST = {"every": "1s", "timeout": "900ms"}
-SETTINGS = {
-    "service": "voz",
-    "cores": {"a": {"uri": "sip:10.0.0.1"}, "b": {"uri": "sip:10.0.0.2"}},
-    "sbcs": {
-        "s1": {"addresses": ["sip:192.0.2.1", "sip:192.0.2.11"], "primary": "a", "backup": "b"},
-        "s2": {"addresses": ["sip:192.0.2.2"], "primary": "b", "backup": "a"},
-    },
-    "customers": {"acme": {"name": "A", "contract": "callmyway"}},
-    "sites": {"x": {"customer": "acme", "sbcs": ["s1", "s2"]}, "y": {"customer": "acme", "sbcs": ["s2"]}},
-    "accounts": {"m": {"user": "9", "realm": "r", "password": {"env": "P"}}},
-    "checks": {
-        "edge": FAST,
-        "options": FAST,
-        "natural": FAST,
-        "register": {"every": "5s", "timeout": "4s", "accounts": ["m"]},
-        "call": {"every": "8s", "timeout": "4s", "account": "m", "to": "sip:1@{core}", "hold": "1s"},
-    },
-    "probes": {"p1": {"network": "n1"}, "p2": {"network": "n2"}, "in": {"network": "lan", "vantage": "inside"}},
-}
-TOPOLOGY = topology_from_json(SETTINGS)
-OPTIONS = {"every": "3s", "timeout": "900ms"}
-SLOWER = topology_from_json({**SETTINGS, "checks": {**SETTINGS["checks"], "options": OPTIONS}})
-FEWER = topology_from_json({**SETTINGS, "sites": {"x": {"customer": "acme", "sbcs": ["s1"], "failover": "none"}}})
-CONTRACTS = {"callmyway": load_contract("callmyway")}
-SERIES = [
-    ("p1", "edge", "s1", None, "sip:192.0.2.1"),
-    ("p1", "edge", "s2", None, None),
-    ("p1", "options", "s1", "a", "sip:192.0.2.1"),
-    ("p1", "options", "s1", "a", "sip:192.0.2.11"),
-    ("p2", "options", "s1", "a", "sip:192.0.2.1"),
-    ("p1", "options", "s2", "b", None),
-    ("p2", "options", "s2", "b", None),
-    ("p1", "natural", "s2", None, None),
-    ("p1", "register", "s1", "a", "sip:192.0.2.1"),
-    ("p1", "call", "s2", "b", None),
-    ("in", "options", None, "b", None),
-]
-OK = {"outcome": "ok", "rtt_seconds": 0.02, "answered_by": "core", "code": 200}
-KINDS = {
-    "ok": OK,
-    "slow": {**OK, "rtt_seconds": 0.6},
-    "slowish": {**OK, "rtt_seconds": 0.4},
-    "unproved": {**OK, "answered_by": "unknown"},
-    "fail": {"outcome": "failed", "reason": "timeout", "duration_seconds": 0.9},
-    "refused": {"outcome": "failed", "reason": "sip_5xx", "code": 503, "answered_by": "core", "duration_seconds": 0.1},
-    "late": {"outcome": "ok", "reason": "late", "answered_after_seconds": 4.2},
-    "later": {"outcome": "ok", "reason": "late", "answered_after_seconds": 31.0},
-    "void": {"outcome": "invalid", "reason": "probe_fault"},
-    "blind": {"outcome": "failed", "reason": "timeout", "evidence": {"canaries": {"x": False}}},
-}
+import yaml
+from typer.testing import CliRunner
+
+from sereno.cli.replay import app
+from sereno.clock import SECOND_US, iso, parse_instant
+
+T0 = parse_instant("2026-11-02T12:00:00Z")
+TIMEOUT = {"outcome": "failed", "reason": "timeout", "answered_by": "none", "duration_seconds": 0.9}
+Bad = Callable[[str, str, str | None, float], dict[str, Any] | None]
 
 
-@st.composite
-def episodes(draw):
-    """What a series goes through: how long, at which pace, and what it answers in turn."""
-    return draw(
-        st.lists(
-            st.tuples(
-                st.integers(1, 20),  # samples
-                st.sampled_from([S, S, S, S, 400_000, 2 * S, 3 * S, 9 * S, 40 * S]),
-                st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4),
-            ),
-            min_size=1,
-            max_size=5,
+def topology(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "service": "voz",
+        "domain": "voz.example",
+        "cores": {"core-a": {"uri": "sip:10.0.0.1"}, "core-b": {"uri": "sip:10.0.0.2"}},
+        "sbcs": {
+            "sbc-1": {"addresses": ["sip:192.0.2.1:5060"], "primary": "core-a", "backup": "core-b"},
+            "sbc-2": {"addresses": ["sip:192.0.2.2:5060"], "primary": "core-b", "backup": "core-a"},
+        },
+        "customers": {"acme": {"name": "Acme", "contract": "callmyway"}},
+        "sites": {"hq": {"customer": "acme", "sbcs": ["sbc-1", "sbc-2"]}},
+        "accounts": {name: {"user": name, "realm": "voz.example", "password": {"env": "X"}} for name in ("m1", "m2")},
+        "checks": {
+            "edge": {"every": "1s", "timeout": "900ms"},
+            "options": {"every": "1s", "timeout": "900ms"},
+            "natural": {"every": "1s", "timeout": "900ms"},
+            "register": {"every": "10s", "accounts": ["m1", "m2"]},
+            "call": {"every": "20s", "account": "m1", "to": "sip:600@{core}"},
+        },
+        "probes": {"p1": {"network": "isp-1"}},
+    }
+    return base | changes
+
+
+class Run:
+    """One stream through `sereno replay --json`."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self._folder = folder
+        self.topology = folder / "topology.yaml"
+        self.topology.write_text(yaml.safe_dump(settings, sort_keys=False))
+        self.rows: list[tuple[float, int, dict[str, Any]]] = []
+        self._count = 0
+
+    def result(self, second: float, check: str, sbc: str | None, core: str | None, **fields: Any) -> None:
+        self._count += 1
+        at = {"v": 1, "probe": "p1", "boot": "b", "seq": self._count, "at": iso(T0 + round(second * SECOND_US))}
+        said = {"check": check, "sbc": sbc, "core": core, "outcome": "ok"} | fields
+        self.rows.append((second, self._count, at | {k: v for k, v in said.items() if v is not None}))
+
+    def event(self, second: float, **fields: Any) -> None:
+        self._count += 1
+        self.rows.append((second, self._count, {"v": 1, "at": iso(T0 + round(second * SECOND_US))} | fields))
+
+    def watch(
+        self,
+        seconds: int,
+        bad: Bad,
+        probes: Iterable[str] = ("p1",),
+        checks: Iterable[str] = (),
+        every: int = 1,
+        since: int = 0,
+    ) -> "Run":
+        wanted = tuple(checks) or ("edge", "natural", "options", "register", "call")
+        for probe in probes:
+            for second in range(since, seconds, every):
+                for sbc in ("sbc-1", "sbc-2"):
+                    for check, cores in (
+                        ("edge", (None,)),
+                        ("natural", (None,)),
+                        ("options", ("core-a", "core-b")),
+                        ("register", ("core-a", "core-b") if second % 10 == 0 else ()),
+                        ("call", ("core-a", "core-b") if second % 20 == 0 else ()),
+                    ):
+                        for core in cores if check in wanted else ():
+                            account = {"account": "m1"} if check in {"register", "call"} else {}
+                            self.result(
+                                second,
+                                check,
+                                sbc,
+                                core,
+                                probe=probe,
+                                **(account | (bad(check, sbc, core, second) or {})),
+                            )
+        return self
+
+    def go(self, *options: str) -> dict[str, Any]:
+        stream = self._folder / "stream.ndjson"
+        self.rows.sort(key=lambda row: row[:2])
+        stream.write_text("".join(json.dumps(row) + "\n" for _, _, row in self.rows))
+        answer = CliRunner().invoke(
+            app, [str(stream), "--topology", str(self.topology), "--json", *options], catch_exceptions=False
         )
-    )
+        assert answer.exit_code == 0
+        return json.loads(answer.stdout)
 
 
-@st.composite
-def streams(draw, series=SERIES):
-    """Results of several series over some minutes, in folding order, with their `at`."""
-    chosen = draw(st.lists(st.sampled_from(series), min_size=1, max_size=4, unique=True))
-    found = []
-    seq = 0
-    for index, (probe, check, sbc, core, address) in enumerate(chosen):
-        at = T0 + draw(st.integers(0, 90)) * S + 37_000 * index
-        for count, pace, turns in draw(episodes()):
-            for turn in range(count):
-                at += pace + draw(st.sampled_from([0, 0, 0, 1_000, 7])) * (turn % 3)
-                seq += 1
-                said = dict(KINDS[turns[turn % len(turns)]])
-                account = "m" if check in ("register", "call") else None
-                boot = "b" if at < T0 + 200 * S else "c"
-                found.append(
-                    Result(
-                        v=1, probe=probe, boot=boot, seq=seq, at=iso(at), check=check, sbc=sbc, core=core,
-                        address=address, account=account, **said,
-                    )
-                )  # fmt: skip
-                if said.get("reason") == "timeout" and turn % 5 == 4:  # the reply comes after all
-                    seq += 1
-                    late = {"outcome": "ok", "reason": "late", "answered_after_seconds": 2.0}
-                    found.append(
-                        Result(
-                            v=1, probe=probe, boot=boot, seq=seq, at=iso(at), check=check, sbc=sbc, core=core,
-                            address=address, account=account, **late,
-                        )
-                    )  # fmt: skip
-    return sorted(((one, one.at_us) for one in found), key=lambda one: (one[1], one[0].probe, one[0].boot, one[0].seq))
+def at(second: float) -> str:
+    return iso(T0 + round(second * SECOND_US))
 
 
-@st.composite
-def histories(draw):
-    """One to three topologies, each from its time on."""
-    found = [TopologyInForce(0, TOPOLOGY)]
-    for other in draw(st.lists(st.sampled_from([SLOWER, FEWER, TOPOLOGY]), max_size=2)):
-        found.append(TopologyInForce(max(found[-1].from_us, T0) + draw(st.integers(1, 200)) * S + 250_000, other))
-    return found
+def spans(answer: dict[str, Any], kind: str, name: str, state: str) -> list[tuple[float, float]]:
+    return [
+        ((parse_instant(one["from"]) - T0) / SECOND_US, (parse_instant(one["to"]) - T0) / SECOND_US)
+        for one in answer["intervals"]
+        if (one["kind"], one["name"], one["state"]) == (kind, name, state)
+    ]
+
+
+def window(scope: str, to: float, since: float = 0) -> tuple[str, ...]:
+    return ("--availability", scope, "--from", at(since), "--to", at(to))
+
+
+def names(answer: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(one["alarm"], one["kind"], one["name"]) for one in answer["alarms"]}
+
+
+def dead(*cores: str, since: int, until: int) -> Bad:
+    """Cores silent from `since` until `until`; natural checks fail only when both are."""
+
+    def bad(check: str, _sbc: str, core: str | None, second: float) -> dict[str, Any] | None:
+        if not since <= second < until:
+            return None
+        hit = core in cores if core is not None else check == "natural" and len(cores) > 1
+        return TIMEOUT if hit else None
+
+    return bad
