@@ -36,7 +36,7 @@ _FIGURES: dict[str, _Figure] = {
 }
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}")
 _VERSIONS = 256  # that one collector ever shows
-_MOST = 2**53  # counters beyond are not exact
+_MOST = 2.0**53  # counters beyond are not exact
 _BOUNDS = 32  # buckets of a histogram that a probe may tell
 
 
@@ -77,7 +77,9 @@ class ProbeMetrics:
         """The last words of every probe that is online; `hashes` are those of the topologies that ever were ours."""
         last = self._last
         for name, figure in _FIGURES.items():
-            found = {(probe,): value for probe, one in last.items() if (value := _number(figure(one))) is not None}
+            least = 0.0 if name.endswith("_total") else -_MOST  # a counter is never below zero
+            told = {(probe,): figure(one) for probe, one in last.items()}
+            found = {labels: value for labels, value in told.items() if value is not None and least <= value <= _MOST}
             self._figures[name].replace(found)
         self._in_use.replace({(probe,): int(current) for probe, current in self._current.items()})
         self._hashes.replace({(probe, _hash(one, hashes)): 1 for probe, one in last.items() if one.topology_hash})
@@ -91,7 +93,11 @@ class ProbeMetrics:
             }
         )
         self._doubted.replace(
-            {(probe, cause): (one.doubted or {}).get(cause, 0) for probe, one in last.items() for cause in DOUBTS}
+            {
+                (probe, cause): max(0, (one.doubted or {}).get(cause, 0))
+                for probe, one in last.items()
+                for cause in DOUBTS
+            }
         )
         if not self._bounds:
             self._lateness.child()
@@ -122,12 +128,8 @@ def _is_histogram(told: Lateness) -> bool:
     rising = all(one < other for one, other in pairwise(bounds)) and all(map(math.isfinite, bounds))
     fits = 0 < len(bounds) <= _BOUNDS and len(told.counts) == len(bounds) + 1
     counted = all(0 <= count <= _MOST for count in told.counts)
-    return rising and fits and counted and math.isfinite(told.sum_seconds)
+    return rising and fits and counted and 0 <= told.sum_seconds <= _MOST
 
 
 def _hash(status: Status, known: Collection[str]) -> str:
     return (status.topology_hash or "")[:HASH_LENGTH] if status.topology_hash in known else OTHER
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and abs(value) <= _MOST else None

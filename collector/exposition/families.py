@@ -1,6 +1,6 @@
 """Families of series, cheap to count in and cheap to write: a label text is made once, when its series begins.
 
-The official client library makes every label string again at each scrape, under the GIL (ADR 19). Here a scrape only
+The official client library makes every label string again at each scrape, under the GIL (ADR 20). Here a scrape only
 puts numbers behind ready texts, a thousand series at a time, so that whoever serves it can let others run in between.
 Counting may happen in another thread than writing: children are taken over as a list, and a histogram's count is the
 sum of the very buckets written beside it.

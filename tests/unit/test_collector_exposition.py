@@ -3,9 +3,11 @@
 import asyncio
 import json
 import math
+import re
 import shutil
 import subprocess
 import zlib
+from pathlib import Path
 
 import pytest
 from exposition import SMALL, registry_of, scraped, values
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 
 from collector.exposition.catalogue import CATALOGUE
 from collector.exposition.families import Histograms, Values, number
+from collector.exposition.page import BEGIN, END, tables
 from collector.exposition.text import OPENMETRICS, PLAIN, pieces, wants_openmetrics
 from collector.metrics import Metrics
 from dashboards.web.gzipped import gzipped, takes_gzip
@@ -29,6 +32,7 @@ from sereno.store.tables import incidents, outbox, topologies, verdict_changes
 from sereno.topology import canonical_json, topology_hash
 from sereno.wire import VERSION, Lateness, Result, Status
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 NOW = 1_795_255_200 * SECOND_US
 ASKS = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"  # noqa: E501
 STREAM = {"packets": 250, "lost": 5, "discarded": 2, "jitter_mean_seconds": 0.002, "mos_lq": 4.35, "mos_cq": 4.3}
@@ -346,3 +350,21 @@ def test_any_label_and_number_is_read_back(rows):
 @given(st.floats() | st.integers(0, 2**60))
 def test_numbers_are_written_as_they_are(value):
     assert float(number(value)) == value or math.isnan(value)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_the_catalogue_s_tables():
+    page = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    inside = page.partition(BEGIN)[2].partition(END)[0].strip()
+    assert inside == tables().strip(), "run `sereno metrics --markdown` and put it between the marks"
+
+
+def test_other_pages_name_metrics_that_there_are():
+    known = set(CATALOGUE) | {f"{name}_{end}" for name in CATALOGUE for end in ("bucket", "count", "sum")}
+    for page in DOCS.glob("*.md"):
+        for name in re.findall(
+            r"(?<![\w:/.])sereno_[a-z0-9_]+[a-z0-9](?!\w*[:/.(]\w)", page.read_text(encoding="utf-8")
+        ):
+            assert name in known or any(one.startswith(f"{name}_") for one in known), f"{page.name}: {name}"
