@@ -31,7 +31,7 @@ def backup(
     """
     from sereno.cli._copying import told
     from sereno.cli._words import several
-    from sereno.clock import SystemClock
+    from sereno.clock import SystemClock, iso
     from sereno.instance import open_store
     from sereno.store.backup import save
 
@@ -45,12 +45,12 @@ def backup(
         store.dispose()
     seconds = time.monotonic() - began
     rows = sum(count.rows for count in saved.tables.values())
-    if as_json:
+    if as_json:  # also what `databases.NAME.backup.status_file` of a topology expects
         tables = {name: {"rows": count.rows, "sha256": count.digest} for name, count in saved.tables.items()}
         print(json.dumps({
-            "file": str(saved.file), "bytes": saved.size, "at": saved.head.at, "revision": saved.head.revision,
-            "database": saved.head.database, "rows": rows, "tables": tables, "restored": True,
-            "seconds": round(seconds, 3),
+            "file": str(saved.file), "size_bytes": saved.size, "at": saved.head.at, "finished": iso(clock.now_us()),
+            "verified": True, "revision": saved.head.revision, "database": saved.head.database, "rows": rows,
+            "tables": tables, "seconds": round(seconds, 3),
         }))  # fmt: skip
         return
     print(f"{saved.file}: {several(rows, 'row')} of {several(len(saved.tables), 'table')}, {saved.size:,} bytes")

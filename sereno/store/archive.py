@@ -26,6 +26,7 @@ BUFFER = 1 << 20
 _TYPES: dict[str, Any] = {"text": str, "integer": int, "boolean": bool, "bytes": bytes, "real": float}
 _BATCH = 2_000
 _MODULUS = 1 << 256
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 Row = tuple[Any, ...]
 Told = Callable[[str, int], None]  # which table, and how many of its rows so far
@@ -166,7 +167,7 @@ class Reader:
         while self._next.startswith(b"["):
             try:
                 found.append(decode(self._next))
-            except msgspec.DecodeError as error:
+            except _UNREADABLE as error:
                 raise self._damaged(f"a row of {shape.table}: {error}") from None
             if len(found) == _BATCH:
                 yield found
@@ -179,7 +180,7 @@ class Reader:
         try:
             first = self._read()
             head = msgspec.json.decode(first, type=Head)
-        except (StoreError, msgspec.DecodeError):
+        except (StoreError, *_UNREADABLE):
             raise StoreError(f"{self._path}: is no backup of Sereno; give a file that `sereno backup` wrote") from None
         if head.sereno_backup != FORMAT:
             raise StoreError(f"{self._path}: is of a newer Sereno {head.version}; install that one to restore it")
@@ -197,7 +198,7 @@ class Reader:
     def _decode(self, line: bytes, kind: Any) -> Any:
         try:
             return msgspec.json.decode(line, type=kind)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise self._damaged(str(error)) from None
 
     def _damaged(self, what: str) -> StoreError:

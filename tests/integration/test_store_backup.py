@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select, update
 from store_rows import fill, in_order, read
 from typer.testing import CliRunner
 
+from probes.checks.backup import last_backup, stale
 from sereno.cli.backup import app as backup_app
 from sereno.cli.restore import app as restore_app
 from sereno.clock import FakeClock, SystemClock
@@ -29,6 +30,7 @@ from sereno.store.lease import Lease
 from sereno.store.migrate import HEAD, config_for
 from sereno.store.postgres import parse_url
 from sereno.store.tables import lease, metadata, positions, verdict_changes
+from sereno.topology.model import Backup
 
 CLOCK = SystemClock()
 DAMAGES = int(os.environ.get("SERENO_DAMAGES", "12"))  # a few hundred take a minute
@@ -315,8 +317,14 @@ def test_the_commands_say_what_they_did(full, store_url, empty_pg_url, tmp_path)
     made = CliRunner().invoke(backup_app, ["--database", store_url, "-o", str(tmp_path / "x.backup"), "--json"])
     assert made.exit_code == 0, made.exception
     facts = json.loads(made.stdout)
-    assert (facts["restored"], facts["revision"], facts["tables"]["results"]["rows"]) == (True, HEAD, 5)
-    assert (facts["bytes"], facts["rows"]) == ((tmp_path / "x.backup").stat().st_size, 5 * len(metadata.tables) - 4)
+    assert (facts["verified"], facts["revision"], facts["tables"]["results"]["rows"]) == (True, HEAD, 5)
+    assert (facts["size_bytes"], facts["rows"]) == (
+        (tmp_path / "x.backup").stat().st_size,
+        5 * len(metadata.tables) - 4,
+    )
+    (tmp_path / "status.json").write_text(made.stdout)
+    expected = Backup.model_validate({"max_age": "1h", "status_file": str(tmp_path / "status.json")})
+    assert stale(expected, last_backup(expected, CLOCK.now_us())) is None
     back = CliRunner().invoke(restore_app, [facts["file"], "--database", empty_pg_url, "--json"])
     assert back.exit_code == 0, back.exception
     assert json.loads(back.stdout)["tables"] == facts["tables"]
