@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, select
 
 from collector.engine import Engine
 from collector.ingest import AHEAD_US
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
 from sereno.store.changes import Said, last_said
+from sereno.store.queries.probes import words_since
 from sereno.store.results import lately, since
-from sereno.store.tables import isolations, maintenance, probe_events
+from sereno.store.tables import isolations, maintenance
 from sereno.topology import Topology
 from sereno.verdict import VERDICT, Change, ElementVerdict, MaintenanceWindow
 from sereno.wire import Result
@@ -173,11 +174,4 @@ def _isolated(connection: Connection) -> dict[int, tuple[str, int]]:
 
 def _probe_events(connection: Connection, from_us: int, now_us: int) -> list[tuple[int, str, str]]:
     """What probes said since `from_us`, and the last word of each before it."""
-    columns = probe_events.c
-    earlier = select(func.max(columns.id)).where(columns.at_us < from_us).group_by(columns.probe)
-    rows = connection.execute(
-        select(columns.at_us, columns.probe, columns.state)
-        .where(or_(columns.at_us >= from_us, columns.id.in_(earlier)))
-        .order_by(columns.at_us, columns.id)
-    )
-    return [(min(row.at_us, now_us), row.probe, row.state) for row in rows]
+    return [(min(row.at_us, now_us), row.probe, row.state) for row in words_since(connection, from_us)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert
 
 from collector.clerk import Clerk
 from collector.ingest import Ingest, Taken
@@ -25,18 +25,20 @@ from sereno.mqtt import Broker
 from sereno.store import Store
 from sereno.store.changes import insert_changes
 from sereno.store.lease import Lease
+from sereno.store.queries.probes import last_words, save_status
 from sereno.store.results import Refused, insert_fresh, insert_refused, load_cursors, save_cursors
 from sereno.store.tables import probe_events
 from sereno.tasks import together
 from sereno.topology import Topology, part_for, topology_hash
 from sereno.verdict import Change
-from sereno.wire import VERSION, Echo, Result, Status, TopologyPart, decode, encode, topic
+from sereno.wire import PROBE_NAME, VERSION, Echo, Result, Status, TopologyPart, decode, encode, topic
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.05
 _NOTE_LIMIT = 500
+_WORD_LIMIT = 64
 _AGAIN_US = 600 * SECOND_US
 _TOLD_KEPT = 10_000
 _MANY = 500  # series; below, the garbage collector's rounds are short
@@ -117,6 +119,7 @@ class CollectorService:
         refused = [each for each in taken.refused if self._is_news(each)]
         self._tell_refused(refused, now_us)
         insert_fresh(connection, taken.fresh, taken.bodies, now_us)
+        self._clerk.came(connection, [at_us for _, at_us in taken.fresh], now_us)
         save_cursors(connection, {key: self._ingest.cursors[key] for key in taken.moved})
         changes = self._judge.feed(taken.fresh, now_us)
         for message in statuses:
@@ -144,6 +147,7 @@ class CollectorService:
         if message.probe not in self._probes:  # known to the broker, not to the topology: it measures everything
             self._probes.append(message.probe)
             self._publish_topology()
+        save_status(connection, status, now_us)
         word = _word(status)
         if self._statuses.get(message.probe) == word:
             return []
@@ -269,6 +273,11 @@ class CollectorService:
 
 def _status_of(message: Incoming) -> Status:
     status = decode(message.payload, Status)
+    if not PROBE_NAME.fullmatch(message.probe) or not all(
+        word is None or (len(word) <= _WORD_LIMIT and word.isprintable())
+        for word in (status.boot, status.version, status.topology_hash, status.at)
+    ):
+        raise WireError("a status whose probe, boot, version or topology is no name", cause="name")
     if status.probe != message.probe:
         raise WireError(f"a status of {status.probe!r} on the topic of {message.probe!r}", cause="identity")
     return status
@@ -287,9 +296,7 @@ def _word(status: Status) -> _Word:
 
 
 def _last_statuses(connection: Connection) -> dict[str, _Word]:
-    newest = select(func.max(probe_events.c.id)).group_by(probe_events.c.probe)
-    rows = connection.execute(select(probe_events).where(probe_events.c.id.in_(newest)))
-    return {row.probe: _word(decode(row.body.encode(), Status)) for row in rows}
+    return {row.probe: _word(decode(row.body.encode(), Status)) for row in last_words(connection)}
 
 
 __all__ = ["CollectorService", "Observer"]

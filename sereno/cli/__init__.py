@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topology": ("sereno.cli.topology", "Validate topology files."),
     "contract": ("sereno.cli.contract", "Validate and list contracts; compute due dates."),
     "verdicts": ("sereno.cli.verdicts", "What is up, degraded, down or unknown now."),
+    "probes": ("sereno.cli.probes", "How each probe stands: results, holes, quarantine, spool, clock."),
     "availability": ("sereno.cli.availability", "Availability of a scope in a window, low, observed and high."),
     "ledger": ("sereno.cli.ledger", "The ledger's sealed days: verify the chain, list it, take a day out."),
     "incidents": ("sereno.cli.incidents", "List, show and work on incidents."),
