@@ -21,8 +21,8 @@ texts = st.one_of(
     st.text(max_size=80),
     st.sampled_from(
         (
-            "OPTIONS sip:10.8.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.7:5060;branch=z\r\nCall-ID: a@b\r\nCSeq: 1 OPTIONS\r\n\r\n",
-            "SIP/2.0 503 Service Unavailable\r\nv: SIP/2.0/TCP [2001:db8::9]:1;received=10.0.0.1;rport=99999\r\ni: x\r\n\r\n",
+            "OPTIONS sip:10.8.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.7:5060;branch=z\r\nCall-ID: a@b\r\n\r\n",
+            "SIP/2.0 503 Unavailable\r\nv: SIP/2.0/TCP [2001:db8::9]:1;received=10.0.0.1;rport=99999\r\ni: x\r\n\r\n",
             "SIP/2.0 200", "\x1b[2J\x1b]0;x\x07", "…", "\r\n" * 40,
         )
     ),
@@ -34,7 +34,8 @@ junk = st.recursive(
     max_leaves=12,
 )  # fmt: skip
 message = st.fixed_dictionaries(
-    {}, optional={"at": instants | junk, "direction": st.sampled_from(("sent", "received")) | junk, "text": texts | junk,
+    {},
+    optional={"at": instants | junk, "direction": st.sampled_from(("sent", "received")) | junk, "text": texts | junk,
                   "repeats": numbers, "cut": numbers},
 )  # fmt: skip
 columns = st.dictionaries(
@@ -48,7 +49,9 @@ shapes = st.fixed_dictionaries(
         "left_out": numbers,
         "detail": texts | junk,
         "rtp_seconds": st.dictionaries(st.sampled_from(("rx", "tx", "?")), columns | junk, max_size=3) | junk,
-        "rtp": st.fixed_dictionaries({"columns": junk | st.just(["seconds", "rx_packets"]), "rows": junk | st.just([[1, 2]])}),
+        "rtp": st.fixed_dictionaries(
+            {"columns": junk | st.just(["seconds", "rx_packets"]), "rows": junk | st.just([[1, 2]])}
+        ),
         "pcap": st.fixed_dictionaries({}, optional={"path": texts | junk}) | junk,
     },
 )  # fmt: skip

@@ -65,7 +65,7 @@ def test_what_is_claimed_is_in_the_samples(given_):
     by = {(one.element, one.probe, one.check, one.lane, one.at_us) for one in given_}
     for one in (*found.first, *found.later, *found.unordered):
         assert one.low_us < one.high_us < END
-        assert T0 <= one.high_us
+        assert one.high_us >= T0
         assert {(*one.series, one.low_us), (*one.series, one.high_us)} <= by
     for one in found.later:  # nothing is put after another within what both leave open
         assert any(one.low_us >= first.high_us for first in found.first)

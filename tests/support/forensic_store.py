@@ -1,9 +1,9 @@
 """A store with a story in it: a core freezes for twenty seconds, everybody writes down what they saw of it."""
 
 import msgspec
+from alerting_bench import topology
 from sqlalchemy import insert
 
-from alerting_bench import topology
 from sereno.clock import SECOND_US, iso, parse_instant
 from sereno.incident import Element, IncidentRecord, Symptom, encode_record
 from sereno.store import tables
