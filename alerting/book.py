@@ -56,7 +56,7 @@ class Book:
 
     def tell(self, record: IncidentRecord, what: What, at_us: int, first_step: str, *, page: bool) -> IncidentRecord:
         """One message per person and channel; recorded in the timeline, also when there is nobody to tell."""
-        recipients = list(self._who(record))
+        recipients = list(self._who(record, what))
         url = f"{self._url}/incidents/{record.number}" if self._url else None
         for one in recipients:
             self.emit(
@@ -85,11 +85,15 @@ class Book:
             line = say(DESK_LANGUAGE, _TOLD[what], names=names)
         return self.put(record, at_us, line, pages=record.pages + bool(page and recipients))
 
-    def _who(self, record: IncidentRecord) -> Iterable[Recipient]:
-        """The policy that was frozen at the opening: its first level, and the second too while it is Urgente."""
+    def _who(self, record: IncidentRecord, what: What) -> Iterable[Recipient]:
+        """The policy that was frozen at the opening: its first level, and the second too while it is Urgente.
+
+        What was found late is over: nobody is called in for it.
+        """
         for entry in record.policy:
             level, _, person = entry.partition(":")
-            if level == "0" or (level == "1" and record.priority_peak == "Urgente"):
+            urgent = record.priority_peak == "Urgente" and what != "found_late"
+            if level == "0" or (level == "1" and urgent):
                 yield from self._recipients.get(person, [])
 
 
