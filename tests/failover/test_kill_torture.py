@@ -1,6 +1,6 @@
 """kill −9 at random instants of the writer, the standby, both, the broker and the probe: the store is what was sent.
 
-A dozen deaths by default; SERENO_KILLS=300 for the long run, SERENO_SEED for another one.
+A dozen deaths by default, half of them on each database; SERENO_KILLS=300 for the long run, SERENO_SEED for another.
 """
 
 import itertools
@@ -17,11 +17,11 @@ from collector.engine import Engine
 from sereno.clock import SECOND_US
 from sereno.store.changes import last_said
 from sereno.store.results import since
-from sereno.store.tables import alarm_states, incident_timeline, incidents, leaderships, outbox, verdict_changes
+from sereno.store.tables import incident_timeline, incidents, leaderships, outbox, verdict_changes
 from sereno.topology import load_topology
 from sereno.verdict import VERDICT
 
-KILLS = int(os.environ.get("SERENO_KILLS", "12"))
+KILLS = int(os.environ.get("SERENO_KILLS", "6"))  # on each database
 SEED = int(os.environ.get("SERENO_SEED", "20261121"))
 VICTIMS = {"writer": 6, "standby": 1, "both": 2, "broker": 2, "probe": 1}
 AT_WORK = 0.75  # the share of deaths that come when somebody writes; the others hit whoever is just starting as well
@@ -152,10 +152,9 @@ def _check_desk(site, hook):
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans)), spans
     lines = [tuple(row)[1:] for row in rows(site, select(incident_timeline))]
     assert len(lines) == len(set(lines))
-    assert rows(site, select(alarm_states)) is not None
     sent = [row.key for row in rows(site, select(outbox.c.key).where(outbox.c.state == "sent"))]
     assert len(sent) == len(rows(site, select(outbox))) == len(set(sent))
     posted = [body["key"] for _, body in hook.posted]
     assert set(posted) == set(sent)
-    assert len(posted) - len(sent) <= KILLS // 4
+    assert len(posted) - len(sent) <= KILLS // 3
     return len(posted) - len(sent)
