@@ -37,7 +37,10 @@ def where(url: URL) -> str:
     if url.drivername == "sqlite":
         return url.database or "memory"
     port = f":{url.port}" if url.port else ""
-    return f"{url.host or 'local socket'}{port}/{url.database or ''}"
+    several = url.query.get("host", ())
+    hosts = url.host and f"{url.host}{port}"
+    hosts = hosts or ",".join([several] if isinstance(several, str) else several)
+    return f"{hosts or 'local socket'}/{url.database or ''}"
 
 
 def engine_options(url: URL) -> dict[str, Any]:

@@ -73,6 +73,15 @@ def test_nobody_listening_is_told_with_where():
     assert PASSWORD not in str(caught.value)
 
 
+def test_the_one_of_several_hosts_that_lives_is_found_and_all_are_told(pg_url):
+    """A primary and its replica as libpq names them: who is told of trouble sees both."""
+    port = pg_url.rpartition("/")[0].rpartition(":")[2]
+    url = pg_url.replace(f"@{HOST}:{port}", "@") + f"?host={HOST}:1&host={HOST}:{port}"
+    store = open_database(url)
+    assert store.where.startswith(f"{HOST}:1,{HOST}:{port}/test_")
+    store.dispose()
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_the_usual_names_of_the_scheme_are_one_driver(pg_url, scheme):
     store = open_database(pg_url.replace("postgresql+psycopg", scheme))
