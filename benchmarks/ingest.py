@@ -149,7 +149,7 @@ def flat(folder: Path, load: Load, seconds: int, *, profile: bool) -> None:
     began = time.process_time()
     bench = Bench(folder, topology(load.sbcs, len(load.probes)), clock, parse_broker("mqtt://127.0.0.1:1"))
     print(f"start of an empty collector: {time.process_time() - began:.2f} s of processor")
-    _instrument(bench, phases)
+    instrument(bench, phases)
     profiler = cProfile.Profile()
     total, walls, cpu, changes = 0, list[float](), 0.0, 0
     for second in range(_WARM + seconds):
@@ -157,7 +157,7 @@ def flat(folder: Path, load: Load, seconds: int, *, profile: bool) -> None:
         if second == _WARM:
             phases.spent.clear()
             total, walls, cpu = 0, [], 0.0
-            changes = _changes(folder)
+            changes = changes_in(folder)
         for index, (messages, count) in enumerate(ready):
             clock.us = T0 + second * S + (index + 1) * S // len(ready) + 50_000
             if profile and second >= _WARM:
@@ -171,22 +171,24 @@ def flat(folder: Path, load: Load, seconds: int, *, profile: bool) -> None:
         began_cpu = time.process_time()
         phases.wrap("tick", bench.pass_time)(clock.us)
         cpu += time.process_time() - began_cpu
-    changes = _changes(folder) - changes
+    changes = changes_in(folder) - changes
     print(
         f"flat out: {total} results, {changes} changes of verdicts and findings; {cpu / total * S:.1f} µs of processor"
         f" each, {total / cpu:,.0f}/s on one core ({total / sum(walls):,.0f}/s by the wall clock)"
     )
-    print(f"  a gathering of {total // len(walls)}: {_spread(walls)}")
+    print(f"  a gathering of {total // len(walls)}: {spread(walls)}")
     for name, spent in sorted(phases.spent.items(), key=lambda one: -one[1]):
         print(f"  {name:<20} {spent / total * S:6.2f} µs")
     bench.store.dispose()
     _peer(folder, cpu / total)
-    print(f"  store {_size(folder):.0f} MB, peak RSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
+    print(
+        f"  store {size_of(folder):.0f} MB, peak RSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB"
+    )
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
 
 
-def _instrument(bench: Bench, phases: Phases) -> None:
+def instrument(bench: Bench, phases: Phases) -> None:
     service: Any = bench.service
     service._ingest.take = phases.wrap("decode, dedupe", service._ingest.take)  # noqa: SLF001
     service._judge.feed = phases.wrap("engine", service._judge.feed)  # noqa: SLF001
@@ -197,7 +199,7 @@ def _instrument(bench: Bench, phases: Phases) -> None:
         setattr(module, name, phases.wrap(shown, getattr(module, name)))
 
 
-def _changes(folder: Path) -> int:
+def changes_in(folder: Path) -> int:
     with sqlite3.connect(folder / SQLITE_FILE) as connection:
         return int(connection.execute("SELECT count(*) FROM verdict_changes").fetchone()[0])
 
@@ -274,7 +276,7 @@ async def brokered(folder: Path, load: Load, seconds: int) -> None:
         f" {usage[0] / total * S:.1f} µs ({usage[0] / seconds:.0%} of a core), broker {usage[1] / total * S:.1f} µs,"
         f" sender {spent.value / (load.per_second * (_WARM + seconds)) * S:.1f} µs"
     )
-    print(f"  from the sender's publish to the commit of its verdicts, each result: {_spread(each)}")
+    print(f"  from the sender's publish to the commit of its verdicts, each result: {spread(each)}")
     print(f"  the event loop stood still for at most {max(stalls) * 1e3:.0f} ms" if isinstance(stalls, list) else "")
 
 
@@ -344,13 +346,13 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def _spread(found: list[float]) -> str:
+def spread(found: list[float]) -> str:
     found = sorted(found)
     marks = [(f"p{percent}", found[min(len(found) - 1, len(found) * percent // 100)]) for percent in (50, 95, 99)]
     return ", ".join(f"{name} {value * 1e3:.1f} ms" for name, value in [*marks, ("max", found[-1])])
 
 
-def _size(folder: Path) -> float:
+def size_of(folder: Path) -> float:
     return sum(one.stat().st_size for one in folder.iterdir() if one.name.startswith(SQLITE_FILE)) / 1e6
 
 

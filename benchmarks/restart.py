@@ -62,9 +62,8 @@ def main() -> None:
             began = time.perf_counter()
             fill(folder, wanted.days)
             size = (folder / "sereno.db").stat().st_size / 1e6
-            print(
-                f"a year of history, {wanted.days:g} days of it raw: {size:,.0f} MB, made in {time.perf_counter() - began:.0f} s"
-            )
+            took = time.perf_counter() - began
+            print(f"a year of history, {wanted.days:g} days of it raw: {size:,.0f} MB, made in {took:.0f} s")
         for _ in range(2):
             command(folder)
 
@@ -78,7 +77,7 @@ def fill(folder: Path, days: float) -> None:
         ("ledger", _LEDGER, _ledger(now_us)),
         ("runs", _RUNS, _runs(now_us, days)),
         ("verdict_changes", _CHANGES, _changes(now_us)),
-        ("cursors", ("probe", "boot", "ranges", "oldest"), _cursors(now_us, days)),
+        ("cursors", ("probe", "boot", "ranges", "oldest"), _cursors(days)),
     ):
         _write(store, table, columns, rows)
     store.dispose()
@@ -154,7 +153,7 @@ def _changes(now_us: int) -> Iterator[tuple[Any, ...]]:
         yield kind, name, "verdict" if check != "natural" else "sbc_flapping", "up", at_us, at_us, None, "{}"
 
 
-def _cursors(now_us: int, days: float) -> Iterator[tuple[Any, ...]]:
+def _cursors(days: float) -> Iterator[tuple[Any, ...]]:
     yield "p1", "now", json.dumps([[1, int(days * DAY) * 8]]), 1
     for number in range(100_000):
         yield f"p{number % 20}", f"{number:016x}", "[[1,250000]]", 250_001
@@ -180,7 +179,8 @@ def command(folder: Path) -> None:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         print(
-            f"sereno collector: {took:.2f} s until it leads, has rebuilt its verdicts and is subscribed; {spent:.2f} s of processor"
+            f"sereno collector: {took:.2f} s until it leads, has rebuilt its verdicts and is subscribed;"
+            f" {spent:.2f} s of processor"
         )
     finally:
         process.send_signal(signal.SIGTERM)
