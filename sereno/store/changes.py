@@ -70,7 +70,7 @@ def last_said(connection: Connection, position: int | None = None) -> Said:
     """
     limit = position if position is not None else _LAST
     newest = [row.id for row in connection.execute(_NEWEST, {"limit": limit}) if row.id is not None]
-    found = []
+    found: list[Row[Any]] = []
     for first in range(0, len(newest), _CHUNK):
         chosen = verdict_changes.c.id.in_(newest[first : first + _CHUNK])
         found += connection.execute(select(verdict_changes).where(chosen)).all()

@@ -88,6 +88,7 @@ TAKES_A_FILE = {
     "up": ("up", "--topology", "{}", "--data", "nothing"),
     "up desk": ("up", "--topology", "topology.yaml", "--desk", "{}", "--data", "nothing"),
     "verdicts": ("verdicts", "--data", "{}"),
+    "probes": ("probes", "--data", "{}"),
     "verdicts of a database": ("verdicts", "--database", "sqlite:///{}"),
     "availability": ("availability", "--scope", "service", *WINDOW, "--data", "{}"),
     "incidents": ("incidents", "list", "--data", "{}"),
@@ -198,6 +199,7 @@ def test_one_json_document_with_the_documented_keys(call):
             " weighted_down_seconds worst_site sites"
         ),
         ("verdicts", "--data", "data", "--json"): "at elements",
+        ("probes", "--data", "data", "--json"): "at probes",
         ("incidents", "list", "--data", "data", "--json"): "incidents",
         ("maintenance", "list", "--data", "data", "--json"): "maintenance",
         ("replay", "empty", "--topology", "topology.yaml", "--json"): (
