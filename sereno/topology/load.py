@@ -13,7 +13,7 @@ from sereno.topology import validate
 from sereno.topology.model import Database, Sbc, Secret, Topology
 from sereno.yamlfile import dotted, parse_document, read_document, validated
 
-_NEVER = ("customers", "sites")  # sections that stay at home
+_NEVER = ("customers", "sites", "retention")  # sections that stay at home
 # Sections that only some need: for which checks, and whether they are for inside probes alone when nobody is told.
 _NEEDED_BY: dict[str, tuple[set[str], bool]] = {
     "portals": ({"https", "dns"}, False),

@@ -227,6 +227,15 @@ class Traffic(Frozen):
     timeout_us: PositiveDuration = Field(alias="timeout", default=5_000_000)
 
 
+class Retention(Frozen):
+    """How long the store keeps what (docs/store.md); verdicts, ledger, incidents and the audit log stay."""
+
+    raw_us: PositiveDuration = Field(alias="raw", default=8 * 86_400_000_000)  # then runs stand for what is plainly ok
+    results_us: PositiveDuration = Field(alias="results", default=400 * 86_400_000_000)  # runs, failures, calls
+    quarantine_us: PositiveDuration = Field(alias="quarantine", default=30 * 86_400_000_000)
+    events_us: PositiveDuration = Field(alias="events", default=400 * 86_400_000_000)  # when probes came and went
+
+
 class Path(Frozen):
     """(SBC, core); its name is `sbc-1/core-a`."""
 
@@ -257,6 +266,7 @@ class Topology(Frozen):
     portals: Annotated[dict[Name, Portal], Field(default_factory=dict)]
     databases: Annotated[dict[Name, Database], Field(default_factory=dict)]
     traffic: Annotated[dict[Name, Traffic], Field(default_factory=dict)]
+    retention: Retention | None = None
 
     def paths(self) -> tuple[Path, ...]:
         """Every (SBC, core) pair that is watched, in file order: an SBC's primary first, then its backup."""

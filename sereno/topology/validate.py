@@ -15,6 +15,7 @@ from sereno.topology.model import Identify, Sbc, SignallingCheck, Topology
 from sereno.wire import CHECKS
 from sereno.yamlfile import Document, Where, is_url, nearest
 
+_LEAST_RAW_US = 8 * 86_400_000_000  # a spool's seven days, and one (docs/probe.md)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HEADER = re.compile(r"[A-Za-z0-9!%'*+.`_~-]+:.*")  # RFC 3261, 25.1: header-name HCOLON header-value
 PLACEHOLDERS = ("core", "core.name", "core.prefix", "sbc", "domain")
@@ -262,8 +263,17 @@ class _Checker:
             for index, kind in enumerate(probe.checks or ()):
                 yield from self._document.named((*where, "checks", index), "check", "checks", kind, CHECKS)
 
+    def _retention(self) -> Iterator[ConfigError]:
+        kept = self._topology.retention
+        if kept is not None and kept.raw_us < _LEAST_RAW_US:
+            what = "is less than 8 days: a probe's spool may still bring results of a week ago"
+            yield self._fault(("retention", "raw"), what, "write 8d or more")
+        if kept is not None and kept.results_us < kept.raw_us:
+            yield self._fault(("retention", "results"), "is less than retention.raw", "write as much or more")
+
     def _others(self) -> Iterator[ConfigError]:
         topology = self._topology
+        yield from self._retention()
         for name, portal in topology.portals.items():
             if not is_url(portal.url, {"https", "http"}):
                 yield self._fault(("portals", name, "url"), "is not a web address", "write https://host/path")
