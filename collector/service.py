@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, insert
 
 from collector.clerk import Clerk
+from collector.history.keeper import Keeper
 from collector.ingest import Ingest, Taken
 from collector.judge import Judge
 from collector.link import Incoming, Link
@@ -88,6 +89,7 @@ class CollectorService:
             self._statuses = _last_statuses(connection)
             insert_changes(connection, self._judge.rebuild(connection, clock.now_us()))
         self._clerk = Clerk(store, topology, contracts, clock)
+        self._keeper = Keeper(store, topology, clock)
         self._publish_topology()
 
     @property
@@ -96,7 +98,7 @@ class CollectorService:
 
     async def run(self) -> None:
         """Collects until cancelled; LeaseLostError when another collector has become the writer."""
-        await together(self._link.run(), self._lead(), self._time(), self._clerk.run())
+        await together(self._link.run(), self._lead(), self._time(), self._clerk.run(), self._keeper.run())
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 
