@@ -5,7 +5,9 @@ what the file says of itself, and brought to this version's schema there. Only t
 """
 
 import contextlib
+import fcntl
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -47,6 +49,8 @@ _OF_A_RUNNING = frozenset({"lease", "leaderships", "collectors"})  # who ran; a 
 _PATIENCE_SECONDS = 15.0
 _LEASE_SECONDS = EXPIRES_SECONDS + 1.0  # a collector that was killed a moment ago holds it so long
 _PAGES = 2_048
+_TRIAL = ".sereno-trial-"
+_LEFT_SECONDS = 60.0  # between making it and locking it there is a moment
 
 
 class Saved(NamedTuple):
@@ -135,13 +139,13 @@ class _Scratch(NamedTuple):
 @contextlib.contextmanager
 def _rebuilt(file: Path, folder: Path, told: Told) -> Iterator[_Scratch]:
     """A SQLite database with what a file holds, at this version's schema; StoreError unless every row is as written."""
-    with Reader(file) as reader, tempfile.TemporaryDirectory(prefix=".sereno-trial-", dir=folder) as place:
+    with Reader(file) as reader, _trial_folder(folder) as place:
         head = reader.head
         if not is_known(head.revision):
             raise StoreError(
                 f"{file}: is of Sereno {head.version} (revision {head.revision}), newer than this one; install that one"
             )
-        engine = _scratch_engine(Path(place) / "trial.db")
+        engine = _scratch_engine(place / "trial.db")
         try:
             upgrade_to(engine, head.revision)
             found = _fill(engine, reader, file, told)
@@ -152,6 +156,28 @@ def _rebuilt(file: Path, folder: Path, told: Told) -> Iterator[_Scratch]:
             yield _Scratch(engine, head, found)
         finally:
             engine.dispose()
+
+
+@contextlib.contextmanager
+def _trial_folder(folder: Path) -> Iterator[Path]:
+    """A folder of our own, locked while we live; those that killed processes left behind go."""
+    for old in folder.glob(f"{_TRIAL}*"):
+        with contextlib.suppress(OSError), _locked(old):
+            if time.time() - old.stat().st_mtime > _LEFT_SECONDS:
+                shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix=_TRIAL, dir=folder) as place, _locked(Path(place)):
+        yield Path(place)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """OSError where another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _fill(engine: Engine, reader: Reader, file: Path, told: Told) -> dict[str, Counted]:

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -33,6 +35,7 @@ from sereno.store.tables import lease, metadata, positions, verdict_changes
 from sereno.topology.model import Backup
 
 CLOCK = SystemClock()
+KILLS = int(os.environ.get("SERENO_KILLS", "2"))
 DAMAGES = int(os.environ.get("SERENO_DAMAGES", "12"))  # a few hundred take a minute
 pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 
@@ -228,6 +231,47 @@ def test_interrupted_anywhere_it_has_changed_nothing(file, elsewhere, tmp_path, 
         put_back(file, elsewhere, tmp_path, force=True, told=interrupted)
     after = holds(target)
     assert {name for name in after if after[name] != before[name]} <= {"lease", "leaderships"}
+    target.dispose()
+
+
+CODE = """
+import sys
+from sereno.cli import main
+sys.argv[0] = "sereno"
+main()
+"""
+
+
+def test_killed_at_any_moment_the_target_holds_what_it_held_or_all_of_the_backup(file, elsewhere, tmp_path):
+    """kill −9 in the middle of `sereno restore`; what it leaves behind is swept by the next one."""
+    target = open_store(elsewhere)
+    with target.write() as connection:
+        connection.execute(insert(positions).values(reader="mine", position=77))
+    arguments = [sys.executable, "-c", CODE, "restore", str(file), "--database", elsewhere, "--force"]
+    folder = tmp_path / "trials"
+    folder.mkdir()
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    began = time.monotonic()
+    subprocess.run(arguments, env=environment, check=True, capture_output=True)
+    seconds, random_of = time.monotonic() - began, random.Random(7)
+    after = holds(target)
+    for _ in range(KILLS):
+        with target.write() as connection:
+            connection.execute(update(positions).values(position=77))
+        before = holds(target)
+        process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random_of.uniform(0.3, 1.1) * seconds)  # not waiting for anything: a random instant is the point
+        process.kill()
+        process.wait()
+        found = holds(target)
+        moving = {"lease", "leaderships"}
+        same = {name for name in found if name not in moving and found[name] == before[name]}
+        restored = {name for name in found if name not in moving and found[name] == after[name]}
+        assert len(found) - len(moving) in {len(same), len(restored)}
+    for left in folder.iterdir():
+        os.utime(left, (1, 1))
+    subprocess.run(arguments, env=environment, check=True, capture_output=True)
+    assert list(folder.iterdir()) == []
     target.dispose()
 
 
