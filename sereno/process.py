@@ -41,9 +41,12 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody waited for. A socket that closed under a library's hands is no fault: one line, no stack."""
+    """What nobody waited for. A socket that closed under a library's hands is no fault: one line, no stack.
+
+    Nor is a connection that we gave up in the moment in which the far end did: the library meets its own cancellation.
+    """
     error = context.get("exception")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | asyncio.CancelledError):
         logging.getLogger("sereno").warning("a connection ended in the middle of things: %s", error)
     else:
         loop.default_exception_handler(context)
