@@ -25,6 +25,8 @@ from sereno.topology.model import Topology
 from sereno.verdict import Change, MaintenanceWindow
 from sereno.wire import Result
 
+_LOOK_US = SECOND_US // 2  # a result that changes nothing makes nothing fall due sooner: a series is heard for 10 s
+
 Listener = Callable[[list[Change], int], None]  # what changed, decided at
 Act = Callable[[IncidentAct, int, str], None]  # a person's act, its instant, its FILE:LINE
 Due = Callable[[], int | None]
@@ -52,6 +54,7 @@ class Replay:
         self._listener, self._act, self._due = listener, act, due
         self._flying: list[tuple[int, int, Line]] = []  # sent, not arrived yet
         self._count = 0
+        self._wake_us = 0  # nothing falls due before
 
     def run(
         self, lines: Iterable[Line], until_us: int | None = None, progress: Callable[[int], None] | None = None
@@ -87,12 +90,16 @@ class Replay:
             _, _, line = heapq.heappop(flying)
             if isinstance(line.item, Result):
                 if line.arrived_us is not None:
+                    self._wake_us = 0
                     self.pour.arrived(line.item, line.at_us, arrived)
                 batch.append((line.item, line.at_us))
         self._hear(self.engine.feed_all(batch, arrived), arrived)
 
     def _clock(self, to_us: int) -> None:
         """Time passes: whatever falls due on the way is decided at its own instant."""
+        if to_us < self._wake_us:
+            self.now_us = max(self.now_us, to_us)
+            return
         while True:
             dues = [due for due in (self.engine.next_due_us(), self._due(), self.pour.due_us()) if due is not None]
             due = min(dues, default=None)
@@ -106,13 +113,16 @@ class Replay:
                 changes += self.pour.look(due, self.windows)
             self._hear(changes, due, always=True)
         self.now_us = max(self.now_us, to_us)
+        self._wake_us = min(self.now_us + _LOOK_US, due if due is not None else self.now_us + _LOOK_US)
 
     def _hear(self, changes: list[Change], at_us: int, *, always: bool = False) -> None:
         if changes or always:
+            self._wake_us = 0
             self._listener(changes, at_us)
 
     def _event(self, line: Line) -> None:
         event, at_us = line.item, line.at_us
+        self._wake_us = 0
         if isinstance(event, Maintenance):
             window = MaintenanceWindow(
                 scope_kind=event.scope.kind,

@@ -81,6 +81,7 @@ class Heal(msgspec.Struct, frozen=True, tag_field="event", tag="heal"):
 
 Event = Maintenance | Cancel | ProbeState | IncidentAct | Isolate | Heal
 _events = msgspec.json.Decoder(Event)
+_results = msgspec.json.Decoder(Result)
 
 
 class _Kind(msgspec.Struct):
@@ -118,6 +119,7 @@ class Reader:
     def __init__(self, topology: Topology, where: str) -> None:
         self._topology, self._where = topology, where
         self.strangers: set[str] = set()  # probes that the topology does not name
+        self._seen: set[tuple[str, str | None, str | None]] = set()  # probes, SBCs and cores that were looked up
 
     def lines(self, raw: Iterable[bytes]) -> Iterator[Line]:
         """Every line in folding order (at, probe, boot, seq); DisorderError when one comes over a minute late."""
@@ -146,6 +148,20 @@ class Reader:
         if b'"event"' in text and self._is_event(text):
             return self._event(text, number)
         try:
+            result = _results.decode(text)
+            at_us = parse_instant(result.at)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+            result, at_us = self._checked(text, number)
+        new = (result.probe, result.sbc, result.core) not in self._seen
+        if new or result.v != VERSION or result.seq < 1 or not result.boot:
+            result, at_us = self._checked(text, number)
+        arrived_us = self._arrived(text, number, result) if b'"arrived"' in text else None
+        order = (result.probe, result.boot, result.seq)
+        return Line(at_us, order, number, result, arrived_us, self._where)
+
+    def _checked(self, text: bytes, number: int) -> tuple[Result, int]:
+        """A result read with all its checks: the first of its kind, or one that cannot be taken."""
+        try:
             result = decode(text, Result)
         except WireError as error:
             raise self._fault(
@@ -155,9 +171,8 @@ class Reader:
         self._check(number, "core", result.core, self._topology.cores)
         if result.probe not in self._topology.probes:
             self.strangers.add(result.probe)
-        arrived_us = self._arrived(text, number, result) if b'"arrived"' in text else None
-        order = (result.probe, result.boot, result.seq)
-        return Line(result.at_us, order, number, result, arrived_us, self._where)
+        self._seen.add((result.probe, result.sbc, result.core))
+        return result, result.at_us
 
     @staticmethod
     def _is_event(text: bytes) -> bool:
