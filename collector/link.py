@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 # waits for what goes before. Small messages go in by the hundred, large ones (500 results, 200 kB) nearly alone.
 GATHER = 256
 GATHER_BYTES = 256_000
+_BEHIND = 12  # messages waiting: then what counts is to catch up, by fewer and larger commits
+_CATCH_UP = 4
 _SILENT_SECONDS = 0.05
 _FILTERS = (f"{TOPIC_PREFIX}/results/+", f"{TOPIC_PREFIX}/status/+")
 
@@ -77,7 +79,8 @@ class Link:
         messages = client.messages
         async for message in messages:
             gathered, size = [message], len(message.payload or b"")
-            while len(messages) and len(gathered) < GATHER and size < GATHER_BYTES:
+            most = GATHER_BYTES * (_CATCH_UP if len(messages) > _BEHIND else 1)
+            while len(messages) and len(gathered) < GATHER and size < most:
                 message = await anext(messages)  # noqa: PLW2901
                 gathered.append(message)
                 size += len(message.payload or b"")

@@ -17,6 +17,7 @@ from sereno.store.postgres import advice, database_errors, engine_options, is_pa
 SQLITE_FILE = "sereno.db"
 _BUSY_MS = 10_000
 _AGAIN_SECONDS = 0.01
+_LOG_PAGES = 16_000  # 64 MB of log, after which a commit moves it itself; the collector does so before, in a thread
 _TAKE_TURN = f"SELECT pg_advisory_xact_lock({0x5345_5244})"
 _SQLITE_OPTIONS: dict[str, Any] = {"connect_args": {"timeout": _BUSY_MS / 1_000, "check_same_thread": False}}
 
@@ -83,6 +84,12 @@ class Store:
     def error(self, error: Exception) -> StoreError:
         """What the database said, as one line without secrets."""
         return StoreError(f"{self._where}: {_words(error)}")
+
+    def checkpoint(self) -> None:
+        """SQLite: moves what is committed from its log into the database, beside whoever writes; nothing elsewhere."""
+        if self.is_sqlite:
+            with self.translated(), self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
     def dispose(self) -> None:
         """Closes every connection."""
@@ -156,7 +163,12 @@ def _tune_sqlite(engine: Engine) -> None:
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, IMMEDIATE for writers
         cursor = connection.cursor()
-        for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            f"busy_timeout={_BUSY_MS}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"wal_autocheckpoint={_LOG_PAGES}",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         _use_wal(cursor)
         cursor.close()
