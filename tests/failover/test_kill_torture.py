@@ -53,7 +53,7 @@ class Torture:
                 self.site.wait_for(lambda: self.site.leader() is not None, "a writer", 40)
             time.sleep(self.numbers.uniform(0.0, 1.0))  # the random instant
             self.one_death(deck[number % len(deck)])
-            if number % EVERY == EVERY // 2:
+            if number % EVERY == 1:
                 broken = not broken
                 (self.site.break_service if broken else self.site.heal_service)()
         if broken:
