@@ -18,6 +18,7 @@ from collector.ledger.fold import Fold, Interval, joined
 from collector.ledger.pour import Pour
 from collector.stream import Cancel, Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
 from collector.verdicts.overlay import Coverage, active
+from collector.verdicts.samples import span_us
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import Contract
 from sereno.errors import ConfigError
@@ -192,4 +193,4 @@ class Replay:
 def _arrival(result: Result, at_us: int) -> int:
     after = result.answered_after_seconds if result.reason == "late" or result.outcome == "failed" else None
     after = after if after is not None else result.duration_seconds
-    return at_us if after is None else at_us + round(after * SECOND_US)
+    return at_us if after is None else at_us + span_us(after)

@@ -33,6 +33,7 @@ DEFAULT_TIMEOUT_US = {
     "call": 8 * SECOND_US,
 }
 
+_LONGEST_SECONDS = 3_600.0
 SLOW_SECONDS, CLEAR_SECONDS = 0.5, 0.3  # p95 of the round trip that raises and clears options_slow
 
 # What makes a phone try its next server: silence, no connection, 408 and 5xx (RFC 3263 §4.3). Any other answer ends
@@ -156,6 +157,11 @@ def leaf_key(result: Result) -> LeafKey | None:
     return LeafKey(result.probe, result.check, result.sbc, result.core, result.address, result.account)
 
 
+def span_us(seconds: float) -> int:
+    """What a result says that it took, never less than nothing nor more than an hour, whatever it says."""
+    return round(max(0.0, min(seconds, _LONGEST_SECONDS)) * SECOND_US)
+
+
 def known(topology: Topology, key: LeafKey) -> bool:
     """Whether the topology has what the series is about."""
     if key.check in TARGETED:
@@ -171,7 +177,7 @@ def sample(result: Result, at_us: int, timeout_us: int) -> Sample:
     if outcome == "ok":
         if reason == "late":
             after = result.answered_after_seconds or result.duration_seconds
-            reply = at_us + round(after * SECOND_US) if after else deadline
+            reply = at_us + span_us(after) if after else deadline
             return Sample(at_us, order, LATE, LATE_SIGNATURE, reply, deadline)
         rtt = result.rtt_seconds or 0.0
         slow = 0 if rtt <= CLEAR_SECONDS else 1 if rtt <= SLOW_SECONDS else 2
@@ -185,7 +191,7 @@ def sample(result: Result, at_us: int, timeout_us: int) -> Sample:
         if serving is not None:
             return Sample(at_us, order, GOOD, serving, at_us, at_us)
     if result.duration_seconds is not None and result.answered_after_seconds is None:
-        deadline = min(deadline, at_us + round(result.duration_seconds * SECOND_US))
+        deadline = min(deadline, at_us + span_us(result.duration_seconds))
     return Sample(at_us, order, FAIL, _failure(result), at_us, deadline)
 
 

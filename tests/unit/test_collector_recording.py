@@ -130,3 +130,12 @@ def test_calling_off_what_nobody_announced_is_one_line(replay, tmp_path):
     off = {"v": 1, "event": "cancel", "at": iso(T0), "from": iso(T0), "to": iso(T0 + S), "scope": {"kind": "service"}}
     (tmp_path / "part").write_bytes(json.dumps(off).encode())
     assert "part:1: no such maintenance was announced" in str(replay(tmp_path / "part").exception)
+
+
+@pytest.mark.parametrize("took", [-5, 1e300, 1e18])
+def test_impossible_durations_stop_nothing(replay, tmp_path, took):
+    late = {"reason": "late", "answered_after_seconds": took}
+    (tmp_path / "part").write_bytes(b"\n".join([*LINES[:5], line(5, duration_seconds=took), line(6, **late)]))
+    answer = replay(tmp_path / "part")
+    assert answer.exit_code == 0, answer.exception
+    assert '"down"' not in answer.stdout
