@@ -7,8 +7,8 @@ verdicts of paths changing in each. It is fed to the real collector service in t
 
 - `flat out`: batches from memory, one gathering after another. Processor time of a result by phase, and beside it a
   named peer in the same run: plain `sqlite3.executemany` of the same rows, with the same commits, and nothing else.
-- through a real Mosquitto, at the pace of the clock, from a sender in a process of its own; times of processor of each process, and
-  for every result the time from the sender's publish until its verdicts are committed.
+- through a real Mosquitto, at the pace of the clock, from a sender in a process of its own; times of processor of each
+  process, and for every result the time from the sender's publish until its verdicts are committed.
 
 Times are the processor's (user and system, all threads of the process) unless said otherwise. Latencies are worth
 something only where collector, broker and sender have two processors to themselves; on a machine that others use too,
