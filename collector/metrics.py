@@ -62,6 +62,8 @@ class Metrics:
         self._last = _values("probe_last_result_timestamp_seconds")
         self._committed, self._missing = _values("results_committed_total"), _values("results_missing_total")
         self._refused = _values("results_refused_total")
+        for probe in topology.probes if topology is not None else ():
+            self._missing.child(probe)  # a rate needs the zero before the first one
         self._folded = _values("label_values_folded_total")
         self._info = _values("build_info")
         self._info.child(__version__).value = 1

@@ -302,7 +302,7 @@ _COLLECTOR = (
     _counter("sereno_results_committed_total", "", "Results committed to the store.", ALWAYS, "one"),
     _counter(
         "sereno_results_missing_total", "probe", "Results that a probe's spool no longer holds.",
-        "for a probe that lost none since this process began to lead", "probes",
+        "for probes that the topology does not name, until one lost some", "probes",
     ),
     _counter(
         "sereno_results_refused_total", "probe reason",

@@ -19,13 +19,17 @@ STATES = (
 NO_DATA = "Sin datos: revise el colector"
 RATE = "5m"  # wide enough for a call every minute
 SBC = 'sbc=~"$sbc"'
+_NEWEST = "sereno_probe_last_result_timestamp_seconds"
 _SOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
 def state_expression(kind: str) -> str:
-    """One number per element of a kind: 0 up, 1 degraded, 2 down, 3 unknown, 4 maintenance; nothing when never said."""
+    """One number per element of a kind: 0 up, 1 degraded, 2 down, 3 unknown, 4 maintenance.
+
+    The greatest, not the sum: at a take-over both collectors' words stand for one scrape.
+    """
     terms = [
-        f'{weight} * sum by (element) (sereno_verdict_state{{kind="{kind}",state="{state}"}})'
+        f'{weight} * max by (element) (sereno_verdict_state{{kind="{kind}",state="{state}"}})'
         for weight, state in ((1, "degraded"), (2, "down"), (3, "unknown"), (4, "maintenance"))
     ]
     return " + ".join(terms)
@@ -92,12 +96,12 @@ def _data_age() -> Any:
         .unit("s")
         .decimals(0)
         .thresholds(_thresholds((None, "up"), (10, "degraded"), (30, "down")))
-        .with_target(_target("A", "time() - sereno_probe_last_result_timestamp_seconds", "{{probe}}", instant=True))
+        .with_target(_target("A", f"time() - max by (probe) ({_NEWEST})", "{{probe}}", instant=True))
     )
 
 
 def _incidents() -> Any:
-    expression = 'sum by (priority) (sereno_incidents{state!="resolved"})'
+    expression = 'sum by (priority) (max by (priority, state) (sereno_incidents{state!="resolved"}))'
     return (
         _stat(3, "Incidentes abiertos", "Incidentes sin resolver, por prioridad.", (12, 0, 12, 5))
         .unit("short")

@@ -1,6 +1,7 @@
 """`call`: a test call through an SBC to a core, its media measured in both directions, ended by our BYE."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ _BYE_SECONDS = 4.0
 _METER_LAG_SECONDS = 0.06  # what arrived in the last 50 ms may be missing in a snapshot
 _POOR_MOS = 3.6  # G.107 Annex B: below it, many users dissatisfied
 _EVIDENCE_LOOKS = 60
+_CALL_ID = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)  # RFC 3261, 20.8
 
 Seconds = Callable[[], dict[str, Any]]  # read when they are evidence; the stream stays known for a minute
 
@@ -147,8 +149,14 @@ def _facts(target: Target, seen: Called, said: JudgedCall, heard: Heard | None) 
         "signal": heard.signal if heard is not None else None,
         "echo_delay_seconds": heard.echo_delay_seconds if heard is not None else None,
         "cut_off": said.cut_off,
+        "call_id": _call_id(seen),
     }
     return {key: value for key, value in facts.items() if value is not None}
+
+
+def _call_id(seen: Called) -> str | None:
+    """By which the platform's own records and captures know the call."""
+    return next((found[1].strip() for one in seen.messages if (found := _CALL_ID.search(one.text))), None)
 
 
 def _announce(pool: CallPool, target: Target, event: Answered) -> None:

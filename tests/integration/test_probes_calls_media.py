@@ -32,6 +32,7 @@ async def test_our_signal_comes_back_recognised_with_its_delay(lab):
     assert result.facts["signal"] == early.facts["signal"] == "ours"
     assert 0 < result.facts["echo_delay_seconds"] < 0.5
     assert result.facts["codecs_offered"] == ["PCMA"]
+    assert "@" in result.facts["call_id"] or len(result.facts["call_id"]) >= 16
     assert early.post_dial_delay_seconds < 0.9 < early.setup_seconds  # the 183 is what a caller hears first
 
 
