@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from collector.forensics import records, samples, selection
 from collector.forensics.correlate import Correlation
 from collector.forensics.entry import Entry, key_of
-from collector.forensics.observe import observed
+from collector.forensics.observe import Observer
 from collector.forensics.selection import Selection, World
 from collector.verdicts.samples import Timing
 from sereno.clock import SECOND_US, iso
@@ -55,7 +55,6 @@ class Case:
         self.from_us, self.to_us = self._window(now_us)
         self.world = World(self._in_force())
         self.selection = self._selected()
-        self.pairs = stored.pairs(connection, self.selection.elements, self.selection.probes)
         self.coverage = stored.coverage(connection)
         self._timing = Timing(self.world.newest)
 
@@ -109,18 +108,16 @@ class Case:
             if given is not None:
                 return of(world, given)
         if asked.probe is not None:
-            return selection.of_probe(world, asked.probe, {pair.probe for pair in self._everyone()})
+            return selection.of_probe(world, asked.probe, stored.probes_seen(self._connection))
         if asked.target is not None:
-            return selection.of_target(world, asked.target, {pair.element for pair in self._everyone()})
+            seen = next(stored.window(self._connection, [asked.target], None, self.from_us, self.to_us), None)
+            return selection.of_target(world, asked.target, seen is not None)
         if self.incident is not None:
             record = self.incident
             parts = [(one.kind, one.name) for one in (*record.elements, *record.causes, record.cause)]
             parts += [(one.kind, one.name) for one in record.symptoms]
             return selection.of_parts(world, record.number, parts)
         return selection.everything(world)
-
-    def _everyone(self) -> list[stored.Pair]:
-        return stored.pairs(self._connection, None, None)
 
     # -- what is known ----------------------------------------------------------------------------------------------
 
@@ -136,9 +133,9 @@ class Case:
     @property
     def probes(self) -> list[str]:
         """The probes whose own words belong here."""
-        if self.selection.elements is None and self.selection.probes is None:
-            return sorted({*self.world.names(lambda one: one.probes), *(pair.probe for pair in self.pairs)})
-        return sorted(self.selection.probes or {pair.probe for pair in self.pairs})
+        if self.selection.probes is not None:
+            return sorted(self.selection.probes)
+        return sorted({*self.world.names(lambda one: one.probes), *stored.probes_seen(self._connection)})
 
     def before(self) -> list[Entry]:
         """The last word on each element of the selection before the window began."""
@@ -193,13 +190,11 @@ class Case:
         return merge(*sources, key=key_of)
 
     def _measured(self) -> list[Iterator[Entry]]:
-        odd = self._asked.only is not None
-        rows = stored.window(self._connection, self.pairs, self.from_us, self.to_us, odd=odd)
-        streams = [self._results(merge(*rows))] if rows else []
-        if not odd:
-            runs = stored.runs_window(self._connection, self.pairs, self.from_us, self.to_us)
-            streams.append(samples.of_run(one) for one in merge(*runs) if self._wanted(one.check))
-        return streams
+        asked = (self._connection, self.selection.elements, self.selection.probes, self.from_us, self.to_us)
+        if self._asked.only is not None:
+            return [self._results(stored.odd(*asked))]
+        runs = (samples.of_run(one) for one in stored.runs_window(*asked) if self._wanted(one.check))
+        return [self._results(stored.window(*asked)), runs]
 
     def _results(self, rows: Iterator[stored.ResultRow]) -> Iterator[Entry]:
         """Each result with what belongs to it; with `changes`, only where a series says something else than before."""
@@ -249,8 +244,7 @@ class Case:
         ]
 
     def _holes(self) -> Iterator[Entry]:
-        watched = [(pair.element, pair.probe) for pair in self.pairs]
-        found, left = kept.holes(self._connection, watched, self.from_us, self.to_us, _HOLES)
+        found, left = kept.holes(self._connection, self.probes, self.from_us, self.to_us, _HOLES)
         self.holes_left = left
         return records.of_holes(found, self.from_us)
 
@@ -258,11 +252,9 @@ class Case:
 
     def correlation(self, told: Callable[[int], None] | None = None) -> Correlation:
         """Over everything that was measured in the window: what did not fail tells what the failing ones share."""
-        every = self.pairs if self.selection.elements is None and self.selection.probes is None else None
-        pairs = every if every is not None else self._everyone()
-        clocks = {probe: known for probe in {pair.probe for pair in pairs} if (known := self._clock(probe)) is not None}
-        topology = self.world.newest
-        return observed(self._connection, pairs, topology, self.from_us, self.to_us, clocks, told)
+        clocks = {probe: known for probe in self.probes if (known := self._clock(probe)) is not None}
+        reader = Observer(self._connection, self.world.newest, self.from_us, self.to_us)
+        return reader.correlation(clocks, told)
 
     def beside(self, found: Correlation) -> list[Entry]:
         """What people and probes did in the ten minutes before the first change; no cause by being there."""

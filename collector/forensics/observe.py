@@ -1,144 +1,173 @@
-"""What correlation needs of a store, and no more: failing results, the good ones beside them, one of each well series.
+"""What correlation needs of a store, and no more: failing results, the good ones beside them, who was looked at.
 
 It must say the same as all results of the window would; a test holds that.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Literal
 
+import msgspec
 from sqlalchemy import Connection
 
 from collector.forensics.correlate import Correlation, Seen, correlate
 from collector.forensics.samples import GOOD, lane_of, standing
+from collector.verdicts.samples import Timing
 from sereno.clock import SECOND_US
 from sereno.store.queries import forensics as stored
-from sereno.store.queries.forensics import Mark, Pair, Series
+from sereno.store.queries.forensics import Mark, ResultRow, Series
 from sereno.topology.model import Topology
 
 LOOK_BACK_US = 600 * SECOND_US  # how a series was when the window began
 _LONE = 200  # single failures of a series that are looked at one by one
-_LANES = 64  # results in which every address and account of a check shows itself
+_LEAST_US = 180 * SECOND_US  # in which every series shows itself, or longer where a check is rarer
+_RARELY_US = 60 * SECOND_US  # between two results of a check that is no voice check
 
 Told = Callable[[int], None]
-_Lane = tuple[Series, str]
+Lane = tuple[Series, str]
 
 
-def observed(
-    connection: Connection,
-    pairs: Sequence[Pair],
-    topology: Topology,
-    from_us: int,
-    to_us: int,
-    clocks: dict[str, int] | None = None,
-    told: Told | None = None,
-) -> Correlation:
-    """The correlation of a window, over everything that these pairs measured. `told` hears how far reading has come."""
-    seen = [*_failing(connection, pairs, from_us, to_us, told), *_present(connection, pairs, from_us, to_us)]
-    found = correlate(seen, topology, from_us, to_us, clocks)
-    if not found.first:
-        return found
-    begin_us = min(one.high_us for one in found.first)  # who was looked at meanwhile?
-    seen += _present(connection, pairs, begin_us, to_us)
-    return correlate(seen, topology, from_us, to_us, clocks)
+class _Track(msgspec.Struct):
+    """How far the bad results of one lane have been understood."""
+
+    phase: Literal["well", "bad", "down", "done"] = "well"
+    last: Mark | None = None  # bad
+    lone: int = 0
 
 
-def _failing(
-    connection: Connection, pairs: Sequence[Pair], from_us: int, to_us: int, told: Told | None
-) -> Iterator[Seen]:
-    """Of each series what decides its first confirmed failure: bad results with the ones before and after them."""
-    until: dict[_Lane, int] = {}
-    single: dict[_Lane, int] = {}
-    for rows in stored.window(connection, pairs, from_us, to_us, odd=True):
-        for row in rows:
+class Observer:
+    """Reads a window once, in the order of time, and asks for neighbours where it must."""
+
+    def __init__(self, connection: Connection, topology: Topology, from_us: int, to_us: int) -> None:
+        self._connection, self._topology = connection, topology
+        self._from_us, self._to_us = from_us, to_us
+        self._every_us = dict(Timing(topology).every_us)
+        self._tracks: dict[Lane, _Track] = {}
+
+    def correlation(self, clocks: dict[str, int], told: Told | None = None) -> Correlation:
+        """What changed first, over everything that was measured. `told` hears how far reading has come."""
+        seen = [*self._failing(told), *self._present(self._from_us)]
+        found = correlate(seen, self._topology, self._from_us, self._to_us, clocks)
+        if not found.first:
+            return found
+        seen += self._present(min(one.high_us for one in found.first))  # who was looked at meanwhile?
+        return correlate(seen, self._topology, self._from_us, self._to_us, clocks)
+
+    # -- bad results, and what decides about them ---------------------------------------------------------------------
+
+    def _failing(self, told: Told | None) -> Iterator[Seen]:
+        for row in stored.odd(self._connection, None, None, self._from_us, self._to_us):
             if told is not None:
                 told(row.at_us)
-            series = Series(row.element, row.probe, row.check)
-            lane = series, lane_of(row.body)
-            if row.at_us <= until.get(lane, from_us - 1):
+            lane = Series(row.element, row.probe, row.check), lane_of(row.body)
+            track = self._tracks.setdefault(lane, _Track())
+            if track.last is None or track.last.at_us != row.at_us:  # else the late answer of the same transaction
+                yield from (_seen(lane, one) for one in self._bad(lane, track, _mark(row)))
+        for lane, track in self._tracks.items():
+            if track.phase == "down" and track.last is not None:
+                yield from (_seen(lane, one) for one in islice(self._after(lane, track.last.at_us, self._to_us), 2))
+
+    def _bad(self, lane: Lane, track: _Track, mark: Mark) -> list[Mark]:
+        """One more bad result of a lane: the results that decide about it."""
+        last, track.last = track.last, mark
+        if track.phase == "done":
+            return []
+        if track.phase == "well" or last is None:
+            return self._begins(lane, track, mark)
+        if mark.at_us - last.at_us <= self._gap_us(lane):
+            return []
+        if track.phase == "bad":
+            return self._begins(lane, track, mark)
+        between = list(islice(self._after(lane, last.at_us, mark.at_us), 2))
+        if len(between) > 1 and all(map(_good, between)):
+            track.phase = "done"
+            return between
+        return []
+
+    def _begins(self, lane: Lane, track: _Track, mark: Mark) -> list[Mark]:
+        previous = self._before(lane, mark.at_us)
+        if previous is None or not _good(previous):
+            track.phase = "bad"
+            return [mark] if previous is None else [previous, mark]
+        after = next(self._after(lane, mark.at_us, self._to_us), None)
+        if after is not None and not _good(after):
+            track.phase = "down"
+        elif track.lone < _LONE:
+            track.phase, track.lone = "well", track.lone + 1
+        else:
+            track.phase = "done"
+        return [previous, mark] if after is None else [previous, mark, after]
+
+    def _gap_us(self, lane: Lane) -> int:
+        return self._every_us.get(lane[0].check, _RARELY_US) * 3 // 2
+
+    # -- neighbours ---------------------------------------------------------------------------------------------------
+
+    def _before(self, lane: Lane, at_us: int) -> Mark | None:
+        """The transaction before an instant; of two results of one (its late answer is the second) the first."""
+        series, name = lane
+        found: Mark | None = None
+        for one in stored.before(self._connection, series, at_us, self._from_us - LOOK_BACK_US):
+            if lane_of(one.body) != name:
                 continue
-            mark = Mark(row.at_us, row.boot, row.seq, row.outcome, row.reason, row.body)
-            seen, until[lane], lone = _around(connection, lane, mark, from_us, to_us)
-            yield from (_seen(lane, one) for one in seen)
-            single[lane] = single.get(lane, 0) + lone
-            if single[lane] > _LONE:
-                until[lane] = to_us
+            if found is not None and one.at_us != found.at_us:
+                break
+            found = one
+        return found
+
+    def _after(self, lane: Lane, at_us: int, to_us: int) -> Iterator[Mark]:
+        """Transactions after an instant, each by its first result."""
+        series, name = lane
+        last_us = at_us
+        for one in stored.after(self._connection, series, at_us, to_us):
+            if one.at_us != last_us and lane_of(one.body) == name:
+                last_us = one.at_us
+                yield one
+
+    # -- who was looked at --------------------------------------------------------------------------------------------
+
+    def _present(self, begin_us: int) -> Iterator[Seen]:
+        """The first results of every lane from an instant on."""
+        span_us = max(_LEAST_US, 5 * max(self._every_us.values()) // 2)
+        end_us = min(begin_us + span_us, self._to_us)
+        found: dict[Lane, list[Mark]] = {}
+        for lane, mark in self._block(begin_us, end_us):
+            marks = found.setdefault(lane, [])
+            if not _enough(marks) and (not marks or marks[-1].at_us != mark.at_us):
+                marks.append(mark)
+        for lane, marks in found.items():
+            if lane in self._tracks and not _enough(marks):
+                for one in self._after(lane, marks[-1].at_us, self._to_us):
+                    marks.append(one)
+                    if _enough(marks):
+                        break
+            yield from (_seen(lane, one) for one in marks)
+
+    def _block(self, begin_us: int, end_us: int) -> Iterable[tuple[Lane, Mark]]:
+        for row in stored.window(self._connection, None, None, begin_us, end_us):
+            yield (Series(row.element, row.probe, row.check), lane_of(row.body)), _mark(row)
+        for run in stored.runs_window(self._connection, None, None, begin_us, end_us):
+            lane = Series(run.element, run.probe, run.check), lane_of(run.body)
+            for at_us, seq in ((run.from_us, run.first_seq), (run.to_us, run.last_seq)):
+                if begin_us <= at_us < self._to_us:
+                    yield lane, Mark(at_us, run.boot, seq, run.outcome, run.reason, run.body)
+                    break
 
 
-def _around(connection: Connection, lane: _Lane, mark: Mark, from_us: int, to_us: int) -> tuple[list[Mark], int, int]:
-    """What decides at a bad result; up to when the series need not be looked at again; whether it stood alone."""
-    series, name = lane
-    earlier = stored.before(connection, series, mark.at_us, from_us - LOOK_BACK_US)
-    previous = _first_told(next((one for one in earlier if lane_of(one.body) == name), None), earlier, name)
-    following = _after(connection, lane, mark.at_us, to_us)
-    found = [mark] if previous is None else [previous, mark]
-    was_good = previous is not None and _good(previous)
-    after = next(following, None)
-    if after is None:
-        return found, to_us, 0
-    found.append(after)
-    if was_good and _good(after):
-        return found, mark.at_us, 1
-    if was_good:  # sure: when was it well again?
-        last = after
-        for one in following:
-            if _good(one) and _good(last):
-                return [*found, last, one], to_us, 0
-            last = one
-        return [*found, last], to_us, 0
-    for one in (after, *following):  # bad before: not looked at until it is well
-        if _good(one):
-            return [*found, one], one.at_us, 0
-    return found, to_us, 0
-
-
-def _first_told(newest: Mark | None, earlier: Iterator[Mark], name: str) -> Mark | None:
-    """Of two results of one transaction (its late answer is the second) the first."""
-    if newest is None:
-        return None
-    for one in islice(earlier, 1):
-        if one.at_us == newest.at_us and lane_of(one.body) == name:
-            return one
-    return newest
-
-
-def _after(connection: Connection, lane: _Lane, at_us: int, to_us: int) -> Iterator[Mark]:
-    """Transactions of a series after an instant, each by its first result."""
-    series, name = lane
-    last_us = at_us
-    for one in stored.after(connection, series, at_us, to_us):
-        if one.at_us != last_us and lane_of(one.body) == name:
-            last_us = one.at_us
-            yield one
-
-
-def _present(connection: Connection, pairs: Sequence[Pair], from_us: int, to_us: int) -> Iterator[Seen]:
-    """The first results of each series in [from, to): somebody looked."""
-    for pair in pairs:
-        for check in sorted(stored.checks_seen(connection, pair, from_us, to_us)):
-            series = Series(pair.element, pair.probe, check)
-            names = dict.fromkeys(
-                lane_of(one.body) for one in islice(stored.after(connection, series, from_us - 1, to_us), _LANES)
-            )
-            for name in names:
-                lane = series, name
-                yield from (_seen(lane, one) for one in _neighbours(_after(connection, lane, from_us - 1, to_us)))
-
-
-def _neighbours(marks: Iterator[Mark]) -> Iterator[Mark]:
-    """As many as it takes for each to stand beside its true neighbour: two, and more where a good one stands alone."""
-    before: Mark | None = None
-    for one in marks:
-        yield one
-        if before is not None and (_good(before) or not _good(one)):
-            return
-        before = one
+def _enough(marks: list[Mark]) -> bool:
+    """Each stands beside its true neighbour: two do, but for a good one after a bad one, which needs its own next."""
+    return len(marks) > 1 and (_good(marks[-2]) or not _good(marks[-1]))
 
 
 def _good(mark: Mark) -> bool:
     return standing(mark.outcome, mark.reason) == GOOD
 
 
-def _seen(lane: _Lane, mark: Mark) -> Seen:
+def _mark(row: ResultRow) -> Mark:
+    return Mark(row.at_us, row.boot, row.seq, row.outcome, row.reason, row.body)
+
+
+def _seen(lane: Lane, mark: Mark) -> Seen:
     series, name = lane
     return Seen(
         element=series.element, probe=series.probe, check=series.check, lane=name, at_us=mark.at_us, boot=mark.boot,

@@ -96,11 +96,12 @@ def of_probe(world: World, text: str, seen: Iterable[str]) -> Selection:
     return Selection(kind="probe", name=text, related=related, probes=frozenset({text}))
 
 
-def of_target(world: World, text: str, seen: Iterable[str]) -> Selection:
-    """`--target X`: a portal, a database, or any other name that is checked; `seen` are the names with results."""
+def of_target(world: World, text: str, seen: bool) -> Selection:
+    """`--target X`: a portal, a database, or any other name that is checked; `seen`: it has results here."""
     portals = world.names(lambda topology: topology.portals)
     databases = world.names(lambda topology: topology.databases)
-    _must("--target", text, sorted({*seen, *portals, *databases}))
+    if not seen:
+        _must("--target", text, sorted({*portals, *databases}))
     kind = "portal" if text in portals else "database" if text in databases else "target"
     related = frozenset({("portal", text), ("database", text), ("account", text)})
     return Selection(kind=kind, name=text, elements=frozenset({text}), related=related)

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.forensics.correlate import Seen, as_json, correlate
-from collector.forensics.observe import LOOK_BACK_US, observed
+from collector.forensics.observe import LOOK_BACK_US, Observer
 from collector.forensics.samples import lane_of, standing
 from collector.forensics.words import Words, sentences
 from sereno.store import open_store, tables
-from sereno.store.queries import forensics as stored
 
 WATCHED = topology(TOPOLOGY)
 END = T0 + 100 * S
@@ -188,8 +187,7 @@ def test_the_few_rows_that_are_read_say_the_same_as_all_of_them(tmp_path):
             for one in results if one.at_us >= T0 - LOOK_BACK_US
         ]  # fmt: skip
         with store.read() as connection:
-            pairs = stored.pairs(connection, None, None)
-            read = observed(connection, pairs, WATCHED, T0, END)
+            read = Observer(connection, WATCHED, T0, END).correlation({})
         whole = correlate(everything, WATCHED, T0, END)
         assert as_json(read, T0, END) == as_json(whole, T0, END), number
     store.dispose()

@@ -1,29 +1,23 @@
-"""Results and runs of a window as forensics reads them: by element and probe, or by time; never all at once.
+"""Results and runs of a window as forensics reads them, never all at once.
 
-`results` lies by (element, probe, at): a window of one series is one range of the primary key. What is not plainly ok
-has an index of its own, so that "what failed anywhere" does not read what did not.
+By elements a piece of the window at a time (each piece is found by an index and put in order by itself); of the whole
+service by time. What is not plainly ok has an index of its own: "what failed anywhere" does not read what did not.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from heapq import merge
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Table, and_, func, select, text
+from sqlalchemy import Connection, Select, and_, func, select, text
 
 from sereno.clock import SECOND_US
+from sereno.store.queries.results import of_elements
 from sereno.store.tables import ODD, results, runs
 
 CHUNK = 2_000
 DAY_US = 86_400 * SECOND_US  # the longest that a run reaches
 _PARAMETERS = 500  # names in one IN
-_LEAN = 200  # series up to which each is read by its own range
-
-
-class Pair(NamedTuple):
-    """An element and a probe that watched it."""
-
-    element: str
-    probe: str
+_PIECE_US = 600 * SECOND_US  # of a window, read and sorted at once
+_STEPS_US = (5 * SECOND_US, 60 * SECOND_US, _PIECE_US)  # how far is looked for a neighbour, at first and then
 
 
 class ResultRow(NamedTuple):
@@ -63,54 +57,37 @@ _RESULT = tuple(results.c[name] for name in ResultRow._fields)
 _RUN = tuple(runs.c["count" if name == "results" else name] for name in RunRow._fields)
 _ORDER = _RESULT[:5]
 _ODD = text(f"({ODD})")
+Names = Collection[str] | None  # None: all
 
 
-def pairs(connection: Connection, elements: Collection[str] | None, probes: Collection[str] | None) -> list[Pair]:
-    """Who watched these elements, in results or in runs; each is found by one step in the key, however many rows."""
-    found: set[Pair] = set()
-    for table in (results, runs):
-        for element in sorted(elements) if elements is not None else _steps(connection, table, None):
-            watching = _steps(connection, table, element)
-            found |= {Pair(element, probe) for probe in watching if probes is None or probe in probes}
-    return sorted(found)
+def window(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[ResultRow]:
+    """Results of these elements by these probes sent in [from, to), in order."""
+    if elements is None or len(elements) > _PARAMETERS:
+        rows = _stream(connection, _within(from_us, to_us).order_by(*_ORDER))
+        yield from (row for row in rows if _of(row.element, elements) and _of(row.probe, probes))
+        return
+    while from_us < to_us and elements:
+        until_us = min(to_us, from_us - from_us % _PIECE_US + _PIECE_US)
+        query = of_elements(select(*_RESULT), connection, elements, from_us, until_us, probes)
+        yield from _stream(connection, query.order_by(*_ORDER))
+        from_us = until_us
 
 
-def _steps(connection: Connection, table: Table, element: str | None) -> Iterator[str]:
-    """The distinct elements, or the probes of one, each looked for after the one before."""
-    column = table.c.element if element is None else table.c.probe
-    query = select(column).order_by(column).limit(1)
-    if element is not None:
-        query = query.where(table.c.element == element)
-    last = connection.execute(query).scalar()
-    while last is not None:
-        yield last
-        last = connection.execute(query.where(column > last)).scalar()
+def odd(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[ResultRow]:
+    """Those of them that are not plainly ok."""
+    query = _within(from_us, to_us).where(_ODD).order_by(*_ORDER)
+    if elements is not None and len(elements) <= _PARAMETERS:
+        query = query.where(results.c.element.in_(sorted(elements)))
+    rows = _stream(connection, query)
+    return (row for row in rows if _of(row.element, elements) and _of(row.probe, probes))
 
 
-def window(
-    connection: Connection, found: Sequence[Pair], from_us: int, to_us: int, *, odd: bool = False
-) -> list[Iterator[ResultRow]]:
-    """Results sent in [from, to), as streams that are each in order; with `odd` those that are not plainly ok alone."""
-    within = and_(results.c.at_us >= from_us, results.c.at_us < to_us)
-    if odd or len(found) > _LEAN:
-        query = select(*_RESULT).where(within).order_by(*_ORDER)
-        if odd:
-            query = query.where(_ODD)
-        return [_only(_stream(connection, _narrowed(query, found)), frozenset(found))]
-    return [
-        _stream(
-            connection,
-            select(*_RESULT)
-            .where(results.c.element == pair.element, results.c.probe == pair.probe, within)
-            .order_by(results.c.at_us, results.c.boot, results.c.seq),
-        )
-        for pair in found
-    ]
+def _within(from_us: int, to_us: int) -> Select[Any]:
+    return select(*_RESULT).where(results.c.at_us >= from_us, results.c.at_us < to_us)
 
 
-def _narrowed(query: Select[Any], found: Sequence[Pair]) -> Select[Any]:
-    elements = {pair.element for pair in found}
-    return query.where(results.c.element.in_(sorted(elements))) if len(elements) <= _PARAMETERS else query
+def _of(name: str, names: Names) -> bool:
+    return names is None or name in names
 
 
 def _stream(connection: Connection, query: Select[Any]) -> Iterator[ResultRow]:
@@ -118,31 +95,30 @@ def _stream(connection: Connection, query: Select[Any]) -> Iterator[ResultRow]:
         yield ResultRow._make(row)
 
 
-def _only(rows: Iterator[ResultRow], wanted: frozenset[Pair]) -> Iterator[ResultRow]:
-    return (row for row in rows if (row.element, row.probe) in wanted)
-
-
-def runs_window(connection: Connection, found: Sequence[Pair], from_us: int, to_us: int) -> list[Iterator[RunRow]]:
-    """Runs that reach into [from, to), as streams that are each in order of their beginning."""
+def runs_window(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[RunRow]:
+    """Runs that reach into [from, to), in order of their beginning."""
     within = and_(runs.c.from_us >= from_us - DAY_US, runs.c.from_us < to_us, runs.c.to_us >= from_us)
-    if len(found) > _LEAN:
-        query = select(*_RUN).where(within).order_by(*_RUN[:5])
-        wanted = frozenset(found)
-        return [(row for row in _run_stream(connection, query) if (row.element, row.probe) in wanted)]
-    return [
-        _run_stream(
-            connection,
-            select(*_RUN)
-            .where(runs.c.element == pair.element, runs.c.probe == pair.probe, within)
-            .order_by(runs.c.from_us, runs.c.boot, runs.c.first_seq),
-        )
-        for pair in found
-    ]
+    query = select(*_RUN).where(within).order_by(*_RUN[:5]).execution_options(yield_per=CHUNK)
+    if elements is not None and len(elements) <= _PARAMETERS:
+        query = query.where(runs.c.element.in_(sorted(elements)))
+    for row in connection.execute(query):
+        one = RunRow._make(row)
+        if _of(one.element, elements) and _of(one.probe, probes):
+            yield one
 
 
-def _run_stream(connection: Connection, query: Select[Any]) -> Iterator[RunRow]:
-    for row in connection.execute(query.execution_options(yield_per=CHUNK)):
-        yield RunRow._make(row)
+def probes_seen(connection: Connection) -> set[str]:
+    """Every probe that has results or runs; each is found by one step in an index."""
+    found: set[str] = set()
+    last = ""
+    query = select(results.c.probe).order_by(results.c.probe).limit(1)
+    while (probe := connection.execute(query.where(results.c.probe > last)).scalar()) is not None:
+        found.add(probe)
+        last = probe
+    return found | {str(probe) for (probe,) in connection.execute(select(runs.c.probe).distinct())}
+
+
+# -- one series, and who stands beside whom --------------------------------------------------------------------------
 
 
 class Series(NamedTuple):
@@ -167,74 +143,50 @@ class Mark(NamedTuple):
     body: str
 
 
+_MARK = tuple(results.c[name] for name in Mark._fields)
+
+
 def before(connection: Connection, series: Series, at_us: int, least_us: int) -> Iterator[Mark]:
-    """Results of a series sent in [least, at), the newest first; of runs those of the last day before."""
-    order = [results.c.at_us.desc(), results.c.boot.desc(), results.c.seq.desc()]
-    query = _of_runs(series).where(runs.c.from_us < at_us, runs.c.from_us >= least_us - DAY_US)
-    ends = [mark for row in connection.execute(query) for mark in _ends(row) if least_us <= mark.at_us < at_us]
-    last_us, step = at_us, 8
-    while True:
-        query = _marks(series).where(results.c.at_us < last_us, results.c.at_us >= least_us).order_by(*order)
-        rows = [Mark._make(row) for row in connection.execute(query.limit(step))]
-        least = rows[-1].at_us if len(rows) == step else least_us
-        near = [mark for mark in ends if least <= mark.at_us < last_us]
-        yield from sorted([*rows, *near], reverse=True, key=lambda mark: mark[:3])
-        if len(rows) < step:
-            return
-        last_us, step = least, CHUNK
+    """Results of a series sent in [least, at), the newest first, and the ends of its runs."""
+    steps = iter(_STEPS_US)
+    step = next(steps)
+    until_us = at_us
+    while until_us > least_us:
+        begin_us = max(least_us, until_us - step)
+        found = [*_marks(connection, series, begin_us, until_us), *_ends(connection, series, begin_us, until_us)]
+        yield from sorted(found, reverse=True, key=lambda mark: mark[:3])
+        until_us, step = begin_us, next(steps, step)
 
 
 def after(connection: Connection, series: Series, at_us: int, to_us: int) -> Iterator[Mark]:
-    """Results of a series sent in (at, to), the oldest first; of a run the first and the last."""
-    return merge(_after_in_results(connection, series, at_us, to_us), _after_in_runs(connection, series, at_us, to_us))
+    """Results of a series sent in (at, to), the oldest first, and the ends of its runs."""
+    steps = iter(_STEPS_US)
+    step = next(steps)
+    begin_us = at_us + 1
+    while begin_us < to_us:
+        until_us = min(to_us, begin_us + step)
+        found = [*_marks(connection, series, begin_us, until_us), *_ends(connection, series, begin_us, until_us)]
+        yield from sorted(found, key=lambda mark: mark[:3])
+        begin_us, step = until_us, next(steps, step)
 
 
-def _marks(series: Series) -> Select[Any]:
-    columns = [results.c[name] for name in Mark._fields]
-    of_it = and_(results.c.element == series.element, results.c.probe == series.probe)
-    return select(*columns).where(of_it, results.c.check == series.check)
+def _marks(connection: Connection, series: Series, from_us: int, to_us: int) -> Iterator[Mark]:
+    query = select(*_MARK).where(results.c.check == series.check)
+    query = of_elements(query, connection, [series.element], from_us, to_us, [series.probe])
+    return (Mark._make(row) for row in connection.execute(query))
 
 
-def _of_runs(series: Series) -> Select[Any]:
+def _ends(connection: Connection, series: Series, from_us: int, to_us: int) -> list[Mark]:
+    """Of runs, the first and the last result that lie in [from, to)."""
     of_it = and_(runs.c.element == series.element, runs.c.probe == series.probe, runs.c.check == series.check)
-    return select(runs).where(of_it)
-
-
-def _after_in_results(connection: Connection, series: Series, at_us: int, to_us: int) -> Iterator[Mark]:
-    order = (results.c.at_us, results.c.boot, results.c.seq)
-    last_us, step = at_us, 8
-    while True:  # a few at first: who asks mostly stops at the next one
-        query = _marks(series).where(results.c.at_us > last_us, results.c.at_us < to_us).order_by(*order)
-        rows = [Mark._make(row) for row in connection.execute(query.limit(step))]
-        yield from rows
-        if len(rows) < step:
-            return
-        last_us, step = rows[-1].at_us, CHUNK
-
-
-def _after_in_runs(connection: Connection, series: Series, at_us: int, to_us: int) -> Iterator[Mark]:
-    query = _of_runs(series).where(runs.c.from_us >= at_us - DAY_US, runs.c.from_us < to_us)
-    for row in connection.execute(query.order_by(runs.c.from_us).execution_options(yield_per=CHUNK)):
-        yield from (mark for mark in _ends(row) if at_us < mark.at_us < to_us)
-
-
-def _ends(row: Row[Any]) -> list[Mark]:
-    first = Mark(row.from_us, row.boot, row.first_seq, row.outcome, row.reason, row.body)
-    last = Mark(row.to_us, row.boot, row.last_seq, row.outcome, row.reason, row.body)
-    return [first, last] if row.to_us > row.from_us else [first]
-
-
-def checks_seen(connection: Connection, pair: Pair, from_us: int, to_us: int) -> set[str]:
-    """Which checks have a result of this pair in [from, to); each is looked for beside those that are known."""
-    found: set[str] = set()
-    for table, at in ((results, results.c.at_us), (runs, runs.c.from_us)):
-        columns = table.c
-        least_us = from_us if table is results else from_us - DAY_US
-        query = select(columns.check).where(columns.element == pair.element, columns.probe == pair.probe)
-        query = query.where(at >= least_us, at < to_us).limit(1)
-        while (check := connection.execute(query.where(columns.check.not_in(found))).scalar()) is not None:
-            found.add(check)
-    return found
+    within = and_(runs.c.from_us >= from_us - DAY_US, runs.c.from_us < to_us, runs.c.to_us >= from_us)
+    found = []
+    for row in connection.execute(select(*_RUN).where(of_it, within)):
+        one = RunRow._make(row)
+        found.append(Mark(one.from_us, one.boot, one.first_seq, one.outcome, one.reason, one.body))
+        if one.to_us > one.from_us:
+            found.append(Mark(one.to_us, one.boot, one.last_seq, one.outcome, one.reason, one.body))
+    return [mark for mark in found if from_us <= mark.at_us < to_us]
 
 
 class Coverage(NamedTuple):

@@ -1,11 +1,10 @@
 """What else is recorded of a window: verdicts, ledger, incidents, messages, works, probes; each query by its index."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from sereno.clock import SECOND_US
 from sereno.incident import IncidentRecord
@@ -159,29 +158,20 @@ class Hole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def holes(
-    connection: Connection, watched: Collection[tuple[str, str]], from_us: int, to_us: int, most: int
+    connection: Connection, probes: Collection[str], from_us: int, to_us: int, most: int
 ) -> tuple[list[Hole], int]:
-    """Holes that lie in [from, to), by the results around them; and how many were left out because there are too many.
+    """Holes of these probes that lie in [from, to), by the results around them; how many more there are.
 
-    A seq has no time of its own: its neighbours' bound it. One of each probe's (element, probe) pairs is read for them.
+    A seq has no time of its own: its neighbours' bound it.
     """
-    pair_of: dict[str, str] = {}
-    for element, probe in watched:
-        pair_of.setdefault(probe, element)
     found: list[Hole] = []
     left = 0
-    marks: dict[str, dict[str, _Marks]] = {}
-    for (probe, boot), first, last, final in _missing(load_cursors(connection), pair_of):
-        if probe not in marks:
-            marks[probe] = _marks(connection, pair_of[probe], probe, from_us, to_us)
-        known = marks[probe].get(boot)
-        if known is None:
-            continue
-        below, above = bisect_left(known.seqs, first), bisect_right(known.seqs, last)
-        after_us = known.ats[below - 1] if below else None
-        before_us = known.ats[above] if above < len(known.ats) else None
-        begin, end = (after_us, before_us) if after_us is not None else (before_us, before_us)
-        if begin is None or begin >= to_us or (end if end is not None else begin) < from_us:
+    for (probe, boot), first, last, final in _missing(load_cursors(connection), probes):
+        after_us = _neighbour(connection, probe, boot, below=first)
+        before_us = _neighbour(connection, probe, boot, above=last)
+        begin = after_us if after_us is not None else before_us
+        end = before_us if before_us is not None else after_us
+        if begin is None or end is None or begin >= to_us or end < from_us:
             continue
         if len(found) < most:
             found.append(
@@ -194,37 +184,23 @@ def holes(
     return found, left
 
 
-class _Marks(msgspec.Struct):
-    """Some seqs of a boot with the time each was sent, sorted by seq."""
-
-    seqs: list[int]
-    ats: list[int]
-
-
-_AROUND_US = 600 * SECOND_US  # a seq is given out when its check is over: minutes after `at`, for a call
-
-
-def _marks(connection: Connection, element: str, probe: str, from_us: int, to_us: int) -> dict[str, _Marks]:
-    """Of one pair, the seqs of the window and some time around it, and the nearest ones beyond, by boot."""
-    seen: dict[str, list[tuple[int, int]]] = {}
-    tables = ((results, results.c.at_us, results.c.seq), (runs, runs.c.from_us, runs.c.first_seq))
-    begin, end = from_us - _AROUND_US, to_us + _AROUND_US
-    for table, at, seq in tables:
-        query = select(table.c.boot, seq, at).where(table.c.element == element, table.c.probe == probe)
-        rows = [
-            *connection.execute(query.where(at < begin).order_by(at.desc()).limit(1)),
-            *connection.execute(query.where(at >= end).order_by(at).limit(1)),
-        ]
-        for boot, number, at_us in rows:
-            seen.setdefault(boot, []).append((int(number), int(at_us)))
-        inside = query.where(at >= begin, at < end).order_by(at).execution_options(yield_per=CHUNK)
-        for boot, number, at_us in connection.execute(inside):
-            seen.setdefault(boot, []).append((int(number), int(at_us)))
-    found = {}
-    for boot, marks in seen.items():
-        marks.sort()
-        found[boot] = _Marks([number for number, _ in marks], [at_us for _, at_us in marks])
-    return found
+def _neighbour(
+    connection: Connection, probe: str, boot: str, *, below: int | None = None, above: int | None = None
+) -> int | None:
+    """When the last seq below was sent, or the first one above; of compacted ones the end of their run."""
+    columns, old = results.c, runs.c
+    near = select(columns.at_us).where(columns.probe == probe, columns.boot == boot).limit(1)
+    compacted = select(func.max(old.to_us)).where(old.probe == probe, old.boot == boot, old.last_seq < (below or 0))
+    if below is not None:
+        query = near.where(columns.seq < below).order_by(columns.seq.desc())
+    else:
+        query = near.where(columns.seq > (above or 0)).order_by(columns.seq)
+        compacted = select(func.min(old.from_us)).where(
+            old.probe == probe, old.boot == boot, old.first_seq > (above or 0)
+        )
+    at_us = connection.execute(query).scalar()
+    at_us = connection.execute(compacted).scalar() if at_us is None else at_us
+    return None if at_us is None else int(at_us)
 
 
 def _missing(cursors: Cursors, probes: Collection[str]) -> Iterator[tuple[tuple[str, str], int, int, bool]]:
