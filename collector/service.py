@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.05
 _CHECKPOINT_SECONDS = 1.0
+_MINUTE_US = 60 * SECOND_US
 _NOTE_LIMIT = 500
 _WORD_LIMIT = 64
 _AGAIN_US = 600 * SECOND_US
@@ -124,7 +125,7 @@ class CollectorService:
         refused = [each for each in taken.refused if self._is_news(each)]
         self._tell_refused(refused, now_us)
         insert_fresh(connection, taken.fresh, taken.bodies, now_us)
-        self._clerk.came(connection, [at_us for _, at_us in taken.fresh], now_us)
+        self._clerk.came(connection, _minutes(taken), now_us)
         save_cursors(connection, {key: self._ingest.cursors[key] for key in taken.moved})
         changes = self._judge.feed(taken.fresh, now_us)
         for message in statuses:
@@ -204,8 +205,7 @@ class CollectorService:
         return True
 
     def _count(self, taken: Taken) -> None:
-        for _, at_us in taken.fresh:
-            self._clerk.note(at_us)
+        self._clerk.note_many(_minutes(taken))
         if self._observer is None:
             return
         if taken.refused:
@@ -280,6 +280,12 @@ class CollectorService:
                 received = iso(received_us)
                 found[message.probe] = Echo(at=status.at, received=received, sent=received)
         return found
+
+
+def _minutes(taken: Taken) -> set[int]:
+    """The first and the last instant of every minute in which new results were sent: the ledger thinks in hours."""
+    minutes = {at_us // _MINUTE_US for _, at_us in taken.fresh}
+    return {at_us for minute in minutes for at_us in (minute * _MINUTE_US, (minute + 1) * _MINUTE_US - 1)}
 
 
 def _status_of(message: Incoming) -> Status:
