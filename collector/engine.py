@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from collector.facts import facts_of
+from collector.verdicts import standing
 from collector.verdicts.graph import Graph, Transition
 from collector.verdicts.guard import GUARDED, guardian
 from collector.verdicts.nodes import PathNode, VoteNode
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import DEFAULT_EVERY_US, LeafKey, Timing, known, leaf_key, sample
 from collector.verdicts.series import Series
+from collector.verdicts.standing import Standings
 from collector.verdicts.votes import Value
 from collector.verdicts.watch import ProbeWatch
 from sereno.clock import SECOND_US
@@ -45,6 +47,7 @@ class Engine:
         self._dues: list[tuple[int, int, LeafKey]] = []  # the number between: keys have no order, a core may be None
         self._numbers = itertools.count()
         self._watch = ProbeWatch(topology)
+        self._standings = Standings(topology)
         self._windows: list[MaintenanceWindow] = []
         self._covered: Coverage | None = None
         self._isolated: dict[str, int] = {}
@@ -66,6 +69,8 @@ class Engine:
         known_series, watch, touch = self._series, self._watch, self.graph.touch
         for result, at_us in results:
             check = result.check
+            if result.facts is not None:
+                changes += self._stand(result, at_us, arrived_us)
             # A tuple equals the LeafKey of the same fields, and costs a quarter of it.
             place = (result.probe, check, result.sbc, result.core, result.address, result.account)
             series = known_series.get(place) if check in DEFAULT_EVERY_US else None  # type: ignore[call-overload]
@@ -81,10 +86,7 @@ class Engine:
                 for slow in series.guarded:
                     if slow.again():
                         touch(slow.leaf)
-        if self.graph.waiting:
-            self.graph.ask_again()
-            touched = True
-        if touched:
+        if self.graph.ask_again() or touched:
             changes += self._settle(arrived_us)
         return changes + self._watched(arrived_us, woken) if woken else changes
 
@@ -171,6 +173,15 @@ class Engine:
         return sorted(element for element, said in self._said.items() if element[2] != VERDICT and said[0] == "true")
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _stand(self, result: Result, at_us: int, arrived_us: int) -> list[Change]:
+        """What gets slowly worse beside the voice."""
+        changes: list[Change] = []
+        if result.check in standing.CHECKS:
+            for word in self._standings.feed(result, at_us):
+                element = (word.kind, word.name, word.what)
+                changes += self._say(element, word.state, word.since_us or arrived_us, arrived_us, word.reason)
+        return changes
 
     def _found(self, result: Result) -> Series | None:
         """The series of a result; None where nothing is watched."""

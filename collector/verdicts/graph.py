@@ -279,10 +279,11 @@ class Graph:
         else:
             self.waiting.pop(id(node), None)
 
-    def ask_again(self) -> None:
-        """New samples came, and somebody waits for fresh ones."""
+    def ask_again(self) -> bool:
+        """New samples came: who waits for fresh ones is asked again. True when anybody does."""
         for node in self.waiting.values():
             self._dirty[node.level][id(node)] = node
+        return bool(self.waiting)
 
     # -- settling -----------------------------------------------------------------------------------------------------
 
