@@ -20,7 +20,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     `what` is "verdict" (then `state` is a State) or the name of a finding such as "core_refusing",
     "redundancy_lost", "failover_broken", "account_refused", "wrong_core", "intermittent", "options_slow",
-    "outage_suspected", "network_split" (then `state` is "true" or "false").
+    "outage_suspected", "network_split", "portal_member", "cert_expiry", "tls_grade", "dns_incomplete",
+    "replication_lag", "backup_stale" (then `state` is "true" or "false").
     `since_us` is when it began by the samples (an outage: the first failed sample; a recovery: the first good sample
     of the confirming pair); `at_us` is when it was decided. `facts` is JSON evidence: planes, answered_by, voters,
     the results that decided as [probe, boot, seq].
