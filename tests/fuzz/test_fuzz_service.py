@@ -31,32 +31,10 @@ TOPOLOGY = topology_from_json(
     }
 )
 ODD = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6) | st.just([{}])
+KEYS = ["v", "probe", "boot", "seq", "at", "check", "outcome", "sbc", "core", "address", "reason", "code", "evidence"]
+KEYS += ["answered_by", "duration_seconds", "rtt_seconds", "expires_seconds", "media", "facts", "target", "account"]
 FIELDS = st.dictionaries(
-    st.sampled_from(
-        [
-            "v",
-            "probe",
-            "boot",
-            "seq",
-            "at",
-            "check",
-            "outcome",
-            "sbc",
-            "core",
-            "address",
-            "reason",
-            "code",
-            "evidence",
-            "answered_by",
-            "duration_seconds",
-            "rtt_seconds",
-            "expires_seconds",
-            "media",
-            "facts",
-            "target",
-            "account",
-        ]
-    ),
+    st.sampled_from(KEYS),
     ODD | st.sampled_from(["edge", "call", "https", "failed", "invalid", "timeout", "sbc-1", "core-a", iso(T0 - 5)]),
     max_size=4,
 )
