@@ -76,13 +76,13 @@ class LedgerWriter:
     def resume(self, connection: Connection) -> None:
         """After a start: the blocks since the last one with rows, and those that results came late for."""
         for block in checkpoints.stale(connection):
-            self.note(block)
+            self._dirty.setdefault(block, (0, 0))
         span = results.span(connection)
         if span is None:
             return
         self._newest = rows.last_of(connection, {one.topology.service for one in self._topologies})
         for block in range(max(block_of(self._newest), block_of(span[0])), span[1] + 1, BLOCK_US):
-            self.note(block)
+            self._dirty.setdefault(block, (0, 0))
 
     def due(self, now_us: int) -> int | None:
         """The oldest dirty block that is over, with its late replies, and into which nothing is pouring."""
