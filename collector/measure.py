@@ -40,7 +40,7 @@ class Report(NamedTuple):
     weighted_down_us: int | None  # of a service with sites
     budget_us: int | None  # of the whole month, where a month was asked for that is not over
     revisions: list[Revision]
-    year: Figures
+    year: Figures | None  # up to the window's end
     days: list[tuple[int, Figures]]  # per local day: where it begins
     differs: list[late.Piece]  # with `recompute`: where the ledger says something else than the results
 
@@ -57,10 +57,10 @@ def measure(store: Store, scope: str, from_us: int, to_us: int, *, recompute: bo
         return _Measuring(connection, Asked(scope, from_us, to_us), to_us).figures(recompute=recompute)
 
 
-def report(store: Store, asked: Asked, now_us: int, *, recompute: bool = False) -> Report:
-    """The figures with everything beside them."""
+def report(store: Store, asked: Asked, now_us: int, *, recompute: bool = False, pictures: bool = True) -> Report:
+    """The figures with everything beside them; year and days, which take time, only with `pictures`."""
     with store.read() as connection:
-        return _Measuring(connection, asked, now_us).report(recompute=recompute)
+        return _Measuring(connection, asked, now_us).report(recompute=recompute, pictures=pictures)
 
 
 class _Measuring:
@@ -89,7 +89,7 @@ class _Measuring:
     def figures(self, *, recompute: bool) -> Figures:
         return self._figures(Book(self._intervals(recompute=recompute)), self._scope, self._from_us, self._to_us)
 
-    def report(self, *, recompute: bool) -> Report:
+    def report(self, *, recompute: bool, pictures: bool) -> Report:
         found = self._intervals(recompute=recompute)
         book = Book(found)
         whole = self._figures(book, self._scope, self._from_us, self._to_us)
@@ -106,8 +106,8 @@ class _Measuring:
             weighted_down_us=weighted,
             budget_us=self._budget(whole),
             revisions=revisions.revisions(self._connection, self._from_us, self._to_us, self._elements),
-            year=self._year(found),
-            days=self._days(book),
+            year=self._year(found) if pictures else None,
+            days=self._days(book) if pictures else [],
             differs=self._differs(found) if recompute else [],
         )
 

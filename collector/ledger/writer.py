@@ -5,7 +5,7 @@ in a thread) and stores it in its own write transaction (`store`), with the note
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -231,11 +231,20 @@ def kept_intervals(
 ) -> list[Interval]:
     """What the ledger's rows say of [from, to), of these elements and of the service; nothing is folded."""
     wanted = None if elements is None else {*elements, *(("service", one.topology.service) for one in topologies)}
-    found = [
-        Interval(row.kind, row.name, row.state, row.from_us, row.to_us, row.reason, row.interval_us)
-        for row in rows.current(connection, from_us, to_us, wanted)
-    ]
-    return joined(clipped(found, from_us, to_us))
+    found: list[Interval] = []
+    here: list[Any] = []  # kind, name, state, from, to, reason, interval: the one that still grows
+    for kind, name, state, begin, end, reason, interval in rows.said(connection, from_us, to_us, wanted):
+        if here and here[4] == begin and here[2] == state and here[1] == name and here[0] == kind:
+            here[4] = end
+            if interval and interval > here[6]:
+                here[6] = interval
+        else:
+            if here:
+                found.append(Interval(*here))
+            here = [kind, name, state, begin, end, reason, interval or 0]
+    if here:
+        found.append(Interval(*here))
+    return clipped(found, from_us, to_us)
 
 
 def clipped(found: Iterable[Interval], from_us: int, to_us: int) -> list[Interval]:

@@ -41,7 +41,7 @@ def availability(
     asked = _asked(scope, from_, to, month)
     store = open_store(data, database)
     try:
-        found = report(store, asked, SystemClock().now_us(), recompute=recompute)
+        found = report(store, asked, SystemClock().now_us(), recompute=recompute, pictures=not as_json)
     finally:
         store.dispose()
     if as_json:
@@ -129,9 +129,9 @@ def _show(found: Report) -> None:
     _show_sites(found)
     for line in strip(found.days, found.zone):
         print(f"  {line}")
-    year = found.year
-    down = f"caída {year.down_us / SECOND_US:,.3f} s, desconocido {year.unknown_us / SECOND_US:,.3f} s"
-    print(f"  año móvil: {_ratio(year.observed)} observada ({_ratio(year.low)} a {_ratio(year.high)}); {down}")
+    if (year := found.year) is not None:
+        down = f"caída {year.down_us / SECOND_US:,.3f} s, desconocido {year.unknown_us / SECOND_US:,.3f} s"
+        print(f"  año móvil: {_ratio(year.observed)} observada ({_ratio(year.low)} a {_ratio(year.high)}); {down}")
     for each in found.revisions[-_SHOWN:]:
         span = f"{iso(each.from_us)} – {iso(each.to_us)}"
         print(

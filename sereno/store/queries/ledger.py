@@ -1,6 +1,6 @@
 """The ledger's rows: current ones (nothing supersedes them), what was recorded of topology, maintenance, isolation."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -72,6 +72,31 @@ def current(
         )
         for row in connection.execute(query)
     ]  # fmt: skip
+
+
+Said = tuple[str, str, str, int, int, str | None, int]  # kind, name, state, from, to, reason, interval
+
+
+def said(
+    connection: Connection, from_us: int, to_us: int, elements: Iterable[tuple[str, str]] | None = None
+) -> Iterator[Said]:
+    """What the rows in force that touch [from, to) say, each element's in order of time; made for years of them."""
+    columns = ledger.c
+    query = select(
+        columns.kind, columns.name, columns.state, columns.from_us, columns.to_us, columns.reason, columns.interval_us
+    ).where(
+        columns.superseded_by.is_(None),
+        columns.from_us < to_us,
+        columns.from_us > from_us - _LONGEST_US,
+        columns.to_us > from_us,
+    )
+    if elements is None:
+        ordered = query.order_by(columns.kind, columns.name, columns.from_us)
+        yield from connection.execute(ordered.execution_options(yield_per=_AT_ONCE))
+        return
+    for kind, name in sorted(set(elements)):  # one after another: the index has each in order
+        mine = query.where(columns.kind == kind, columns.name == name).order_by(columns.from_us)
+        yield from connection.execute(mine)
 
 
 def written(connection: Connection, block_us: int) -> dict[int, int]:
