@@ -26,6 +26,9 @@ class CallMetrics:
         self._post_dial = _histograms("call_post_dial_delay_seconds")
         self._failed_post_dial = _histograms("call_failed_post_dial_delay_seconds")
         self._own_jitter = _histograms("call_own_jitter_seconds")
+        self._own_jitter.child()
+        self._newest_own = Values(CATALOGUE["sereno_probe_own_jitter_seconds"])
+        self._newest_at: dict[str, int] = {}
         self._unmeasured = Values(CATALOGUE["sereno_calls_unmeasured_total"])
         self._counted = {
             key: Values(CATALOGUE[f"sereno_rtp_{name}_total"])
@@ -40,12 +43,12 @@ class CallMetrics:
     def families(self) -> Iterator[Family]:
         yield from (self._setup, self._post_dial, self._failed_post_dial)
         yield from (*self._counted.values(), *self._measured.values())
-        yield from (self._own_jitter, self._unmeasured)
+        yield from (self._own_jitter, self._newest_own, self._unmeasured)
 
     def observe(self, result: Result, at_us: int) -> None:
         """Takes one committed result."""
         facts = result.facts or {}
-        self._own(result, facts)
+        self._own(result, facts, at_us)
         if result.check != "call":
             return
         names = self._names
@@ -60,13 +63,17 @@ class CallMetrics:
             if stream is not None:
                 self._stream(result, (*where, direction), stream, at_us)
 
-    def _own(self, result: Result, facts: dict[str, Any]) -> None:
+    def _own(self, result: Result, facts: dict[str, Any], at_us: int) -> None:
+        probe = self._names.probe(result.probe)
         seconds = number(facts.get("own_jitter_seconds"))
         if seconds is not None and seconds < _LONGEST_SECONDS:
-            self._own_jitter.child(self._names.probe(result.probe)).observe(seconds)
+            self._own_jitter.child().observe(seconds)
+            if at_us >= self._newest_at.get(probe, 0):  # a spooled one is no news
+                self._newest_at[probe] = at_us
+                self._newest_own.child(probe).value = seconds
         reason = facts.get("quality_unmeasured")
         if isinstance(reason, str) and reason in UNMEASURED:
-            self._unmeasured.child(self._names.probe(result.probe), reason).value += 1
+            self._unmeasured.child(probe, reason).value += 1
 
     def _stream(self, result: Result, where: tuple[str, ...], stream: dict[str, Any], at_us: int) -> None:
         names = self._names

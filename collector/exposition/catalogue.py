@@ -105,9 +105,14 @@ _CALLS = (
         f"until {RESULT}, its quality and delay measured", "calls streams buckets", MOS,
     ),
     _histogram(
-        "sereno_call_own_jitter_seconds", "probe",
-        "Mean jitter that a probe itself added to what it sent in a test call, before any network.",
-        f"until {RESULT}, its own jitter measured", "probes buckets", OWN_JITTER,
+        "sereno_call_own_jitter_seconds", "",
+        "Mean jitter that probes themselves added to what they sent in a test call, before any network.",
+        ALWAYS, "buckets", OWN_JITTER,
+    ),
+    _gauge(
+        "sereno_probe_own_jitter_seconds", "probe",
+        "Mean jitter that a probe itself added to its newest test call.",
+        f"until {RESULT}, its own jitter measured", "probes",
     ),
     _counter(
         "sereno_calls_unmeasured_total", "probe reason",

@@ -135,6 +135,7 @@ def test_the_source_archive_has_all_that_the_c_parts_are_built_from(site):
         (["lab", "--help"], "loopback"),
         (["metrics"], "sereno_verdict_state"),
         (["dashboards", "render", "boards"], "panorama.json"),
+        (["rules", "render", "rules"], "sereno-slo.rules.yml"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

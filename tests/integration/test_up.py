@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,12 @@ def test_up_watches_reloads_and_stops_in_order(up):
         assert "trial" in answer.read().decode()
     down = select(verdict_changes.c.state).where(verdict_changes.c.kind == "sbc", verdict_changes.c.what == "verdict")
     up.wait_for(lambda: ("down",) in [tuple(row) for row in up.query(down)], "sbc-1 down")
+    if shutil.which("promtool"):
+        with urllib.request.urlopen(said.url + "metrics", timeout=5) as answer:
+            checked = subprocess.run(
+                ["promtool", "check", "metrics"], input=answer.read(), capture_output=True, check=False
+            )
+        assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
 
     second = subprocess.run(
         [*SERENO, "up", "--topology", str(up.topology), "--data", str(up.data)],

@@ -1,5 +1,6 @@
 """What a probe itself added to its calls is on the metrics page, by probe, apart from the network's jitter."""
 
+import msgspec
 import pytest
 from exposition import SMALL
 from prometheus_client.parser import text_string_to_metric_families
@@ -32,18 +33,22 @@ def samples(metrics):
     }
 
 
-def test_own_jitter_is_a_histogram_by_probe(metrics):
+def test_own_jitter_is_a_histogram_of_all_and_a_gauge_by_probe(metrics):
     for seconds in (0.00004, 0.00006, 0.003):
         metrics.observe(called("p1", {"own_jitter_seconds": seconds}))
     metrics.observe(called("p2", {"own_jitter_seconds": 0.02, "quality_unmeasured": "own_jitter"}))
     metrics.observe(called("p2", {"own_stall_seconds": 2.0, "quality_unmeasured": "own_stall"}))
+    late = msgspec.structs.replace(called("p2", {"own_jitter_seconds": 0.5}), at="2026-11-21T09:00:00.000000Z")
+    metrics.observe(late)  # from the spool
     metrics.observe(called("p3", None))
     found = samples(metrics)
     name = "sereno_call_own_jitter_seconds"
-    assert found[f"{name}_count", (("probe", "p1"),)] == 3
-    assert found[f"{name}_bucket", (("le", "0.0005"), ("probe", "p1"))] == 2
-    assert found[f"{name}_count", (("probe", "p2"),)] == 1
-    assert (f"{name}_count", (("probe", "p3"),)) not in found
+    assert found[f"{name}_count", ()] == 5
+    assert found[f"{name}_bucket", (("le", "0.0005"),)] == 2
+    newest = "sereno_probe_own_jitter_seconds"
+    assert found[newest, (("probe", "p1"),)] == 0.003
+    assert found[newest, (("probe", "p2"),)] == 0.02
+    assert (newest, (("probe", "p3"),)) not in found
     for reason in ("own_jitter", "own_stall"):
         assert found["sereno_calls_unmeasured_total", (("probe", "p2"), ("reason", reason))] == 1
 
@@ -54,4 +59,4 @@ def test_own_jitter_is_a_histogram_by_probe(metrics):
 def test_words_that_a_probe_made_up_are_no_series(metrics, facts):
     metrics.observe(called("p1", facts))
     names = {name for name, labels in samples(metrics) if ("probe", "p1") in labels}
-    assert not names & {"sereno_calls_unmeasured_total", "sereno_call_own_jitter_seconds_count"}
+    assert not names & {"sereno_calls_unmeasured_total", "sereno_probe_own_jitter_seconds"}

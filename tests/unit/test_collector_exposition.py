@@ -173,6 +173,16 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(store, clo
             assert set(one.labels) - {"le"} == set(family.declared.labels), family.declared.name
 
 
+def test_labels_are_of_the_design_s_list_and_histograms_have_no_probe():
+    listed = {
+        "probe", "sbc", "core", "site", "element", "kind", "state", "check", "codec", "direction", "reason", "code",
+        "priority", "channel", "outcome", "clock", "period", "address", "replica", "version", "hash",
+    }  # fmt: skip
+    for one in CATALOGUE.values():
+        assert set(one.labels) <= listed, one.name
+        assert one.kind != "histogram" or "probe" not in one.labels, one.name
+
+
 def test_the_command_says_the_same():
     told = CliRunner().invoke(app, ["metrics", "--json"])
     rows = {row["name"]: row for row in json.loads(told.stdout)["metrics"]}
