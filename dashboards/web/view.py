@@ -1,14 +1,17 @@
 """Builds the Panorama from the store; keeps the newest change per element, read incrementally: a cache, not a truth."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from dashboards.web import queries
-from dashboards.web.recent import Recent
+from dashboards.web.recent import MOST_ELEMENTS, Recent
 from dashboards.web.records import LastResult, Panorama, PathCell, ProbeLine, SbcRow, Series
 from sereno.clock import SECOND_US
 from sereno.store import Store
-from sereno.store.changes import changes_after
-from sereno.topology.model import Topology
+from sereno.store.changes import changes_after, last_said
+from sereno.store.queries.probes import newest_results
+from sereno.topology.model import Path, Topology
 from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict
 from sereno.wire import Result
 
@@ -32,6 +35,9 @@ class View:
     def panorama(self, now_us: int) -> tuple[Panorama | None, dict[str, list[Result]]]:
         """The page at an instant and the recent results per element; None until a topology was accepted."""
         with self._store.read() as connection:
+            if not self._last_id:  # not all that was ever said: the last word on everything
+                self._last_id, _ = queries.marker(connection)
+                self._latest = last_said(connection, self._last_id)
             for identifier, change in changes_after(connection, self._last_id):
                 self._last_id = identifier
                 self._latest[change.kind, change.name, change.what] = change
@@ -57,18 +63,24 @@ class View:
     ) -> tuple[Panorama, dict[str, list[Result]]]:
         collectors = tuple(queries.collectors(connection, now_us))
         alive = any(each.role == "leader" for each in collectors)
-        probes = tuple(topology.probes)
-        elements = [*topology.sbcs, *(path.name for path in topology.paths())]
+        probes, paths = tuple(topology.probes), dict[str, list[Path]]()
+        for path in topology.paths():
+            paths.setdefault(path.sbc, []).append(path)
+        elements = [*topology.sbcs, *(path.name for each in paths.values() for path in each)]
         found = self._recent.read(connection, elements, probes, _CHECKS, now_us)
         everything = [result for listed in found.values() for result in listed]
-        last_by_probe = {name: max((r.at_us for r in everything if r.probe == name), default=None) for name in probes}
+        last_by_probe: dict[str, int | None] = dict.fromkeys(probes)
+        for result in everything:
+            last_by_probe[result.probe] = max(result.at_us, last_by_probe.get(result.probe) or 0)
+        if len(elements) > MOST_ELEMENTS:
+            last_by_probe |= newest_results(connection)
         panorama = Panorama(
             at_us=now_us,
             service=self._verdict("service", topology.service, alive=alive),
             timezone=topology.timezone,
             cores=tuple(self._verdict("core", name, alive=alive) for name in topology.cores),
             sites=tuple(self._verdict("site", name, alive=alive) for name in topology.sites),
-            rows=tuple(self._row(topology, name, found, now_us, alive=alive) for name in topology.sbcs),
+            rows=tuple(self._row(topology, name, paths[name], found, now_us, alive=alive) for name in topology.sbcs),
             findings=self._findings(),
             incidents=tuple(queries.open_incidents(connection)),
             probes=tuple(
@@ -87,21 +99,27 @@ class View:
         return panorama, found
 
     def _row(
-        self, topology: Topology, name: str, found: dict[str, list[Result]], now_us: int, *, alive: bool
+        self,
+        topology: Topology,
+        name: str,
+        paths: Sequence[Path],
+        found: dict[str, list[Result]],
+        now_us: int,
+        *,
+        alive: bool,
     ) -> SbcRow:
         cells = {}
-        for path in topology.paths():
-            if path.sbc == name:
-                listed = found[path.name]
-                cells[path.core] = PathCell(
-                    sbc=name,
-                    core=path.core,
-                    role=path.role,
-                    verdict=self._verdict("path", path.name, alive=alive),
-                    options=queries.last_result(listed, "options", core=path.core),
-                    register=queries.last_result(listed, "register", core=path.core),
-                    call=queries.last_result(listed, "call", core=path.core),
-                )
+        for path in paths:
+            listed = found[path.name]
+            cells[path.core] = PathCell(
+                sbc=name,
+                core=path.core,
+                role=path.role,
+                verdict=self._verdict("path", path.name, alive=alive),
+                options=queries.last_result(listed, "options", core=path.core),
+                register=queries.last_result(listed, "register", core=path.core),
+                call=queries.last_result(listed, "call", core=path.core),
+            )
         return SbcRow(
             name=name,
             place=topology.sbcs[name].place,

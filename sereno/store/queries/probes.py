@@ -109,6 +109,20 @@ def standings(connection: Connection, named: Iterable[str], most_holes: int) -> 
     return [_standing(probe, values) for probe, values in sorted(found.items())]
 
 
+def newest_results(connection: Connection) -> dict[str, int]:
+    """When the newest result of each probe's current boot was sent, by what the probes said of themselves."""
+    found = {}
+    for (body,) in connection.execute(select(probe_statuses.c.body)).all():
+        try:
+            status = decode(body.encode(), Status)
+        except WireError:
+            continue
+        at_us = _newest(connection, status).get("last_at_us")
+        if isinstance(at_us, int):
+            found[status.probe] = at_us
+    return found
+
+
 def _standing(probe: str, values: dict[str, object]) -> Standing:
     holes = values.pop("holes", None)
     listed = tuple(holes) if isinstance(holes, list) else ()
