@@ -7,6 +7,7 @@ A UTC day is sealed a day after its end; one that late results change afterwards
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -25,8 +26,16 @@ log = logging.getLogger(__name__)
 PERIOD_SECONDS = 10.0
 _POURING_SECONDS = 0.5
 _BREATH_SECONDS = 0.1
+_DAYS_AT_ONCE = 4  # sealed for the first time in one go
 _NOTES = 8  # that a seal spells out; `ledger_revisions` has all
 _NO_NOTE = "filas cambiadas sin nota"
+
+
+class _Looked(NamedTuple):
+    """The ledger as it was when nothing was left to seal: its last row, and the day."""
+
+    row: int
+    day_us: int
 
 
 class Clerk:
@@ -37,7 +46,7 @@ class Clerk:
         with store.read() as connection:
             known = in_force(connection)
         self._writer = LedgerWriter(known or [TopologyInForce(clock.now_us(), topology)], contracts)
-        self._sealed_to: int | None = None  # the newest day looked at: what lies before is sealed, or has no rows
+        self._looked: _Looked | None = None
 
     def note(self, at_us: int) -> None:
         """A result sent at this instant was committed."""
@@ -70,8 +79,7 @@ class Clerk:
             return _BREATH_SECONDS
         if self._writer.waits(now_us):
             return _POURING_SECONDS
-        await self._seal()
-        return PERIOD_SECONDS
+        return _BREATH_SECONDS if await self._seal() else PERIOD_SECONDS
 
     async def resume(self) -> None:
         """Blocks that were left when the last process ended."""
@@ -86,50 +94,49 @@ class Clerk:
         if plan.revised:
             log.info("ledger: %d spans of %s revised: %s", len(plan.revised), iso(block_us), plan.note)
 
-    async def _seal(self) -> None:
-        """Seals what is due, and again what changed since it was sealed: all of it or nothing."""
-        made = await asyncio.to_thread(self._seals)
-        if not made:
-            return
-        with self._store.write() as connection:
-            last = seals.last_seal(connection)
-            if (last.hash if last is not None else seal.FIRST) != made[0].previous:
-                self._sealed_to = None
-                return  # the next round looks again
-            for one in made:
-                seals.append_seal(connection, one)
+    async def _seal(self) -> bool:
+        """Seals what is due, and again what changed since it was sealed; whether more days wait."""
+        made, looked = await asyncio.to_thread(self._seals)
+        if made:
+            with self._store.write() as connection:
+                last = seals.last_seal(connection)
+                if (last.hash if last is not None else seal.FIRST) != made[0].previous:
+                    return True  # the next round looks again
+                for one in made:
+                    seals.append_seal(connection, one)
         for one in made:
             log.info("ledger: %s sealed as %d%s", seal.day_name(one.day_us), one.id, " again" if one.revises else "")
+        more = looked is None
+        self._looked = looked
+        return more
 
-    def _seals(self) -> list[seals.Seal]:
-        """The next links of the chain. Only this process writes the ledger, so what is read here is what is sealed."""
+    def _seals(self) -> tuple[list[seals.Seal], "_Looked | None"]:
+        """The next links of the chain, and at what was looked; None while more days wait.
+
+        Only this process writes the ledger, so what is read here is what is sealed. All days that were revised go
+        together: rows that come after the last seal's `upto` are then the only ones that no seal knows of.
+        """
         now_us = self._clock.now_us()
         with self._store.read() as connection:
+            looked = _Looked(rows.last(connection), seal.day_of(now_us))
+            if looked == self._looked:
+                return [], looked
             last = seals.last_seal(connection)
-            upto = rows.last(connection)
-            changed = seals.days_written(connection, last.upto if last is not None else 0)
-            newest = seals.newest_by_day(connection, changed)
-            due = set(seal.due_days(changed, newest, now_us))
-            if self._sealed_to is None or seal.day_of(now_us) > self._sealed_to:
-                due |= self._left(seals.days_in_force(connection), seals.newest_by_day(connection), now_us)
-            if not due and not newest:
-                return []
+            again = seals.newest_by_day(
+                connection, seals.days_written(connection, last.upto if last is not None else 0)
+            )
+            sealed = seals.newest_by_day(connection)
+            first = seal.due_days(seals.days_in_force(connection), sealed, now_us)
             made: list[seals.Seal] = []
-            for day_us in sorted(due | newest.keys()):
-                before = newest.get(day_us)
-                found = seals.rows_of(connection, day_us)
-                note = self._why(connection, before) if before is not None else None
+            for day_us in sorted({*again, *first[:_DAYS_AT_ONCE]}):
+                before = again.get(day_us)
                 last = seal.sealed(
-                    last, found, day_us=day_us, upto=upto, now_us=now_us,
-                    revises=before.id if before is not None else None, note=note,
+                    last, seals.rows_of(connection, day_us), day_us=day_us, upto=looked.row, now_us=now_us,
+                    revises=before.id if before is not None else None,
+                    note=self._why(connection, before) if before is not None else None,
                 )  # fmt: skip
                 made.append(last)
-            return made
-
-    def _left(self, written: list[int], newest: Mapping[int, seals.Seal], now_us: int) -> set[int]:
-        """Once a day: every day of the ledger whose seal is due and not there."""
-        self._sealed_to = seal.day_of(now_us)
-        return set(seal.due_days(written, newest, now_us))
+            return made, looked if len(first) <= _DAYS_AT_ONCE else None
 
     @staticmethod
     def _why(connection: Connection, before: seals.Seal) -> str:

@@ -211,7 +211,7 @@ def stored_intervals(
         found = kept_intervals(connection, topologies, from_us, to_us, elements)
     covered = {block for one in found for block in range(block_of(one.from_us), one.to_us, BLOCK_US)}
     first_us, last_us = results.span(connection) or (to_us, from_us - 2 * BLOCK_US)
-    basis, source = Basis(topologies, contracts), StoreSource(connection)
+    basis, source = Basis(topologies, contracts), StoreSource(connection, checkpoints=not recompute)
     missing = [
         (block, block + BLOCK_US)
         for block in range(block_of(from_us), to_us, BLOCK_US)
