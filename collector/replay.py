@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from collector.availability import Book, Figures, Scope, figures
 from collector.engine import Engine, counted_planes
 from collector.exclusion import Exclusions, promised
+from collector.ledger.blocks import Basis
 from collector.ledger.fold import Fold, Interval, joined
 from collector.ledger.pour import Pour
 from collector.stream import Cancel, Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
@@ -22,10 +23,12 @@ from collector.verdicts.samples import span_us
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import Contract
 from sereno.errors import ConfigError
+from sereno.store.queries.ledger import TopologyInForce
 from sereno.topology.model import Topology
 from sereno.verdict import Change, MaintenanceWindow
 from sereno.wire import Result
 
+_FAR_US = 2**62
 _LOOK_US = SECOND_US // 2  # a result that changes nothing makes nothing fall due sooner: a series is heard for 10 s
 
 Listener = Callable[[list[Change], int], None]  # what changed, decided at
@@ -48,6 +51,8 @@ class Replay:
         self.topology, self.contracts = topology, contracts
         self.engine = Engine(topology, contracts, start_us)
         self.fold = Fold(topology, counted_planes(topology, contracts, start_us))
+        # Versions of contracts that count other planes, from their dates on.
+        self._changes = Basis([TopologyInForce(0, topology)], contracts).changes(start_us + 1, _FAR_US)
         self.windows: list[MaintenanceWindow] = []
         self.pour = Pour(topology, self.fold, start_us)
         self.start_us = start_us
@@ -66,6 +71,8 @@ class Replay:
             while flying and flying[0][0] < line.at_us:
                 self._arrive()
             self._count += 1
+            if self._changes and self._changes[0].from_us <= line.at_us:
+                self._rewire(line.at_us)
             if isinstance(line.item, Result):
                 arrival = line.arrived_us if line.arrived_us is not None else _arrival(line.item, line.at_us)
                 self.pour.sent(line.item, line.at_us, line.arrived_us)
@@ -81,6 +88,13 @@ class Replay:
         while flying:
             self._arrive()
         self._clock(max(until_us or 0, self.now_us, self.pour.due_us() or 0))
+        self._rewire(self.now_us)
+
+    def _rewire(self, to_us: int) -> None:
+        while self._changes and self._changes[0].from_us <= to_us:
+            part = self._changes.pop(0)
+            self.fold.rewire(part.from_us, part.topology, part.planes)
+            self.pour.rewire(part.from_us, part.topology, part.planes)
 
     def _arrive(self) -> None:
         """What arrives at one instant is decided together, as a batch is."""

@@ -5,7 +5,7 @@ again, and what changed of it is said once.
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from collector.ledger import late
 from collector.ledger.fold import Fold, Interval
@@ -45,6 +45,11 @@ class Pour:
                 self._without.add(result, at_us)
         elif self._without is None:
             self._without = copy.deepcopy(self._fold)
+
+    def rewire(self, at_us: int, topology: Topology, planes: Mapping[str, frozenset[str]] | None) -> None:
+        """Other planes count from here on."""
+        if self._without is not None:
+            self._without.rewire(at_us, topology, planes)
 
     def arrived(self, result: Result, at_us: int, arrived_us: int) -> None:
         """A result is there, of which it was said when it arrived."""

@@ -1,6 +1,10 @@
 """The acceptance scenario about announced work (23), as streams with answers computed by hand."""
 
+from datetime import date
+from importlib.resources import files
+
 import pytest
+import yaml
 from streams import T0, TIMEOUT, Run, at, spans, topology, window
 
 from sereno.clock import SECOND_US, parse_instant
@@ -89,3 +93,26 @@ def test_23_the_twin_that_dies_during_maintenance_counts(run):
     assert (figures["excluded_seconds"], figures["down_seconds"]) == (0, 300)
     assert any(one["priority_peak"] == "Urgente" for one in answer["incidents"])
     assert spans(answer, "sbc", "sbc-1", "maintenance") == [(600, 1800)]
+
+
+def test_planes_that_a_later_version_counts_count_from_its_date(tmp_path):
+    """The fold is cut where a version of the contract comes into force within the recording."""
+    shipped = load_contract_text()
+    old = shipped["versions"][0] | {"timezone": "UTC", "downtime_planes": ["signalling"]}
+    new = old | {"effective": date(2026, 11, 3), "downtime_planes": ["signalling", "registration"]}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"contract": "own", "versions": [old, new]}, sort_keys=False))
+    midnight = 12 * HOUR
+
+    def bad(check, _sbc, _core, second):
+        refused = {"outcome": "failed", "reason": "sip_5xx", "code": 503, "answered_by": "core"}
+        return refused if check == "register" and -300 <= second - midnight < 300 else None
+
+    customers = {"acme": {"name": "Acme", "contract": "own"}}
+    stream = Run(tmp_path, topology(customers=customers)).watch(midnight + 600, bad, since=midnight - 600)
+    answer = stream.go(*window("site:hq", midnight + 600, since=midnight - 600))
+    assert spans(answer, "site", "hq", "degraded") == [(midnight - 300, midnight)]
+    assert spans(answer, "site", "hq", "down") == [(midnight, midnight + 300)]
+
+
+def load_contract_text():
+    return yaml.safe_load((files("sereno.contract") / "data" / "callmyway.yaml").read_text())
