@@ -16,7 +16,7 @@ from collector.exposition.names import HASH_LENGTH, OTHER, Names
 from collector.exposition.text import OPENMETRICS, PLAIN, pieces, wants_openmetrics
 from collector.other_metrics import OtherMetrics
 from collector.probe_metrics import ProbeMetrics
-from collector.store_metrics import StoreMetrics
+from collector.store_metrics import Found, StoreMetrics
 from sereno.clock import SECOND_US, Clock, SystemClock
 from sereno.errors import StoreError
 from sereno.store import Store
@@ -186,7 +186,7 @@ class Metrics:
 
     async def scrape(self, accept: str = "") -> tuple[str, AsyncIterator[bytes]]:
         """Content type and body of one scrape; the body comes in pieces, and others run in between."""
-        await asyncio.to_thread(self._refresh)
+        self._take(await asyncio.to_thread(self._look))
         openmetrics = wants_openmetrics(accept)
         return OPENMETRICS if openmetrics else PLAIN, self._stream(openmetrics=openmetrics)
 
@@ -197,23 +197,26 @@ class Metrics:
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The whole exposition and its content type, at once."""
-        self._refresh()
+        self._take(self._look())
         openmetrics = wants_openmetrics(accept)
         body = "".join(pieces(self.families(), openmetrics=openmetrics)).encode()
         return body, OPENMETRICS if openmetrics else PLAIN
 
-    def _refresh(self) -> None:
-        """What the store cannot say is left out: an old verdict would be a lie."""
+    def _look(self) -> Found | int | None:
+        """What the store says to who leads, the epoch to who stands by; None when it cannot be read."""
         try:
-            if self.leads:
-                self._store.refresh()
-            else:
-                self._epoch.child().value = self._store.epoch()
+            return self._store.read() if self.leads else self._store.epoch()
         except StoreError as error:
             log.warning("metrics: %s", error)
-            self._readable.child().value = 0
-        else:
-            self._readable.child().value = 1
+            return None
+
+    def _take(self, found: Found | int | None) -> None:
+        """What the store cannot say is left out: an old verdict would be a lie."""
+        self._readable.child().value = int(found is not None)
+        if isinstance(found, Found):
+            self._store.show(found)
+        elif found is not None and not self.leads:
+            self._epoch.child().value = found
 
     def families(self) -> Iterator[Family]:
         """All families, those that a standby has first."""

@@ -5,11 +5,12 @@ Read at a scrape, in a thread; only what is new since the last one, so that a ye
 
 import threading
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from collector.budget import Budgets
+from collector.budget import Budgets, Spent
 from collector.exposition.catalogue import CATALOGUE
 from collector.exposition.families import Family, Labels, Values
 from collector.exposition.kinds import INCIDENT_STATES, PRIORITIES, STATES
@@ -17,6 +18,7 @@ from collector.exposition.names import Names
 from collector.site_time import SiteTime
 from sereno.clock import SECOND_US, Clock
 from sereno.store import Store, lease
+from sereno.store.changes import last_said
 from sereno.store.tables import incidents, outbox, topologies, verdict_changes
 from sereno.verdict import VERDICT
 
@@ -24,8 +26,21 @@ _OVER = ("resolved", "closed", "merged")
 _Verdicts = dict[tuple[str, str], str]
 
 
+class Found(NamedTuple):
+    """What one look at the store gave."""
+
+    number: int
+    verdicts: _Verdicts
+    site_time: Mapping[Labels, float]
+    spent: list[Spent]
+    incidents: Mapping[Labels, float]
+    next_due: Mapping[Labels, float]
+    notifications: Mapping[Labels, float]
+    hashes: frozenset[str]
+
+
 class StoreMetrics:
-    """`refresh` before a scrape, from any thread; `families` for it."""
+    """Before a scrape `read`, from any thread, and `show` what was found; `families` for it."""
 
     def __init__(self, store: Store, names: Names, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -37,6 +52,7 @@ class StoreMetrics:
         self._places = frozenset(name for kind, name in self._verdicts if kind == self._place)
         self._sites = SiteTime(sorted(self._places))
         self._outbox = _Outbox()
+        self._reads = self._shown = 0
         self.hashes: frozenset[str] = frozenset()
         self._state = _values("verdict_state")
         self._site_time = _values("site_state_seconds_total")
@@ -64,51 +80,61 @@ class StoreMetrics:
             row = lease.read(connection)
         return 0 if row is None else row.epoch
 
-    def refresh(self) -> None:
-        """Reads what changed."""
+    def read(self) -> "Found":
+        """What is true now; from any thread."""
         with self._lock:
             with self._store.read() as connection:
                 self._read_verdicts(connection)
                 counts = _incident_counts(connection)
                 due = _next_due(connection)
                 sent = self._outbox.read(connection)
-                self.hashes = frozenset(connection.scalars(select(topologies.c.hash)))
-            for element, series in self._series:
-                current = self._verdicts[element]
-                for state, value in series:
-                    value.value = int(state == current)
-            self._site_time.replace(
-                {
-                    (site, state): self._sites.seconds(site, state, self._clock.now_us())
-                    for site in self._sites.names
-                    for state in STATES
-                }
-            )
-            self._incidents.replace(counts)
-            self._next_due.replace(due)
-            self._notifications.replace(sent)
-            self._read_budgets()
+                hashes = frozenset(connection.scalars(select(topologies.c.hash)))
+            now_us = self._clock.now_us()
+            time: dict[Labels, float] = {
+                (site, state): self._sites.seconds(site, state, now_us)
+                for site in self._sites.names
+                for state in STATES
+            }
+            spent = [one for one in self._budgets.read() if one.site in self._places]
+            self._reads += 1
+            return Found(self._reads, dict(self._verdicts), time, spent, counts, due, sent, hashes)
+
+    def show(self, found: "Found") -> None:
+        """Takes it over into the families, in the thread that writes them: no scrape shows half of a state set."""
+        if found.number < self._shown:
+            return  # another scrape was quicker
+        self._shown = found.number
+        for element, series in self._series:
+            current = found.verdicts[element]
+            for state, value in series:
+                value.value = int(state == current)
+        self._site_time.replace(found.site_time)
+        self._incidents.replace(found.incidents)
+        self._next_due.replace(found.next_due)
+        self._notifications.replace(found.notifications)
+        self._show_budgets(found.spent)
+        self.hashes = found.hashes
 
     def _read_verdicts(self, connection: Connection) -> None:
         """The last word on every element at first, what was said since then."""
         columns = verdict_changes.c
-        wanted = select(columns.id, columns.kind, columns.name, columns.state, columns.since_us, columns.at_us)
+        newest = int(connection.scalar(select(func.max(columns.id))) or 0)
         if self._last_id is None:
-            newest = select(func.max(columns.id)).where(columns.what == VERDICT).group_by(columns.kind, columns.name)
-            wanted = wanted.where(columns.id.in_(newest))
+            said = [one for one in last_said(connection).values() if one.what == VERDICT]
+            rows = [(one.kind, one.name, one.state, one.since_us, one.at_us) for one in said]
         else:
-            wanted = wanted.where(columns.id > self._last_id, columns.what == VERDICT)
-        for row in connection.execute(wanted.order_by(columns.id)):
-            self._last_id = row.id
-            element = (row.kind, row.name)
-            if element not in self._verdicts:
+            wanted = select(columns.kind, columns.name, columns.state, columns.since_us, columns.at_us)
+            wanted = wanted.where(columns.id > self._last_id, columns.what == VERDICT).order_by(columns.id)
+            rows = [tuple(row) for row in connection.execute(wanted)]
+        self._last_id = newest
+        for kind, name, state, since_us, at_us in rows:
+            if (kind, name) not in self._verdicts:
                 continue  # no longer in the topology
-            self._verdicts[element] = row.state
-            if row.kind == self._place:
-                self._sites.change(row.name, row.state, row.since_us, row.at_us)
+            self._verdicts[kind, name] = state
+            if kind == self._place:
+                self._sites.change(name, state, since_us, at_us)
 
-    def _read_budgets(self) -> None:
-        spent = [one for one in self._budgets.read() if one.site in self._places]
+    def _show_budgets(self, spent: list[Spent]) -> None:
         self._down.replace({(one.site, one.period): one.down_us / SECOND_US for one in spent})
         self._unknown.replace({(one.site, one.period): one.unknown_us / SECOND_US for one in spent})
         months = [one for one in spent if one.period == "month"]

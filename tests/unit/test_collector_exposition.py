@@ -161,8 +161,8 @@ def test_a_call_id_that_the_format_does_not_take_is_left_out(store, call_id):
     assert " # {" not in metrics.render(ASKS)[0].decode()
 
 
-def test_every_metric_is_documented_and_every_documented_one_is_there(store, clock):
-    metrics = of_everything(store, clock)
+def test_every_metric_is_documented_and_every_documented_one_is_there(any_store, clock):
+    metrics = of_everything(any_store, clock)
     heads = [line.split()[2] for line in metrics.render()[0].decode().splitlines() if line.startswith("# TYPE")]
     assert len(heads) == len(set(heads))
     assert set(heads) == set(CATALOGUE)
@@ -272,11 +272,11 @@ def test_the_hash_in_use_is_one_of_ours_or_other(store, clock):
     assert scraped(metrics)['sereno_probe_topology_info{hash="other",probe="p1"}'] == 1
 
 
-def test_notifications_are_counted_once_whatever_becomes_of_them(store, clock):
-    metrics = Metrics(store, SMALL, clock=clock)
+def test_notifications_are_counted_once_whatever_becomes_of_them(any_store, clock):
+    metrics = Metrics(any_store, SMALL, clock=clock)
 
     def put(number, state):
-        with store.write() as connection:
+        with any_store.write() as connection:
             connection.execute(outbox.delete().where(outbox.c.id == number))
             connection.execute(
                 outbox.insert().values(
