@@ -105,7 +105,8 @@ def test_an_hour_that_alternates_stays_down_in_the_next():
         results.append(
             (Result(v=1, probe="p1", boot="b", seq=second + 1, at=iso(at), check="edge", sbc="s2", **said), at)
         )
-    basis = Basis([TopologyInForce(0, TOPOLOGY)], CONTRACTS)
+    alone = TOPOLOGY.model_copy(update={"probes": {"p1": TOPOLOGY.probes["p1"]}})
+    basis = Basis([TopologyInForce(0, alone)], CONTRACTS)
     chain = Recording(results)
     for block in (T0, T0 + BLOCK_US, T0 + 2 * BLOCK_US):
         folded = fold_hour(basis, block, chain)
