@@ -116,6 +116,11 @@ class Engine:
         self._isolated.pop(sbc, None)
         return self._say(("sbc", sbc, "sbc_isolated"), "false", at_us, at_us, None)
 
+    def keep(self, said: Change) -> None:
+        """A finding that was true before a restart, of what is measured too seldom to be found again at once."""
+        if said.state == "true" and self._standings.keep(said.kind, said.name, said.what):
+            self._said[said.kind, said.name, said.what] = ("true", said.since_us, said.reason)
+
     def tick(self, now_us: int) -> list[Change]:
         """Time passes: silences become unknown, windows open and close."""
         self._now_us = max(self._now_us, now_us)

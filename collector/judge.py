@@ -91,6 +91,9 @@ class Judge:
             self._windows[number] = window
             self._engine.maintenance(window)
         said: Said = {}
+        stored = last_said(connection)
+        for change in stored.values():
+            self._engine.keep(change)
         events = _probe_events(connection, from_us, now_us)
         newest_us = lately(connection, from_us, _MOST)
         past = (
@@ -106,7 +109,7 @@ class Judge:
             _note(said, self._engine.probe_event(probe, state, at_us))
         _note(said, self._engine.tick(now_us))
         _note(said, self.announced(connection, now_us))
-        return self._differences(said, last_said(connection), now_us)
+        return self._differences(said, stored, now_us)
 
     def _differences(self, said: Said, stored: Said, now_us: int) -> list[Change]:
         """From what the store says to what the engine says."""

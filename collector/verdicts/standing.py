@@ -20,6 +20,7 @@ _GOOD_GRADES = frozenset({"A+", "A"})
 _LAG_SECONDS, _LAG_CLEAR_SECONDS, _STOPPED_SECONDS = 30.0, 5.0, 300.0
 _LAG_FOR_US = 300 * SECOND_US
 _Element = tuple[str, str]
+_Key = tuple[_Element, str]
 
 
 class _Look(NamedTuple):
@@ -67,29 +68,57 @@ class Standings:
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self._held: dict[tuple[_Element, str], dict[tuple[str, str], _Held]] = {}
-        self._said: set[tuple[_Element, str]] = set()
+        self._held: dict[_Key, dict[tuple[str, str], _Held]] = {}
+        self._said: set[_Key] = set()
+        self._kept: dict[_Key, int] = {}  # said before a restart and not measured since; first measured well when
         self._named = _named(topology)
+        self._elements = {("service", topology.service), *(("sbc", name) for name in topology.sbcs)}
+        self._elements |= {("portal", name) for name in topology.portals}
+        self._elements |= {("database", name) for name in topology.databases}
+
+    def keep(self, kind: str, name: str, what: str) -> bool:
+        """What was true before a restart holds until somebody measures it; False where it is none of ours."""
+        if what not in WHATS or (kind, name) not in self._elements:
+            return False
+        self._kept[(kind, name), what] = 0
+        self._said.add(((kind, name), what))
+        return True
 
     def feed(self, result: Result, at_us: int) -> list[Word]:
         """The findings that this result changes."""
-        words = []
+        looked: dict[_Key, list[tuple[_Held, _Look]]] = {}
         for one in self._looks(result):
             key = (one.element, one.what)
-            sources = self._held.setdefault(key, {})
-            held = sources.setdefault((result.probe, one.source), _Held())
+            held = self._held.setdefault(key, {}).setdefault((result.probe, one.source), _Held())
             held.look(one, at_us)
-            bad = [source for source in sources.values() if source.said]
-            if bool(bad) == (key in self._said):
-                continue
-            worst = min(bad, key=lambda source: source.since_us) if bad else held
-            if bad:
-                self._said.add(key)
-            else:
-                self._said.discard(key)
-            state, reason = ("true", worst.reason) if bad else ("false", None)
-            words.append(Word(*one.element, one.what, state, worst.since_us, reason))
-        return words
+            looked.setdefault(key, []).append((held, one))
+        return [word for key, seen in looked.items() if (word := self._word(key, seen, at_us)) is not None]
+
+    def _word(self, key: _Key, seen: list[tuple[_Held, _Look]], at_us: int) -> Word | None:
+        if key in self._kept:
+            self._measured(key, seen, at_us)
+        bad = [source for source in self._held[key].values() if source.said]
+        if (bool(bad) or key in self._kept) == (key in self._said):
+            return None
+        (kind, name), what = key
+        if not bad:
+            self._said.discard(key)
+            return Word(kind, name, what, "false", seen[0][0].since_us or at_us, None)
+        self._said.add(key)
+        worst = min(bad, key=lambda source: source.since_us)
+        return Word(kind, name, what, "true", worst.since_us, worst.reason)
+
+    def _measured(self, key: _Key, seen: list[tuple[_Held, _Look]], at_us: int) -> None:
+        """What was kept is known now: bad still, or well for as long as that takes."""
+        told = [(held, one) for held, one in seen if one.bad is not None]
+        for held, one in told:
+            if one.bad:
+                held.said, held.since_us, held.against_us, held.reason = True, at_us, None, one.reason
+                self._kept.pop(key, None)
+        if told and key in self._kept:
+            well_us = self._kept[key] = self._kept[key] or at_us
+            if at_us - well_us >= told[0][1].better_for_us:
+                del self._kept[key]
 
     def _looks(self, result: Result) -> Iterator[_Look]:
         facts = result.facts
@@ -166,3 +195,6 @@ def _number(value: object) -> float | None:
 
 
 CHECKS = frozenset({*TARGETED, "dns", "edge"})
+WHATS = frozenset(
+    {*_DAYS, "tls_grade", "dns_incomplete", "replication_lag", "replication_stopped", "backup_stale", "backup_failed"}
+)

@@ -5,6 +5,7 @@ import pytest
 from collector.engine import Engine
 from sereno.clock import iso
 from sereno.topology import topology_from_json
+from sereno.verdict import Change
 from sereno.wire import Result
 
 S = 1_000_000
@@ -146,3 +147,23 @@ def test_what_the_probe_calls_invalid_says_nothing(desk):
 def test_an_older_result_that_comes_late_changes_nothing(desk):
     desk.tell(5, "https", portal(days_to_expiry=80), "web")
     assert desk.tell(1, "https", portal(days_to_expiry=1), "web") == set()
+
+
+def kept(desk, kind, name, what):
+    desk.engine.keep(Change(kind=kind, name=name, what=what, state="true", since_us=T0, at_us=T0))
+
+
+def test_what_was_said_before_a_restart_holds_until_it_is_measured(desk):
+    kept(desk, "portal", "web", "tls_grade")
+    kept(desk, "database", "db2", "replication_lag")
+    kept(desk, "portal", "gone", "tls_grade")
+    assert desk.engine.findings() == [("database", "db2", "replication_lag"), ("portal", "web", "tls_grade")]
+    assert desk.tell(0, "https", portal(), "web") == set()
+    two = {"answering": 2, "total": 2, "addresses": {
+        "192.0.2.1": {"tls": {"grade": "A+"}}, "192.0.2.2": {"tls": {"grade": "C"}}}}  # fmt: skip
+    assert desk.tell(1, "https", two, "web") == set()  # one of them still is bad
+    two["addresses"]["192.0.2.2"]["tls"]["grade"] = "A"
+    assert desk.tell(2, "https", two, "web") == {("portal", "web", "tls_grade", "false")}
+    for minute in range(5):
+        assert desk.tell(minute, "database", replica(lag_seconds=0), "db2") == set()
+    assert desk.tell(5, "database", replica(lag_seconds=0), "db2") == {("database", "db2", "replication_lag", "false")}
