@@ -2,7 +2,7 @@
 
     python benchmarks/restart.py [--days 8] [--keep DIR]
 
-The store: 365 days of ledger (50 elements by the hour) and of compacted runs (8 series), 60,000 changes of verdicts,
+The store: 365 days of ledger (50 elements by the hour) and of runs (8 series, an hour each), 60,000 verdict changes,
 100,000 boots of probes, and so many days of raw results of 8 checks a second (5.5 million in 8 days).
 """
 
@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sereno.clock import iso
 from sereno.store import open_store
 from sereno.store.bulk import insert_rows
+from sereno.store.runs import COLUMNS, Run, pack
 
 S = 1_000_000
 DAY = 86_400
@@ -69,13 +70,13 @@ def main() -> None:
 
 
 def fill(folder: Path, days: float) -> None:
-    """Rows as the parts of the program write them; the bodies of runs are not folded at start, and are short."""
+    """Rows as the parts of the program write them."""
     now_us = time.time_ns() // 1_000 - 15 * S
     store = open_store(folder)
     for table, columns, rows in (
         ("results", _RESULTS, _results(now_us, int(days * DAY))),
         ("ledger", _LEDGER, _ledger(now_us)),
-        ("runs", _RUNS, _runs(now_us, days)),
+        ("runs", COLUMNS, _runs(now_us, days)),
         ("verdict_changes", _CHANGES, _changes(now_us)),
         ("cursors", ("probe", "boot", "ranges", "oldest"), _cursors(days)),
     ):
@@ -91,10 +92,6 @@ def _write(store: Any, table: str, columns: tuple[str, ...], rows: Iterator[tupl
 
 _RESULTS = ("probe", "boot", "seq", "at_us", "element", "check", "outcome", "reason", "arrived_us", "body")
 _LEDGER = ("kind", "name", "state", "from_us", "to_us", "reason", "interval_us", "written_us")
-_RUNS = (
-    "element", "probe", "from_us", "boot", "first_seq", "last_seq", "to_us", "check", "outcome", "count",
-    "largest_gap_us", "arrived_us", "samples", "body",
-)  # fmt: skip
 _CHANGES = ("kind", "name", "what", "state", "since_us", "at_us", "reason", "facts")
 
 
@@ -133,15 +130,19 @@ def _ledger(now_us: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _runs(now_us: int, days: float) -> Iterator[tuple[Any, ...]]:
-    first = now_us // (DAY * S) - 365
-    for day in range(first, now_us // (DAY * S) - int(days)):
-        for check, sbc, core in SERIES:
-            begin = day * DAY * S
-            body = json.dumps({"v": 1, "probe": "p1", "boot": f"b{day}", "seq": 1, "at": iso(begin), "check": check})
+    end = now_us // (DAY * S) * DAY * S - int(days * DAY) * S
+    samples = pack([number * S for number in range(3_600)], list(range(0, 8 * 3_600, 8)), [0] * 3_600)
+    for hour in range(365 * 24):
+        begin = end - (365 * 24 - hour) * 3_600 * S
+        for place, (check, sbc, core) in enumerate(SERIES, 1):
+            first = {"v": 1, "probe": "p1", "boot": "then", "seq": hour * 28_800 + place, "at": iso(begin)}
+            first |= {"check": check, "outcome": "ok", "sbc": sbc, "address": "sip:192.0.2.1", "answered_by": "core"}
+            if core is not None:
+                first["core"] = core
             element = f"{sbc}/{core}" if core else sbc
-            yield (
-                element, "p1", begin, f"b{day}{check}", 1, 86_400, begin + (DAY - 1) * S, check, "ok", 86_400, S,
-                begin + DAY * S, bytes(2_000), body,
+            yield Run(
+                element, "p1", begin, "then", first["seq"], first["seq"] + 8 * 3_599, begin + 3_599 * S, check, "ok",
+                None, 3_600, S, begin + 3_600 * S, None, samples, json.dumps(first),
             )  # fmt: skip
 
 
@@ -174,7 +175,7 @@ def command(folder: Path) -> None:
         [sys.executable, "-m", "sereno", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        _until(process, lambda line: "connected to" in line)
+        _until(process, "ready")
         took = time.perf_counter() - began
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -189,9 +190,9 @@ def command(folder: Path) -> None:
         broker.wait()
 
 
-def _until(process: "subprocess.Popen[str]", found: Callable[[str], bool]) -> None:
+def _until(process: "subprocess.Popen[str]", word: str) -> None:
     for line in process.stdout or ():
-        if found(line):
+        if line.startswith(word):
             return
     raise SystemExit("the collector ended")
 

@@ -90,6 +90,7 @@ def run(name: str, sbcs: int, probes: int, sites: int, seconds: int) -> Figures:
                 cpu += time.process_time() - began
                 total += count
                 wire += sum(len(message.payload) for message in messages)
+        bench.store.checkpoint()
         found = Figures(
             per_second=load.per_second,
             results=total,

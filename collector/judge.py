@@ -22,7 +22,7 @@ from sereno.wire import Result
 log = logging.getLogger(__name__)
 
 LOOK_BACK_US = 15 * 60 * SECOND_US
-_MOST = 250_000  # results that a start takes up: some three seconds, and all of the look-back up to 270 a second
+_MOST = 150_000  # results that a start takes up: some two seconds, and all of the look-back up to 160 a second
 _VERDICT_KINDS = ("service", "site", "core", "sbc", "path", "portal", "database", "probe")
 
 
