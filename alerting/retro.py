@@ -1,7 +1,7 @@
 """What late results changed of the past, at the desk: no alarm, no clock, no page.
 
-An outage that was over before anybody knew of it becomes one incident, opened and resolved in the same instant, with
-one message. Where an incident of its time knows of it already, that one gets a line in its timeline instead.
+An outage that was over before anybody knew of it becomes one incident, opened when it was found and resolved already
+(its `resolved` is the end of the outage), with one message. Where an incident of its time knows of it already, that one gets a line in its timeline instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -109,8 +109,9 @@ def _group(
         kind=say(DESK_LANGUAGE, group.cause.kind), name=group.cause.name, note=note,
         begin=iso(begin_us), end=iso(end_us),
     )  # fmt: skip
-    later = max(end_us, known.good_us or 0) if known.opened_by == LEDGER else known.good_us
-    desk.book.put(known, now_us, line, since_us=min(known.since_us, begin_us), good_us=later)
+    ends = {"good_us": max(end_us, known.good_us or 0), "resolved_us": max(end_us, known.resolved_us or 0)}
+    more = ends if known.opened_by == LEDGER else {}
+    desk.book.put(known, now_us, line, since_us=min(known.since_us, begin_us), **more)
     return known.number
 
 
@@ -132,8 +133,6 @@ def _known(
 
 def _end(record: IncidentRecord, now_us: int) -> int:
     """When its outage was over."""
-    if record.opened_by == LEDGER and record.good_us is not None:
-        return record.good_us
     return record.resolved_us if record.resolved_us is not None else now_us
 
 
@@ -153,7 +152,7 @@ def _open(
         number=number, state="resolved", class_=group.class_, priority=priority, priority_peak=priority,
         cause=group.cause, causes=(group.cause,), elements=group.elements, title_id=title_id, title_values=values,
         title=say(DESK_LANGUAGE, title_id, **values), alarm=lead, since_us=span[0], opened_us=now_us, good_us=span[1],
-        resolved_us=now_us, resolved_at_us=now_us, evidence=note, opened_by=LEDGER, policy=desk.policy, version=0,
+        resolved_us=span[1], resolved_at_us=now_us, evidence=note, opened_by=LEDGER, policy=desk.policy, version=0,
         symptoms=tuple(one for one in symptoms if Element(one.kind, one.name) != group.cause),
     )  # fmt: skip
     record = replace(record, customers=desk.impact.customers(record, group, base, sites, {}, now_us))

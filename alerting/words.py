@@ -130,8 +130,7 @@ def body(
     lines.append(say(language, "Since: {since}", since=iso(record.since_us)))
     lines.append(say(language, "Opened: {opened}", opened=iso(record.opened_us)))
     if record.resolved_us is not None:
-        good_us = record.good_us if what == "found_late" and record.good_us is not None else record.resolved_us
-        lines.append(say(language, "Good again since: {resolved}", resolved=iso(good_us)))
+        lines.append(say(language, "Good again since: {resolved}", resolved=iso(record.resolved_us)))
     if record.customers:
         names = ", ".join(f"{name} ({priority})" for name, priority in record.customers.items())
         lines.append(say(language, "Customers affected: {names}", names=names))

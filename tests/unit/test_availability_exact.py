@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 from ledger_month import DAY, HOUR, Desk, S, commit, contract, put_topology, replayed, samples, settings
+from msgspec.structs import replace
 from sqlalchemy import insert
 
 from collector import measure
@@ -382,3 +383,19 @@ def test_windows_cover_a_site_together_where_they_overlap(answer, names, exclude
     results = [*hourly(M0, M0 + 12 * HOUR), *hourly(M0, M0 + 12 * HOUR, sbc="sbc-2", seq=5_000)]
     given = settings(checks=CHECKS, sbcs=SBCS, sites=sites)
     assert answer(given, excluding(), results, "site:hq", EVENING, works, rows=False).excluded_us == excluded * S
+
+
+def test_planes_count_while_the_contract_counts_them(answer):
+    """Registrations fail from an hour before the contract stops counting them to an hour after."""
+    given = settings(
+        checks={**CHECKS, "register": {"every": "300s", "accounts": ["m"], "expires": "900s"}},
+        accounts={"m": {"user": "9000", "realm": "x.example", "password": {"env": "X"}}},
+    )
+    six = T0 + 6 * HOUR
+    failing = [(six - HOUR, six + HOUR)]
+    registrations = [
+        replace(one, check="register", account="m") for one in hourly(T0, T0 + 12 * HOUR, bad=failing, seq=5_000)
+    ]
+    promises = contract(timezone="UTC", then=[(date(2026, 11, 1), {"downtime_planes": ("signalling", "call")})])
+    found = answer(given, promises, [*hourly(T0, T0 + 12 * HOUR), *registrations], "site:hq", NIGHT)
+    assert numbers(found) == (3600, 0, 0, 300)

@@ -186,7 +186,7 @@ def test_a_replay_of_a_spool(tmp_path):
     answer = json.loads(played(tmp_path, lines_of(T0 + 5 * HOUR)).stdout)
     [record] = [one for one in answer["incidents"] if one["class"] == "service"]
     assert (record["state"], record["since"], record["clocks"]) == ("resolved", iso(OUTAGE[0]), [])
-    assert record["opened"] == record["resolved"] == iso(T0 + 5 * HOUR + 2 * S)
+    assert (record["opened"], record["resolved"]) == (iso(T0 + 5 * HOUR + 2 * S), iso(OUTAGE[1]))
     told = [one for one in answer["notifications"] if one["incident"] == record["number"]]
     assert told == [
         {"at": iso(T0 + 5 * HOUR + 2 * S), "incident": record["number"], "to": "desk", "what": "found_late"}
