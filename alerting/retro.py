@@ -1,10 +1,12 @@
 """What late results changed of the past, at the desk: no alarm, no clock, no page.
 
-An outage that was over before anybody knew of it becomes one incident, opened when it was found and resolved already
-(its `resolved` is the end of the outage), with one message. Where an incident of its time knows of it already, that one gets a line in its timeline instead.
+An outage that was over before anybody knew of it becomes one incident, opened when it was found and resolved already:
+its `resolved` is the end of the outage. One message tells of it. Where an incident of its time knows of it already,
+that one gets a line in its timeline instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -110,7 +112,7 @@ def _group(
         begin=iso(begin_us), end=iso(end_us),
     )  # fmt: skip
     ends = {"good_us": max(end_us, known.good_us or 0), "resolved_us": max(end_us, known.resolved_us or 0)}
-    more = ends if known.opened_by == LEDGER else {}
+    more: dict[str, Any] = ends if known.opened_by == LEDGER else {}
     desk.book.put(known, now_us, line, since_us=min(known.since_us, begin_us), **more)
     return known.number
 
