@@ -38,6 +38,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     to_us: int | None = None
     facts: Mapping[str, Any] = {}
     body: str | None = None
+    arrived_us: int | None = None
+    read: Any = None  # of the body, what samples.Body knows: read once
 
     @property
     def key(self) -> Key:
@@ -66,6 +68,8 @@ def as_json(entry: Entry) -> bytes:
     if entry.to_us is not None:
         shown["to"] = iso(entry.to_us)
     shown["source"] = entry.source
+    if entry.arrived_us is not None:
+        shown["arrived"] = iso(entry.arrived_us)
     if entry.facts:
         shown["facts"] = entry.facts
     if entry.body is not None:

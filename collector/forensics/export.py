@@ -23,7 +23,7 @@ from collector.forensics.correlate import Correlation
 from collector.forensics.document import head, tail
 from collector.forensics.entry import Entry, as_json
 from collector.forensics.evidence import COLUMNS, Message
-from collector.forensics.samples import body_of
+from collector.forensics.samples import Body
 from sereno.errors import UsageError
 from sereno.version import __version__
 
@@ -112,9 +112,8 @@ class Export:
 
     def _sip(self, entry: Entry) -> None:
         key = "messages" if entry.what == "messages" else "callee"
-        body = (
-            body_of(self._last.body or "{}") if self._last is not None and self._last.source == entry.source else None
-        )
+        last = self._last
+        body: Body | None = last.read if last is not None and last.source == entry.source else None
         found: list[Message] = evidence.messages(body.evidence, key) if body is not None else []
         if body is None or not found:
             return

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from collector.forensics.entry import Entry
-from collector.forensics.samples import Body, body_of
+from collector.forensics.samples import Body
 from sereno.clock import SECOND_US
 
 _QUIET_US = 5 * SECOND_US  # good results of less than this are not told before an event; they wait for more
@@ -45,6 +45,7 @@ class Fold(msgspec.Struct):
 
 Shown = Entry | Fold
 _Series = tuple[str, str, str, object, object, bool]
+_NOTHING = Body()
 _Word = tuple[str, str | None, int | None]
 
 
@@ -66,7 +67,7 @@ def folded(entries: Iterable[Entry]) -> Iterator[Shown]:
             yield from _closed(open_, entry.at_us - _QUIET_US)
             yield entry
             continue
-        body = body_of(entry.body or "{}") or Body()
+        body: Body = entry.read or _NOTHING
         probe = str(entry.source.get("probe"))
         check = str(entry.facts.get("check"))
         series: _Series = (entry.element, probe, check, _plain(body.address), _plain(body.account), False)

@@ -83,13 +83,13 @@ def of_result(row: ResultRow) -> Iterator[Entry]:
     place = (row.element, row.probe, row.boot, row.seq)
     source = {"table": "results", "probe": row.probe, "boot": row.boot, "seq": row.seq}
     kind = kind_of(row.element, row.check)
-    facts: dict[str, Any] = {"check": row.check, "arrived": iso(row.arrived_us)}
+    facts: dict[str, Any] = {"check": row.check}
     if row.reason is not None:
         facts["reason"] = row.reason
     yield Entry(
         at_us=row.at_us, kind="result", element_kind=kind, element=row.element,
         what=standing(row.outcome, row.reason) if body is not None else "unreadable", order=(*place, 0),
-        source=source, facts=facts, body=row.body if body is not None else None,
+        source=source, facts=facts, body=row.body if body is not None else None, arrived_us=row.arrived_us, read=body,
     )  # fmt: skip
     if body is None or not isinstance(body.evidence, dict):
         return
@@ -162,5 +162,5 @@ def of_run(row: RunRow) -> Entry:
         element=row.element, what=standing(row.outcome, row.reason),
         order=(row.element, row.probe, row.boot, row.first_seq, 0),
         source={"table": "runs", "probe": row.probe, "boot": row.boot, "seq": row.first_seq}, facts=facts,
-        body=row.body if body is not None else None,
+        body=row.body if body is not None else None, read=body,
     )  # fmt: skip

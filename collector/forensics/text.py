@@ -9,7 +9,7 @@ from collector.forensics.case import Case
 from collector.forensics.correlate import Correlation, Onset
 from collector.forensics.entry import Entry
 from collector.forensics.fold import Fold, Shown, folded
-from collector.forensics.samples import Body, body_of
+from collector.forensics.samples import Body
 from collector.forensics.tell import Teller, tell
 from collector.forensics.words import Words, one_line, sentences, why
 from sereno.clock import SECOND_US, parse_instant
@@ -197,7 +197,7 @@ class Terminal:
 
     def _result(self, one: Entry) -> Iterator[str]:
         words = self._words
-        body = body_of(one.body or "{}") or Body()
+        body: Body = one.read or Body()
         parts = [f"{one.facts.get('check')} {one.element}", words("by {probe}", probe=one.source["probe"])]
         if one.what == "ok":
             parts.append(words("ok again"))
