@@ -3,22 +3,24 @@
 import asyncio
 import logging
 
+import msgspec
 import pytest
 from histories import CONTRACTS, T0, TOPOLOGY, S
 from sqlalchemy import insert, select
 
 from collector.history.keeper import Keeper
+from collector.ingest import Ingest
 from collector.ledger.blocks import BLOCK_US
 from collector.ledger.writer import LedgerWriter
 from sereno.clock import FakeClock, iso
 from sereno.store.queries import checkpoints, history
 from sereno.store.queries import results as queries
 from sereno.store.queries.ledger import TopologyInForce
-from sereno.store.results import Refused, insert_refused, insert_results
+from sereno.store.results import Refused, insert_refused, insert_results, load_cursors, save_cursors
 from sereno.store.tables import checkpoints as checkpoint_rows
 from sereno.store.tables import ledger_days, probe_events, quarantine, results, runs
 from sereno.topology.model import Retention
-from sereno.wire import Result
+from sereno.wire import Batch, Result, encode
 
 DAY = 86_400 * S
 DAY0 = T0 // DAY * DAY
@@ -161,7 +163,7 @@ def commit(store, writer, found, now):
 
 def test_late_results_are_folded_by_whoever_comes_until_nothing_changes(any_store):
     """The collector dies after committing late results: the next one folds their hour again, and what it changes."""
-    hours = 6
+    hours = 4
     found = [result(T0 + second * S, second + 1) for second in range(0, hours * 3600, 2)]
     gap = [one for one in found if T0 + 2 * BLOCK_US + 60 * S <= one.at_us < T0 + 2 * BLOCK_US + 90 * S]
     first = writer_of(any_store)
@@ -184,3 +186,22 @@ def test_late_results_are_folded_by_whoever_comes_until_nothing_changes(any_stor
         assert checkpoints.stale(connection) == {}
         assert queries.span(connection) == (found[0].at_us, found[-1].at_us)
         assert history.position(connection) is None
+
+
+def test_what_was_compacted_does_not_come_in_again(any_store):
+    """A probe that did not hear the acknowledgement sends a week later what lies in a run by now."""
+    now = DAY0 + 8 * DAY + 2 * BLOCK_US
+    found = [result(DAY0 + second * S, second + 1) for second in range(40)]
+    raw = [msgspec.Raw(encode(one)) for one in found]
+    batch = Batch(v=1, probe="p1", boot="b", first=1, oldest={"b": 1}, results=raw)
+    ingest = Ingest({})
+    with any_store.write() as connection:
+        taken = ingest.take([("p1", encode(batch))], DAY0 + 60 * S)
+        insert_results(connection, [one for one, _ in taken.fresh], DAY0 + 60 * S)
+        save_cursors(connection, {key: ingest.cursors[key] for key in taken.moved})
+    assert compact(any_store, now) == 40
+    with any_store.read() as connection:
+        again = Ingest(load_cursors(connection))
+        taken = again.take([("p1", encode(batch))], DAY0 + 7 * DAY)
+        assert (taken.fresh, taken.refused, taken.moved) == ([], [], set())
+        assert [one.result.seq for one in queries.stored(connection, DAY0, now)] == list(range(1, 41))
