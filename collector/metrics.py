@@ -59,6 +59,7 @@ class Metrics:
         self._results, self._responses = _values("check_results_total"), _values("sip_responses_total")
         self._duration = _histograms("check_duration_seconds")
         self._expires = _values("register_expires_seconds")
+        self._granted: dict[tuple[str, str, str], int] = {}  # until when a registration speaks
         self._last = _values("probe_last_result_timestamp_seconds")
         self._committed, self._missing = _values("results_committed_total"), _values("results_missing_total")
         self._refused = _values("results_refused_total")
@@ -160,6 +161,8 @@ class Metrics:
                 names = self.names
                 where = (names.probe(result.probe), names.sbc(result.sbc), names.core(result.core))
                 self._expires.child(*where).value = seconds
+                hold_us = max(round(seconds * SECOND_US), names.hold_us("register", None))
+                self._granted[where] = max(self._granted.get(where, 0), at_us + hold_us)
         elif result.check in ("call", "terminating", "pstn"):
             self._calls.observe(result, at_us)
         else:
@@ -225,11 +228,15 @@ class Metrics:
         if not self.leads:
             return
         self._folded.child().value = self.names.folded
+        now_us = self._clock.now_us()
+        for labels in [one for one, until_us in self._granted.items() if until_us < now_us]:
+            del self._granted[labels]
+            self._expires.remove(*labels)
         yield from (self._results, self._duration, self._responses, self._expires)
         yield from self._calls.families()
         if self._readable.child().value:
             yield from self._store.families()
-        yield from self._others.families()
+        yield from self._others.families(now_us)
         yield self._last
         yield from self._probes.families(self._store.hashes)
         yield from (self._committed, self._missing, self._refused, self._folded)

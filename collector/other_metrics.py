@@ -1,6 +1,7 @@
 """Gauges of portals, databases and real traffic: what the newest committed result of each says.
 
-A gauge goes away when the newest result does not measure it: unknown is no number. Late results change nothing.
+A gauge goes away when the newest result does not measure it, and when no result comes any more: unknown is no number.
+Late results change nothing.
 """
 
 import math
@@ -37,10 +38,16 @@ class OtherMetrics:
         self._names = names
         self._gauges = {key: Values(CATALOGUE[name]) for key, name in _FAMILIES.items()}
         self._newest: dict[_Labels, int] = {}
+        self._until: dict[_Labels, int] = {}
         self._shown: dict[_Labels, set[tuple[str, _Labels]]] = {}
         self._listeners = False  # whether any SBC's listener ever told of its TLS
 
-    def families(self) -> Iterator[Family]:
+    def families(self, now_us: int) -> Iterator[Family]:
+        """What was measured lately: who measures no more, says nothing."""
+        for series in [one for one, until_us in self._until.items() if until_us < now_us]:
+            del self._until[series]
+            for key, labels in self._shown.pop(series, set()):
+                self._gauges[key].remove(*labels)
         yield from self._gauges.values()
 
     def observe(self, result: Result, at_us: int) -> None:
@@ -58,6 +65,7 @@ class OtherMetrics:
         if at_us < self._newest.get(series, 0):
             return
         self._newest[series] = at_us
+        self._until[series] = at_us + self._names.hold_us(result.check, result.target)
         values = self._values(series[0], (*make(result, facts), *_well(result)))
         for key, labels in self._shown.get(series, set()) - values.keys():
             self._gauges[key].remove(*labels)

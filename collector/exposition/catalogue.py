@@ -8,6 +8,7 @@ _UNITS = ("seconds", "bytes", "ratio")
 RESULT = "once such a result was committed since this process began to lead"
 STATUS = "while the probe is offline, or says nothing of it"
 ALWAYS = "never, on the collector that leads"
+_UNSAID = "while the newest result does not say, or is older than 2.5 intervals"
 _SITES = "never; without sites in the topology the service is one"
 
 
@@ -60,7 +61,8 @@ _CHECKS = (
     ),
     _gauge(
         "sereno_register_expires_seconds", "probe sbc core",
-        "Expiry granted by the last registration.", "until a registration was granted", "probes registrations",
+        "Expiry granted by the last registration.", "until a registration was granted, and when it has lapsed",
+        "probes registrations",
     ),
 )  # fmt: skip
 _CALLS = (
@@ -165,19 +167,19 @@ _OTHERS = (
     _gauge(
         "sereno_element_ok", "probe check element",
         "Newest check of a portal, name, database, server or traffic: 1 ok, 0 failed.",
-        "while the newest result is invalid: unknown is no number", "probes targets",
+        _UNSAID, "probes targets",
     ),
     _gauge(
         "sereno_portal_answering_servers", "probe element", "Servers behind a portal's name that answer.",
-        "while the newest result does not say", "probes portals",
+        _UNSAID, "probes portals",
     ),
     _gauge(
         "sereno_portal_servers", "probe element", "Servers behind a portal's name, missing ones included.",
-        "while the newest result does not say", "probes portals",
+        _UNSAID, "probes portals",
     ),
     _gauge(
         "sereno_tls_certificate_expiry_seconds", "probe element address", "Until the certificate ends.",
-        "while the newest result does not say", "probes listeners",
+        _UNSAID, "probes listeners",
     ),
     _gauge(
         "sereno_tls_grade", "probe element address",
@@ -186,23 +188,23 @@ _OTHERS = (
     ),
     _gauge(
         "sereno_database_replication_lag_seconds", "probe element replica", "How far a replica is behind.",
-        "while the newest result does not say", "probes databases",
+        _UNSAID, "probes databases",
     ),
     _gauge(
         "sereno_database_backup_age_seconds", "probe element", "Since the last backup was finished.",
-        "while the newest result does not say", "probes databases",
+        _UNSAID, "probes databases",
     ),
     _gauge(
         "sereno_database_backup_size_bytes", "probe element", "Size of the last backup.",
-        "while the newest result does not say", "probes databases",
+        _UNSAID, "probes databases",
     ),
     _gauge(
         "sereno_traffic_registered", "probe sbc", "Registered users, from the platform's Prometheus.",
-        "while the newest result does not say", "probes traffic",
+        _UNSAID, "probes traffic",
     ),
     _gauge(
         "sereno_traffic_calls", "probe sbc", "Live calls, from the platform's Prometheus.",
-        "while the newest result does not say", "probes traffic",
+        _UNSAID, "probes traffic",
     ),
 )  # fmt: skip
 _PROBES = (

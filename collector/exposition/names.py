@@ -31,6 +31,7 @@ RESULTS_EACH = 4  # series of results per thing that a probe checks: good, late,
 CODES_EACH = 2
 STREAMS_EACH = 2  # codecs of a path
 _LEAST = 500
+_HOLD, _SHORTEST_US = 2.5, 60_000_000
 _SUBJECTS = ("options", "edge", "natural", "register_", "call", "terminating", "pstn")
 
 
@@ -107,6 +108,19 @@ class Names:
             return max(_LEAST, STREAMS_EACH * len(DIRECTIONS) * self._paths)
         each = RESULTS_EACH if metric == "sereno_check_results_total" else CODES_EACH
         return max(_LEAST, each * self._subjects)
+
+    def hold_us(self, check: str, target: str | None) -> int:
+        """How long a result of a check speaks, when no other comes: 2.5 of its intervals, a minute at least."""
+        topology = self.topology
+        every: int | None = None
+        if topology is not None and check == "https" and target in topology.portals:
+            every = topology.portals[target].every_us
+        elif topology is not None and check == "database" and target in topology.databases:
+            every = topology.databases[target].every_us
+        elif topology is not None:
+            asked = getattr(topology.checks, "register_" if check == "register" else check, None)
+            every = asked.every_us if asked is not None else None
+        return max(_SHORTEST_US, round(_HOLD * (every or 0)))
 
     def elements(self) -> list[tuple[str, str]]:
         """Everything that has a verdict, by kind and name."""

@@ -13,6 +13,7 @@ from collector.exposition.kinds import STATES
 from collector.exposition.names import CODECS
 from collector.exposition.sizes import at_most, expected
 from collector.metrics import Metrics
+from sereno.clock import FakeClock, parse_instant
 from sereno.errors import WireError
 from sereno.store import open_store
 from sereno.wire import CHECKS, REASONS, VERSION, Lateness, Result, Status, decode
@@ -74,7 +75,7 @@ def of(seq, **fields):
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(RESULT | STATUS, max_size=40))
 def test_nothing_that_is_sent_breaks_a_scrape_or_a_bound(store, sent):
-    metrics = Metrics(store, SMALL)
+    metrics = Metrics(store, SMALL, clock=CLOCK)
     for seq, one in enumerate(sent, 1):
         if isinstance(one, Status):
             metrics.status(one, current=False)
@@ -101,7 +102,7 @@ def within(metrics):
 
 
 def test_a_flood_of_names_is_folded(store):
-    metrics = Metrics(store, SMALL)
+    metrics = Metrics(store, SMALL, clock=CLOCK)
     for seq in range(1, 3_001):
         word = f"x{seq}"
         metrics.observe(
@@ -125,7 +126,7 @@ def test_a_flood_of_names_is_folded(store):
 
 
 def test_one_probe_s_flood_of_reasons_and_codes_takes_no_room_from_the_others(store):
-    metrics = Metrics(store, SMALL)
+    metrics = Metrics(store, SMALL, clock=CLOCK)
     places = list(itertools.product(("sbc-1", "sbc-2"), ("core-a", "core-b")))
     for seq, ((sbc, core), reason, check) in enumerate(itertools.product(places, REASONS, CHECKS), 1):
         metrics.observe(
@@ -156,7 +157,7 @@ def test_one_probe_s_flood_of_reasons_and_codes_takes_no_room_from_the_others(st
     ],
 )
 def test_odd_codes_are_shown_as_their_class(store, code, shown):
-    metrics = Metrics(store, SMALL)
+    metrics = Metrics(store, SMALL, clock=CLOCK)
     metrics.observe(of(1, probe="p1", check="options", outcome="ok", sbc="sbc-1", core="core-a", code=code))
     assert (
         f'sereno_sip_responses_total{{check="options",code="{shown}",core="core-a",probe="p1",sbc="sbc-1"}}'
@@ -167,7 +168,7 @@ def test_odd_codes_are_shown_as_their_class(store, code, shown):
 def test_what_is_expected_of_a_topology_is_what_a_good_day_gives(store):
     """The documented size is that of a real scrape: every probe, every check, all well."""
     document = SMALL.model_copy(update={"checks": CHECKED, "portals": {}, "databases": {}})
-    metrics = Metrics(store, document)
+    metrics = Metrics(store, document, clock=CLOCK)
     seq = 0
     for probe in document.probes:
         for path in document.paths():

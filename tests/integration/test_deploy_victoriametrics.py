@@ -105,7 +105,7 @@ def test_what_a_collector_says_is_kept_by_victoriametrics(tmp_path):
             f"-httpListenAddr={url.removeprefix('http://')}", "-search.latencyOffset=0s",
             f"-promscrape.config={here('victoriametrics/scrape.yml', tmp_path, ports)}",
         )  # fmt: skip
-        told = [{"url": f"{url}/api/v1/write"}]
+        told = [{"url": f"{url}/api/v1/write", "queue_config": {"batch_send_deadline": "100ms"}}]
         config = here("victoriametrics/prometheus.yml", tmp_path, ports, remote_write=told, rule_files=[])
         document = yaml.safe_load(config.read_text())
         document["scrape_configs"][0]["job_name"] = "by-remote-write"

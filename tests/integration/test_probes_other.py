@@ -17,6 +17,7 @@ from other_site import check, site
 from pki import Pki
 
 from collector.metrics import Metrics
+from sereno.clock import FakeClock, parse_instant
 from sereno.store import open_store
 from sereno.wire import Result
 
@@ -252,7 +253,7 @@ def told(check, at, **fields):
 
 def test_gauges_tell_the_newest_and_go_away(tmp_path):
     store = open_store(tmp_path)
-    metrics = Metrics(store, SMALL)
+    metrics = Metrics(store, SMALL, clock=FakeClock(parse_instant("2026-10-01T00:00:05Z")))
     tls = {"days_to_expiry": 2.0, "grade": "B"}
     looked = {"addresses": {"127.82.1.1": {"tls": tls}}, "answering": 1, "total": 2}
     metrics.observe(told("https", 1, target="web", facts=looked))
@@ -289,7 +290,7 @@ def test_gauges_tell_the_newest_and_go_away(tmp_path):
 
 def test_gauges_of_an_sbcs_listener(tmp_path):
     store = open_store(tmp_path)
-    metrics = Metrics(store, SMALL)
+    metrics = Metrics(store, SMALL, clock=FakeClock(parse_instant("2026-10-01T00:00:05Z")))
     at = {"sbc": "sbc-1", "address": "sips:127.82.1.1:5061"}
     metrics.observe(told("edge", 1, facts={"tls": {"days_to_expiry": 2.0, "grade": "B"}}, **at))
     metrics.observe(told("edge", 1, sbc="sbc-1", address="sip:127.82.1.1"))

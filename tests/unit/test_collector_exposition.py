@@ -251,6 +251,22 @@ def test_what_the_store_cannot_say_is_left_out(store, clock):
     assert 'sereno_results_missing_total{probe="p2"}' in found
 
 
+def test_who_measures_no_more_says_nothing(store, clock):
+    metrics = of_everything(store, clock)
+    ok = 'sereno_element_ok{check="https",element="web",probe="p1"}'
+    granted = 'sereno_register_expires_seconds{core="core-a",probe="p1",sbc="sbc-1"}'
+    assert {ok, granted} <= scraped(metrics).keys()
+    clock.advance(100)  # a portal asked every minute
+    assert ok in scraped(metrics)
+    clock.advance(60)
+    gone = scraped(metrics)
+    assert not any(name.startswith(("sereno_element_ok{", "sereno_tls_", "sereno_portal_")) for name in gone)
+    assert granted not in gone, "it has lapsed after 120 s"
+    again = result(300, "https", target="web")
+    metrics.observe(again)
+    assert scraped(metrics)[ok] == 1
+
+
 def test_files_that_were_refused(store, clock):
     metrics = Metrics(store, SMALL, clock=clock)
     at = "sereno_topology_last_reload_success_timestamp_seconds"
