@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _WATCHED = ("edge", "natural", "options")
 _ORDER = ("service", "site", "core", "sbc", "path", "portal", "database", "probe")
+_SERIES, _SERIES_EACH = 1_000, 32  # of one probe, at most: some addresses and accounts of everything that is watched
 _LIVE_HOLD_US = 10 * SECOND_US  # live screens forgive the wire
 _Element = tuple[str, str, str]
 _Place = tuple[str, str | None, str | None]  # a probe's path; without a core, an SBC's natural view
@@ -46,6 +47,8 @@ class Engine:
         self._beside: dict[_Place, tuple[dict[LeafKey, Series], dict[LeafKey, Series]]] = {}
         self._dues: list[tuple[int, int, LeafKey]] = []  # the number between: keys have no order, a core may be None
         self._numbers = itertools.count()
+        self._begun: dict[str, int] = {}  # how many series of each probe there are
+        self._most = _SERIES + _SERIES_EACH * (len(topology.sbcs) + len(topology.paths()))
         self._watch = ProbeWatch(topology)
         self._standings = Standings(topology)
         self._windows: list[MaintenanceWindow] = []
@@ -193,7 +196,14 @@ class Engine:
         key = leaf_key(result)
         if key is None or not known(self.topology, key):
             return None
-        return self._series.get(key) or self._open(key)
+        found = self._series.get(key)
+        if found is not None:
+            return found
+        begun = self._begun.get(key.probe, 0)
+        if begun >= self._most:  # addresses or accounts made up by somebody: kept in the store, never judged
+            return None
+        self._begun[key.probe] = begun + 1
+        return self._open(key)
 
     def _open(self, key: LeafKey) -> Series:
         every = self._timing.every_of(key.check, key.address)

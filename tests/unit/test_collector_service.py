@@ -101,6 +101,18 @@ def test_names_that_nobody_watches_are_kept_and_say_nothing(service):
         assert last_said(connection)["path", "sbc-1/core-a", "verdict"].state == "up"
 
 
+def test_addresses_made_up_without_end_take_no_memory_and_what_is_watched_is_judged(service):
+    for first in range(1, 3_001, 500):
+        rows = [row(seq, T0 + seq, address=f"sip:192.0.2.1:{seq}") for seq in range(first, first + 500)]
+        service._messages([batch(*rows, first=first, oldest=1)])
+    assert count(service, results) == 3_000
+    assert service._judge.size < 1_500
+    service._messages([batch(row(1, T0 + S, probe="q", address="sip:192.0.2.1"), probe="q")])
+    assert service._judge.size < 1_500
+    with service.store.read() as connection:
+        assert last_said(connection)["sbc", "sbc-1", "verdict"].state != "down"
+
+
 def test_nobody_speaks_for_another(service):
     service._messages([batch(row(1), topic="q"), batch(row(1, probe="q"), probe="q", topic="p")])
     service._messages([batch(row(1, probe="q"))])  # in a batch of its own name, a result of another's
