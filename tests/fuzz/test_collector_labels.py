@@ -18,6 +18,7 @@ from sereno.errors import WireError
 from sereno.store import open_store
 from sereno.wire import CHECKS, REASONS, VERSION, Lateness, Result, Status, decode
 
+CLOCK = FakeClock(parse_instant("2026-11-21T10:00:01Z"))
 WORDS = (
     st.sampled_from(["sbc-1", "sbc-2", "core-a", "core-b", "p1", "", "other", 'a"b\\c\n', "\ud800", "ñ" * 80])
     | st.text()
