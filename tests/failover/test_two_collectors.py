@@ -296,9 +296,12 @@ def test_what_stands_in_the_way_is_one_line(make, server, relay):
     assert (code, len(lines)) == (2, 1)
     assert "newer than this Sereno" in lines[0]
 
-    far = relay(server.port)
+    far, dead = relay(server.port), relay(server.port)
     far.cut()
-    site.start_collector("early", database=site.database.replace(f":{server.port}/", f":{far.port}/"))
+    dead.cut()
+    hosts = f"host=127.0.0.1:{dead.port}&host=127.0.0.1:{far.port}&target_session_attrs=read-write"
+    account, name = site.database.partition("://")[2].partition("@")[0], site.database.rpartition("/")[2]
+    site.start_collector("early", database=f"postgresql://{account}@/{name}?{hosts}")
     site.wait_for(lambda: "trying again until it answers" in site.log("early"), "its word")
     far.mend()
     site.wait_for_leader("early")

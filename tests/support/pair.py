@@ -154,8 +154,8 @@ class Site:
     def listen_to_acks(self):
         """The epoch of every acknowledgement from now on, as they come: a list that grows."""
         heard, ready = [], threading.Event()
-        secret = broker.secret_file(self.folder / "broker", broker.COLLECTOR).read_text().strip()
-        where = Broker(host="127.0.0.1", port=self.port, tls=False, username=broker.COLLECTOR, password=secret)
+        secret = broker.secret_file(self.folder / "broker", PROBE).read_text().strip()
+        where = Broker(host="127.0.0.1", port=self.port, tls=False, username=PROBE, password=secret)
 
         async def listen():
             async with connect(where, "listener") as client:
