@@ -1,6 +1,7 @@
 """Late results from the store to the desk: noted, revised, one incident, one message; and in a replay."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ledger_month import DAY, HOUR, Desk, S, commit, contract, put_topology, samples, settings
@@ -219,3 +220,33 @@ def test_a_bad_arrival_is_one_line(tmp_path, arrived, words):
     assert answer.exit_code != 0
     assert "s.ndjson:2" in str(answer.exception)
     assert words in str(answer.exception)
+
+
+def test_answers_while_the_ledger_is_being_revised(store):
+    """Four hours get their spool one after another; every answer knows whole hours only."""
+    bad = [(T0 + hour * HOUR + 600 * S, T0 + hour * HOUR + 840 * S) for hour in range(1, 5)]
+    every = samples(T0, NOW, EVERY, bad=bad)
+    hidden = {hour: [one for one in every if 0 <= one.at_us - T0 - hour * HOUR < 1800 * S] for hour in range(1, 5)}
+    late = {one.seq for some in hidden.values() for one in some}
+    commit(store, [one for one in every if one.seq not in late])
+    desk = Desk(store, contract(timezone="UTC"), T0)
+    desk.work(ARRIVED)
+
+    def pour():
+        for some in hidden.values():
+            commit(store, some, desk.clock.now_us())
+            desk.heard(some)
+            desk.work(desk.clock.now_us())
+
+    unknown = 1800 * S + EVERY - 150 * S
+    with ThreadPoolExecutor() as pool:
+        pouring = pool.submit(pour)
+        seen = set()
+        while not pouring.done() or not seen:
+            found = measure.measure(store, "site:hq", T0, NOW)
+            seen.add((found.down_us // (240 * S), found.unknown_us // unknown))
+            assert (found.down_us % (240 * S), found.unknown_us % unknown) == (0, 0)
+        pouring.result()
+    assert {down + hours for down, hours in seen} == {4}
+    last = measure.measure(store, "site:hq", T0, NOW)
+    assert (last.down_us, last.unknown_us) == (4 * 240 * S, 0)
