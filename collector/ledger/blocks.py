@@ -7,6 +7,7 @@ earlier one, or at the first result of all.
 """
 
 import hashlib
+import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -17,10 +18,13 @@ from collector.verdicts.samples import Timing
 from collector.verdicts.witness import LATEST_REPLY_US
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
+from sereno.errors import StoreError
 from sereno.store.queries.ledger import TopologyInForce
 from sereno.topology import topology_hash
 from sereno.topology.model import Topology
 from sereno.wire import Result
+
+log = logging.getLogger(__name__)
 
 BLOCK_US = 3_600 * SECOND_US
 _LEAD_US = 20 * 60 * SECOND_US
@@ -131,9 +135,9 @@ def fold_hour(basis: Basis, begin_us: int, source: Source, to_us: int | None = N
 def fold_span(basis: Basis, from_us: int, to_us: int, source: Source, *, keep: bool = False) -> Folded:
     """Every element's intervals of [from, to), each part by what was in force there; `keep` asks for a checkpoint."""
     kept = source.checkpoint(from_us, basis)
-    if kept is not None:
-        start_us, before = kept.at_us, basis.until(kept.at_us)
-        fold = Fold.resume(before.topology, before.planes, start_us, kept.state)
+    resumed = _resumed(basis, kept) if kept is not None else None
+    if kept is not None and resumed is not None:
+        start_us, fold = kept.at_us, resumed
         changes = basis.changes(start_us, to_us + basis.tail_us(to_us))
     else:
         first_us = source.first_us()
@@ -155,6 +159,16 @@ def fold_span(basis: Basis, from_us: int, to_us: int, source: Source, *, keep: b
     source.feed(fold, start_us, to_us + basis.tail_us(to_us))
     intervals = fold.intervals(from_us, to_us)
     return Folded(intervals, fold.checkpoint() if keep else None)
+
+
+def _resumed(basis: Basis, kept: Kept) -> Fold | None:
+    """The fold that goes on from a checkpoint; None where it is none, and the results must do."""
+    before = basis.until(kept.at_us)
+    try:
+        return Fold.resume(before.topology, before.planes, kept.at_us, kept.state)
+    except StoreError as error:
+        log.warning("ledger: %s; folded from the first result instead", error)
+        return None
 
 
 def in_order(results: Iterable[tuple[Result, int]]) -> list[tuple[Result, int]]:

@@ -67,16 +67,17 @@ class Fold:
         """Goes on at `at_us` from the checkpoint of a fold that was cut there, under the same topology and planes."""
         fold = cls(topology, planes)
         try:
-            kept_format, last_us, series, recorder = msgspec.msgpack.decode(checkpoint)
-        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            kept_format, last_us, series, fold._kept = msgspec.msgpack.decode(checkpoint)
+            if kept_format != FORMAT:
+                raise StoreError(f"a checkpoint of the ledger in format {kept_format}; this version reads {FORMAT}")
+            fold._begin_us, fold.last_us = at_us, last_us
+            for key, kept in series:
+                leaf = LeafKey(*key)
+                fold._series[leaf] = Series.unpack(fold._timing.every_of(leaf.check, leaf.address), kept)
+                fold._guard(leaf, fold._series[leaf])
+            fold._recorder(at_us, at_us)  # here, where it can still be done without
+        except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
             raise StoreError(f"a checkpoint of the ledger that is none: {error}") from None
-        if kept_format != FORMAT:
-            raise StoreError(f"a checkpoint of the ledger in format {kept_format}; this version reads {FORMAT}")
-        fold._begin_us, fold.last_us, fold._kept = at_us, last_us, recorder
-        for key, kept in series:
-            leaf = LeafKey(*key)
-            fold._series[leaf] = Series.unpack(fold._timing.every_of(leaf.check, leaf.address), kept)
-            fold._guard(leaf, fold._series[leaf])
         return fold
 
     # -- feeding -----------------------------------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 import os
 from itertools import pairwise
 
+import msgspec
+import pytest
+from histories import CONTRACTS, KINDS, T0, TOPOLOGY, S, histories, streams
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from histories import CONTRACTS, KINDS, T0, TOPOLOGY, S, histories, streams
 
 from collector.engine import counted_planes
 from collector.ledger.blocks import BLOCK_US, Basis, Recording, fold_hour, fold_span
-from collector.ledger.fold import Fold
+from collector.ledger.fold import FORMAT, Fold
 from sereno.clock import iso
 from sereno.store.queries.ledger import TopologyInForce
 from sereno.wire import Result
@@ -113,3 +115,16 @@ def test_an_hour_that_alternates_stays_down_in_the_next():
         chain.keep(block + BLOCK_US, basis, folded.checkpoint)
     states = [(one.state, one.from_us, one.to_us) for one in folded.intervals if (one.kind, one.name) == ("sbc", "s2")]
     assert states == [("down", T0 + 2 * BLOCK_US, T0 + 3 * BLOCK_US)]
+
+
+NONE = [b"", b"no", *(msgspec.msgpack.encode([number, 0, [], []]) for number in (FORMAT, FORMAT - 1))]
+
+
+@pytest.mark.parametrize("state", NONE)
+def test_a_checkpoint_that_is_none_is_done_without(state, caplog):
+    results = [(Result(v=1, probe="p1", boot="b", seq=1, at=iso(T0), check="edge", sbc="s2", **KINDS["ok"]), T0)]
+    basis = Basis([TopologyInForce(0, TOPOLOGY)], CONTRACTS)
+    source = Recording(results)
+    source.keep(T0 + S, basis, state)
+    assert fold_span(basis, T0 + S, T0 + 9 * S, source).intervals == whole(basis, results, [T0 + S, T0 + 9 * S])[0]
+    assert "folded from the first result instead" in caplog.text

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from sereno.store.tables import checkpoints, stale_blocks
 
+DAMAGED = "damaged"  # the basis of a checkpoint that cannot be read: nothing is made on it
 _SAVE = text(
     "INSERT INTO checkpoints (at_us, basis, state) VALUES (:at_us, :basis, :state) "
     "ON CONFLICT (at_us) DO UPDATE SET basis = excluded.basis, state = excluded.state"
@@ -22,7 +23,12 @@ def newest(connection: Connection, at_us: int) -> tuple[int, str, bytes] | None:
     columns = checkpoints.c
     query = select(columns.at_us, columns.basis, columns.state).where(columns.at_us <= at_us)
     row = connection.execute(query.order_by(columns.at_us.desc()).limit(1)).one_or_none()
-    return None if row is None else (row.at_us, row.basis, zlib.decompress(row.state))
+    if row is None:
+        return None
+    try:
+        return row.at_us, row.basis, zlib.decompress(row.state)
+    except zlib.error:
+        return row.at_us, DAMAGED, b""
 
 
 def save(connection: Connection, at_us: int, basis: str, state: bytes) -> bool:
