@@ -128,7 +128,7 @@ def test_19_an_outage_that_is_known_three_hours_later_wakes_nobody(run):
     assert (figures["down_seconds"], figures["unknown_seconds"]) == (200, 0)
     assert spans(answer, "service", "voz", "down") == [(1800, 2000)]
     [found] = [one for one in answer["incidents"] if one["class"] == "service"]
-    assert (found["state"], found["since"]) == ("resolved", at(1800))
+    assert (found["state"], found["since"], found["resolved"]) == ("resolved", at(1800), at(2000))
     assert not [one for one in found["clocks"] if one["state"] == "missed"]
     assert [one["what"] for one in answer["notifications"] if one["incident"] == found["number"]] == ["found_late"]
     assert all(one["note"] for one in answer["revisions"])

@@ -3,7 +3,10 @@
 import random
 
 import pytest
+from streams import T0
 from variations import System, down, told
+
+from sereno.clock import SECOND_US, iso
 
 SHAPES = {
     "as-the-lab": {},
@@ -104,3 +107,10 @@ def test_checks_at_any_phase_raise_nothing_else(system, scenario, seed):
     assert {cause[0] for cause in causes} == {"service"}
     if scenario in {2, 6, 7}:
         assert down(answer, "service", "voz") == 0
+
+
+def test_a_service_without_sites_is_degraded_as_soon_as_one_of_three_sbcs_is_down(system):
+    answer = system(sbcs=3, sites=False).outage(10, 25, 40, lambda _, sbc, __: sbc == "edge2").go()
+    found = [(one["state"], one["from"], one["to"]) for one in answer["intervals"] if one["kind"] == "service"]
+    assert [state for state, _, _ in found] == ["up", "degraded", "up"]
+    assert (found[1][1], found[1][2]) == (iso(T0 + 10 * SECOND_US), iso(T0 + 25 * SECOND_US))

@@ -1,12 +1,16 @@
 """Portals and databases: verdicts beside the service's, never part of it (docs/verdicts.md §12)."""
 
 import pytest
+from sqlalchemy import insert
 
 from collector.availability import Book, Scope, figures
 from collector.engine import Engine
 from collector.ledger.fold import Fold
+from sereno.cli.verdicts import say
 from sereno.clock import iso
-from sereno.topology import topology_from_json
+from sereno.store.changes import insert_changes
+from sereno.store.tables import lease, topologies
+from sereno.topology import canonical_json, topology_from_json, topology_hash
 from sereno.wire import Result
 
 S = 1_000_000
@@ -127,3 +131,16 @@ def test_they_are_no_part_of_the_service():
         excluded=lambda _: [], target_ppm=None,
     )  # fmt: skip
     assert said.down_us == 0
+
+
+def test_the_command_tells_them(any_store):
+    topology = topology_from_json(TOPOLOGY)
+    with any_store.write() as connection:
+        row = {"from_us": T0, "hash": topology_hash(topology), "topology": canonical_json(topology), "desk": None}
+        connection.execute(insert(topologies).values(row))
+        connection.execute(lease.delete())
+        connection.execute(lease.insert().values(id=1, epoch=1, holder="somebody", renewed_us=T0 + 40 * S))
+        insert_changes(connection, run([OK, DEAD, DEAD], "https", "web")[1])
+    told = {(one["kind"], one["name"]): one["state"] for one in say(any_store, T0 + 41 * S)}
+    assert told["portal", "web"] == "down"
+    assert told["database", "db"] == "unknown"
