@@ -166,7 +166,7 @@ def _tls(element: _Element, address: str, tls: dict[str, Any]) -> Iterator[_Look
     days = _number(tls.get("days_to_expiry"))
     for what, limit in _DAYS.items():
         yield _Look(element, what, address, None if days is None else days < limit, "tls")
-    whole, most = tls.get("grade"), tls.get("grade_at_most")
+    whole, most = _text(tls.get("grade")), _text(tls.get("grade_at_most"))
     grade = whole or most
     # A best possible grade can only condemn: well is who was measured whole.
     weak = None if grade is None or (whole is None and most in _GOOD_GRADES) else grade not in _GOOD_GRADES
@@ -188,6 +188,10 @@ def _named(topology: Topology) -> dict[str, list[_Element]]:
 
 def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _number(value: object) -> float | None:

@@ -22,6 +22,7 @@ WORDS = [
     "event",
     "at",
     "maintenance",
+    "cancel",
     "probe",
     "incident",
     "isolate",

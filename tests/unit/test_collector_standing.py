@@ -1,6 +1,8 @@
 """What gets slowly worse: certificates, TLS, DNS, replication, backups. It holds until it is measured well."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collector.engine import Engine
 from sereno.clock import iso
@@ -167,3 +169,27 @@ def test_what_was_said_before_a_restart_holds_until_it_is_measured(desk):
     for minute in range(5):
         assert desk.tell(minute, "database", replica(lag_seconds=0), "db2") == set()
     assert desk.tell(5, "database", replica(lag_seconds=0), "db2") == {("database", "db2", "replication_lag", "false")}
+
+
+FIELDS = ["addresses", "answering", "total", "missing", "tls", "grade", "grade_at_most", "days_to_expiry", "replicas",
+          "lag_seconds", "receiving", "role", "backup", "age_seconds", "verified", "trouble"]  # fmt: skip
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=3)
+FACTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), FACTS, max_size=8),
+    st.sampled_from([("https", "web"), ("database", "db"), ("dns", "v.example"), ("edge", None)]),
+    st.sampled_from([("ok", None), ("failed", "role"), ("failed", "timeout"), ("failed", "lag")]),
+)
+def test_whatever_facts_say_the_machines_take_it(facts, what, how):
+    check, target = what
+    sbc = {"sbc": "s", "address": "sips:192.0.2.1"} if check == "edge" else {}
+    desk = Desk()
+    for minute in range(3):
+        desk.tell(minute, check, facts, target, outcome=how[0], reason=how[1], **sbc)
