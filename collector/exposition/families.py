@@ -140,11 +140,11 @@ class Values(Family):
 class Buckets:
     """One histogram of a family."""
 
-    __slots__ = ("_bounds", "_prefixes", "_sum_prefix", "_total_prefix", "counts", "exemplars", "total")
+    __slots__ = ("_prefixes", "_sum_prefix", "_total_prefix", "bounds", "counts", "exemplars", "total")
 
     def __init__(self, name: str, labels: Sequence[tuple[str, str]], bounds: Sequence[float]) -> None:
         ends = [*map(repr, bounds), "+Inf"]
-        self._bounds = bounds
+        self.bounds = bounds
         self._prefixes = [_prefix(f"{name}_bucket", [*labels, ("le", end)]) for end in ends]
         self._total_prefix = _prefix(f"{name}_count", labels)
         self._sum_prefix = _prefix(f"{name}_sum", labels)
@@ -154,7 +154,7 @@ class Buckets:
 
     def observe(self, value: float, exemplar: Exemplar | None = None) -> None:
         """Counts one value."""
-        index = bisect_left(self._bounds, value)
+        index = bisect_left(self.bounds, value)
         self.counts[index] += 1
         self.total += value
         if exemplar is not None:
@@ -221,7 +221,7 @@ class Histograms(Family):
         name = self.declared.name
         for labels, child in list(self._children.items()):
             pairs, running = dict(zip(self.declared.labels, labels, strict=True)), 0
-            ends = [*map(repr, child._bounds), "+Inf"]  # noqa: SLF001 - one thing with its family
+            ends = [*map(repr, child.bounds), "+Inf"]
             for index, (end, count) in enumerate(zip(ends, child.counts, strict=True)):
                 running += count
                 yield Sample(f"{name}_bucket", pairs | {"le": end}, running, child.exemplars.get(index))
