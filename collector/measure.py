@@ -1,6 +1,6 @@
 """The figures of a scope from what is stored: the ledger, and a fold of what it does not hold yet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from sereno.contract import Contract, load_contract
 from sereno.errors import StoreError, UsageError
 from sereno.scope import parse_scope
 from sereno.store import Store
-from sereno.store.queries import ledger, revisions
+from sereno.store.queries import ledger, results, revisions
 from sereno.store.queries.ledger import TopologyInForce
 from sereno.store.queries.revisions import Revision
 from sereno.topology import Topology
@@ -43,6 +43,7 @@ class Report(NamedTuple):
     year: Figures | None  # up to the window's end
     days: list[tuple[int, Figures]]  # per local day: where it begins
     differs: list[late.Piece]  # with `recompute`: where the ledger says something else than the results
+    forgotten_us: int | None  # with `recompute`: of the window's time before this no result is kept
 
     @property
     def worst(self) -> tuple[str, Figures] | None:
@@ -57,17 +58,26 @@ def measure(store: Store, scope: str, from_us: int, to_us: int, *, recompute: bo
         return _Measuring(connection, Asked(scope, from_us, to_us), to_us).figures(recompute=recompute)
 
 
-def report(store: Store, asked: Asked, now_us: int, *, recompute: bool = False, pictures: bool = True) -> Report:
-    """The figures with everything beside them; year and days, which take time, only with `pictures`."""
+def report(
+    store: Store, asked: Asked, now_us: int, *,
+    recompute: bool = False, pictures: bool = True, progress: Callable[[float], None] | None = None,
+) -> Report:  # fmt: skip
+    """The figures with everything beside them; year and days, which take time, only with `pictures`.
+
+    `progress` hears which part of the results has been read, 0 to 1, where they must be.
+    """
     with store.read() as connection:
-        return _Measuring(connection, asked, now_us).report(recompute=recompute, pictures=pictures)
+        return _Measuring(connection, asked, now_us, progress).report(recompute=recompute, pictures=pictures)
 
 
 class _Measuring:
     """One answer from one snapshot of the store."""
 
-    def __init__(self, connection: Connection, asked: Asked, now_us: int) -> None:
+    def __init__(
+        self, connection: Connection, asked: Asked, now_us: int, progress: Callable[[float], None] | None = None
+    ) -> None:
         self._connection = connection
+        self._progress = progress
         self._topologies = ledger.in_force(connection)
         if not self._topologies:
             raise StoreError("no topology was ever recorded in this store; start `sereno up` on it once")
@@ -109,6 +119,7 @@ class _Measuring:
             year=self._year(found) if pictures else None,
             days=self._days(book) if pictures else [],
             differs=self._differs(found) if recompute else [],
+            forgotten_us=self._forgotten_us if recompute and self._forgotten_us > self._from_us else None,
         )
 
     # -- parts -------------------------------------------------------------------------------------------------------
@@ -126,8 +137,23 @@ class _Measuring:
     def _intervals(self, *, recompute: bool) -> list[Interval]:
         return stored_intervals(
             self._connection, self._topologies, self._contracts, self._from_us, self._to_us,
-            recompute=recompute, elements=self._elements,
+            recompute=recompute, elements=self._elements, progress=self._part() if self._progress else None,
         )  # fmt: skip
+
+    def _part(self) -> Callable[[int], None]:
+        first_us = (results.span(self._connection) or (self._from_us, 0))[0]
+
+        def tell(at_us: int) -> None:
+            if self._progress is not None and self._to_us > first_us:
+                self._progress(min(1.0, max(0.0, (at_us - first_us) / (self._to_us - first_us))))
+
+        return tell
+
+    @property
+    def _forgotten_us(self) -> int:
+        """Before this instant no result is kept any more, so none can speak against the ledger."""
+        span = results.span(self._connection)
+        return self._to_us if span is None else span[0]
 
     def _figures(self, book: Book, scope: Scope, from_us: int, to_us: int) -> Figures:
         pieces = promised(self._topology, self._contracts, scope, from_us, to_us)
@@ -160,15 +186,17 @@ class _Measuring:
         """Where the ledger's rows and the results say different things of the scope."""
         kept = kept_intervals(self._connection, self._topologies, self._from_us, self._to_us, self._elements)
         mine = set(self._elements)
-        covered = spans.union((one.from_us, one.to_us) for one in kept)
-        rows = [one for one in kept if (one.kind, one.name) in mine]
-        results = [
-            one._replace(from_us=begin, to_us=end)
-            for one in folded
-            if (one.kind, one.name) in mine
-            for begin, end in spans.intersect([(one.from_us, one.to_us)], covered)
-        ]
-        return late.changed(late.weighed(rows), late.weighed(results))
+        covered = spans.clip(((one.from_us, one.to_us) for one in kept), self._forgotten_us, self._to_us)
+        there, here = (
+            [
+                one._replace(from_us=begin, to_us=end)
+                for one in account
+                if (one.kind, one.name) in mine
+                for begin, end in spans.intersect([(one.from_us, one.to_us)], covered)
+            ]
+            for account in (kept, folded)
+        )
+        return late.changed(late.weighed(there), late.weighed(here))
 
     def _knowing(self, scope: str, at_us: int) -> Topology:
         """The topology that knows the scope: the one in force then, else the newest that does."""

@@ -1,5 +1,6 @@
 """Does the chain hold, does every row lie under its seal? Reads a store; decides by `collector.ledger.seal`."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -21,14 +22,18 @@ class Verdict(NamedTuple):
     unsealed: list[int]  # days whose time has come and that nobody sealed yet
 
 
-def verify(connection: Connection, now_us: int, from_us: int | None = None, to_us: int | None = None) -> Verdict:
+def verify(
+    connection: Connection, now_us: int, from_us: int | None = None, to_us: int | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Verdict:  # fmt: skip
     """The whole chain; the rows of the days that touch [from, to), of all without it."""
     chain = seals.seals(connection)
     faults = seal.chain_faults(chain)
     newest = {one.day_us: one.id for one in chain}
     wanted = [one for one in chain if _touches(one.day_us, from_us, to_us)]
     rows = 0
-    for one in sorted(wanted, key=lambda one: (one.day_us, one.id)):
+    for place, one in enumerate(sorted(wanted, key=lambda one: (one.day_us, one.id))):
+        progress(place / len(wanted))
         then = seals.rows_of(connection, one.day_us, one.upto)
         now = seals.rows_of(connection, one.day_us) if newest[one.day_us] == one.id else None
         fault = seal.rows_fault(one, then, now)

@@ -4,7 +4,7 @@ The collector notes every committed result (`note`), and now and then takes the 
 in a thread) and stores it in its own write transaction (`store`), with the notes of what changed of the past.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from collector.history.source import StoreSource
 from collector.ledger import late, spans
 from collector.ledger.blocks import BLOCK_US, Basis, block_of, fold_hour, fold_span, margins
-from collector.ledger.fold import Interval, joined
+from collector.ledger.fold import Fold, Interval, joined
 from collector.verdicts.overlay import Coverage, active
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
@@ -191,6 +191,27 @@ def _row(one: Interval) -> LedgerRow:
     return LedgerRow(0, one.kind, one.name, one.state, one.from_us, one.to_us, one.reason, one.interval_us)
 
 
+Progress = Callable[[int], None]  # how far folding has come
+
+
+class _Source(StoreSource):
+    """Tells how far it has been read, an hour at a time."""
+
+    def __init__(self, connection: Connection, use: bool, progress: Progress | None) -> None:
+        super().__init__(connection, checkpoints=use)
+        self._progress = progress
+
+    def feed(self, fold: Fold, from_us: int, to_us: int) -> None:
+        if self._progress is None:
+            super().feed(fold, from_us, to_us)
+            return
+        while from_us < to_us:
+            end_us = min(block_of(from_us) + BLOCK_US, to_us)
+            super().feed(fold, from_us, end_us)
+            self._progress(end_us)
+            from_us = end_us
+
+
 def stored_intervals(
     connection: Connection,
     topologies: Sequence[TopologyInForce],
@@ -200,6 +221,7 @@ def stored_intervals(
     *,
     recompute: bool = False,
     elements: Collection[tuple[str, str]] | None = None,
+    progress: Progress | None = None,
 ) -> list[Interval]:
     """Every element's intervals of [from, to): the ledger's rows, and a fold of the blocks that have none yet.
 
@@ -211,7 +233,7 @@ def stored_intervals(
         found = kept_intervals(connection, topologies, from_us, to_us, elements)
     covered = {block for one in found for block in range(block_of(one.from_us), one.to_us, BLOCK_US)}
     first_us, last_us = results.span(connection) or (to_us, from_us - 2 * BLOCK_US)
-    basis, source = Basis(topologies, contracts), StoreSource(connection, checkpoints=not recompute)
+    basis, source = Basis(topologies, contracts), _Source(connection, not recompute, progress)
     missing = [
         (block, block + BLOCK_US)
         for block in range(block_of(from_us), to_us, BLOCK_US)

@@ -11,6 +11,7 @@ from collector.availability import Figures
 from collector.ledger.late import revision_json
 from collector.measure import Asked, Report, report
 from sereno.cli._days import bar, strip
+from sereno.cli._progress import Progress
 from sereno.clock import SECOND_US, SystemClock, iso, parse_instant
 from sereno.errors import UsageError
 from sereno.instance import open_store
@@ -41,13 +42,21 @@ def availability(
     asked = _asked(scope, from_, to, month)
     store = open_store(data, database)
     try:
-        found = report(store, asked, SystemClock().now_us(), recompute=recompute, pictures=not as_json)
+        with Progress("resultados") as progress:
+            found = report(
+                store, asked, SystemClock().now_us(), recompute=recompute, pictures=not as_json, progress=progress
+            )
     finally:
         store.dispose()
     if as_json:
         print(json.dumps(as_dict(found), ensure_ascii=False))
     else:
         _show(found)
+    if found.forgotten_us is not None:
+        sys.stderr.write(
+            f"sereno: no results are kept of the time before {iso(found.forgotten_us)}: by the results it is unknown,"
+            " and the ledger's word stands\n"
+        )
     if found.differs:
         sys.stdout.flush()
         _tell_difference(found)

@@ -12,6 +12,7 @@ import typer
 from collector.ledger import seal
 from collector.ledger.check import Verdict, verify
 from collector.ledger.seal import Fault
+from sereno.cli._progress import Progress
 from sereno.clock import SystemClock, from_datetime, iso, parse_instant
 from sereno.errors import SerenoError, UsageError
 from sereno.instance import open_store
@@ -105,8 +106,8 @@ def _patiently(store: Store, from_us: int | None, to_us: int | None) -> Verdict:
     """While a collector is taking in late results, a day's rows are for seconds newer than its seal."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        with store.read() as connection:
-            found = verify(connection, SystemClock().now_us(), from_us, to_us)
+        with store.read() as connection, Progress("días") as progress:
+            found = verify(connection, SystemClock().now_us(), from_us, to_us, progress)
         passing = found.faults and all(fault.what == seal.CHANGED for fault in found.faults)
         if not passing or time.monotonic() > deadline or not collector_alive(store):
             return found
