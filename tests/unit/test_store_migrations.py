@@ -6,7 +6,7 @@ import sys
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from store_rows import fill, in_order, read
 
 from sereno.errors import StoreError
@@ -70,6 +70,33 @@ def test_an_older_database_comes_to_this_schema_with_all_its_rows(engine, revisi
     assert read(engine, kept) == {name: in_order(rows) for name, rows in kept.items()}
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+
+
+class Killed(BaseException):
+    """As kill −9: nothing after it runs."""
+
+
+@pytest.mark.parametrize("at", [1, 4, 9, 15])
+def test_interrupted_anywhere_it_is_as_it_was_and_can_be_done_again(engine, at):
+    command.upgrade(config_for(engine), RELEASED[0])
+    kept = fill(engine)
+    said = 0
+
+    def bomb(_connection, _cursor, statement, *_):
+        nonlocal said
+        said += statement.lstrip().startswith(("CREATE", "ALTER", "INSERT", "DROP", "UPDATE"))
+        if said == at:
+            raise Killed
+
+    event.listen(engine, "before_cursor_execute", bomb)
+    with pytest.raises(Killed):
+        upgrade(engine)
+    event.remove(engine, "before_cursor_execute", bomb)
+    assert read(engine, kept) == {name: in_order(rows) for name, rows in kept.items()}
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [RELEASED[0]]
+    upgrade(engine)
+    assert read(engine, kept) == {name: in_order(rows) for name, rows in kept.items()}
 
 
 def test_the_revisions_build_exactly_the_tables(engine):
