@@ -25,6 +25,8 @@ HOST = "127.0.0.1"
 ROLE, PASSWORD = "sereno", "s3cret"  # as deploy/postgres makes it: owner of its databases, no superuser
 _TEMPLATE = "sereno_template"
 _READY_SECONDS = 30.0
+_LEFT_SECONDS = 3_600.0
+_PREFIX = "sereno-pg-"
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _SETTINGS = (
@@ -45,7 +47,7 @@ class Cluster:
     """A running server; `database()` makes one with this version's schema, `empty()` one with nothing in it."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="sereno-pg-"))  # pytest's own folders are closed to postgres
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # pytest's own folders are closed to postgres
         self.port = 0
         self._programs = programs()
         self._user = "postgres" if os.geteuid() == 0 else None  # initdb and postgres refuse root
@@ -61,6 +63,7 @@ class Cluster:
 
     def create(self) -> None:
         """Makes the files of the cluster and starts it."""
+        _sweep(self.folder.parent)
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         password = self.folder / "password"
@@ -158,6 +161,17 @@ def cluster() -> Iterator[Cluster]:
         yield made
     finally:
         made.destroy()
+
+
+def _sweep(folder: Path) -> None:
+    """Files of clusters whose test process was killed: their servers died with it an hour ago or more."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if (
+                time.time() - (left / "log").stat().st_mtime > _LEFT_SECONDS
+                and not (left / "data/postmaster.pid").exists()
+            ):
+                shutil.rmtree(left)
 
 
 def _free_port() -> int:
