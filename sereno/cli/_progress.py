@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Self
 
 _AFTER_SECONDS = 1.0
 _EVERY_SECONDS = 0.2
@@ -23,7 +24,7 @@ class Progress:
         sys.stderr.write(f"\r{self._what} {part:4.0%} ")
         sys.stderr.flush()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
