@@ -164,14 +164,19 @@ def cluster() -> Iterator[Cluster]:
 
 
 def _sweep(folder: Path) -> None:
-    """Files of clusters whose test process was killed: their servers died with it an hour ago or more."""
+    """Files of clusters whose test process was killed an hour ago or more; their servers died with it."""
     for left in folder.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if (
-                time.time() - (left / "log").stat().st_mtime > _LEFT_SECONDS
-                and not (left / "data/postmaster.pid").exists()
-            ):
+            if time.time() - (left / "log").stat().st_mtime > _LEFT_SECONDS and not _runs(left):
                 shutil.rmtree(left)
+
+
+def _runs(cluster: Path) -> bool:
+    try:
+        pid = (cluster / "data/postmaster.pid").read_text().split()[0]
+    except OSError:
+        return False
+    return Path(f"/proc/{pid}").exists()
 
 
 def _free_port() -> int:
