@@ -16,6 +16,7 @@ from sereno.wire import CHECKS
 from sereno.yamlfile import Document, Where, is_url, nearest
 
 _LEAST_RAW_US = 8 * 86_400_000_000  # a spool's seven days, and one (docs/probe.md)
+_LEAST_RESULTS_US = 61 * 86_400_000_000  # results that come 60 days late are still taken in (collector/ingest.py)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HEADER = re.compile(r"[A-Za-z0-9!%'*+.`_~-]+:.*")  # RFC 3261, 25.1: header-name HCOLON header-value
 PLACEHOLDERS = ("core", "core.name", "core.prefix", "sbc", "domain")
@@ -268,8 +269,9 @@ class _Checker:
         if kept is not None and kept.raw_us < _LEAST_RAW_US:
             what = "is less than 8 days: a probe's spool may still bring results of a week ago"
             yield self._fault(("retention", "raw"), what, "write 8d or more")
-        if kept is not None and kept.results_us < kept.raw_us:
-            yield self._fault(("retention", "results"), "is less than retention.raw", "write as much or more")
+        if kept is not None and kept.results_us < max(kept.raw_us, _LEAST_RESULTS_US):
+            what = "is less than 61 days, or than retention.raw: what comes late must find what came in time"
+            yield self._fault(("retention", "results"), what, "write more")
 
     def _others(self) -> Iterator[ConfigError]:
         topology = self._topology
