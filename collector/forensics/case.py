@@ -48,6 +48,7 @@ class Case:
 
     def __init__(self, connection: Connection, asked: Asked, now_us: int) -> None:
         self._connection, self._asked = connection, asked
+        stored.read_at_leisure(connection)
         self._topologies = kept.accepted(connection)
         self._records: dict[int, IncidentRecord] | None = None
         self.holes_left = 0  # more than are shown; known once the timeline has begun

@@ -60,6 +60,12 @@ _ODD = text(f"({ODD})")
 Names = Collection[str] | None  # None: all
 
 
+def read_at_leisure(connection: Connection) -> None:
+    """A person may read page by page: PostgreSQL waits for them, an hour at most, within this transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '1h'")
+
+
 def window(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[ResultRow]:
     """Results of these elements by these probes sent in [from, to), in order."""
     if elements is None or len(elements) > _PARAMETERS:
