@@ -106,6 +106,8 @@ def _group(
     known = _known(desk, topology, group, begin_us, end_us, now_us)
     if known is None:
         return _open(desk, topology, view, group, states, alarms, (begin_us, end_us), note, now_us)
+    if known.opened_by != LEDGER and known.since_us <= begin_us and end_us <= _end(known, now_us):
+        return known.number  # all of it was known at the time
     line = say(
         DESK_LANGUAGE, "found late, of the same time: {kind} {name} down from {begin} to {end}: {note}",
         kind=say(DESK_LANGUAGE, group.cause.kind), name=group.cause.name, note=note,

@@ -118,6 +118,16 @@ def test_an_incident_of_that_time_gets_a_line(bench):
     assert WHY in after.timeline[-1].what
 
 
+def test_what_was_known_at_the_time_is_not_told_again(bench):
+    bench.down(1000, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.effects += bench.desk.tick(T0 + 1030 * S)
+    bench.up(1100, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.effects += bench.desk.tick(T0 + 1300 * S)
+    before = bench.desk.incidents()
+    found(bench, 3 * HOUR, [("core", "core-a"), ("path", "sbc-1/core-a"), ("path", "sbc-2/core-a")], 1000, 1100)
+    assert bench.desk.incidents() == before
+
+
 def test_a_revision_without_an_outage_is_a_line_where_it_matters(bench):
     bench.down(1000, "core-a", "sbc-1/core-a", "sbc-2/core-a")
     bench.effects += bench.desk.tick(T0 + 1030 * S)
