@@ -140,8 +140,8 @@ class Clerk:
 
     @staticmethod
     def _why(connection: Connection, before: seals.Seal) -> str:
-        day_us = before.day_us
-        found = revisions.notes_since(connection, [day_us], seals.DAY_US, before.sealed_us)[day_us]
+        end_us = before.day_us + seals.DAY_US
+        found = revisions.notes_since(connection, before.day_us, end_us, before.sealed_us)
         more = f"; y {len(found) - _NOTES} más" if len(found) > _NOTES else ""
         return "; ".join(found[:_NOTES]) + more or _NO_NOTE
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from sereno.store.bulk import insert_rows
 from sereno.store.tables import ledger, maintenance, topologies
@@ -97,13 +97,6 @@ def said(
     for kind, name in sorted(set(elements)):  # one after another: the index has each in order
         mine = query.where(columns.kind == kind, columns.name == name).order_by(columns.from_us)
         yield from connection.execute(mine)
-
-
-def written(connection: Connection, block_us: int) -> dict[int, int]:
-    """Per block of time that has rows in force: when the first of them was written."""
-    block = ledger.c.from_us - ledger.c.from_us % literal(block_us, literal_execute=True)  # GROUP BY takes no parameter
-    query = select(block, func.min(ledger.c.written_us)).where(ledger.c.superseded_by.is_(None)).group_by(block)
-    return {int(begin): int(first) for begin, first in connection.execute(query)}
 
 
 _COLUMNS = ("kind", "name", "state", "from_us", "to_us", "reason", "interval_us", "written_us")

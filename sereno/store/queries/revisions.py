@@ -54,18 +54,15 @@ def revisions(
     ]
 
 
-def notes_since(connection: Connection, days: Iterable[int], day_us: int, noted_us: int) -> dict[int, list[str]]:
-    """Per day: the different notes about it made at `noted_us` or later."""
-    found: dict[int, list[str]] = {}
+def notes_since(connection: Connection, from_us: int, to_us: int, noted_us: int) -> list[str]:
+    """The different notes about [from, to) made at `noted_us` or later."""
     columns = ledger_revisions.c
-    for day in days:
-        query = (
-            select(columns.note)
-            .where(columns.noted_us >= noted_us, columns.from_us < day + day_us, columns.to_us > day)
-            .order_by(columns.id)
-        )
-        found[day] = list(dict.fromkeys(connection.execute(query).scalars()))
-    return found
+    query = (
+        select(columns.note)
+        .where(columns.noted_us >= noted_us, columns.from_us < to_us, columns.to_us > from_us)
+        .order_by(columns.id)
+    )
+    return list(dict.fromkeys(connection.execute(query).scalars()))
 
 
 def late_results(connection: Connection, from_us: int, to_us: int, arrived_us: int) -> list[LateResults]:
