@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -44,6 +45,7 @@ _NOTE_LIMIT = 500
 _WORD_LIMIT = 64
 _AGAIN_US = 600 * SECOND_US
 _TOLD_KEPT = 10_000
+_SWITCH_SECONDS = 0.001  # how long a thread that computes (the ledger's) may keep the loop from what it waits for
 _MANY = 500  # series; below, the garbage collector's rounds are short
 _GARBAGE = (5_000, 5, 50)  # seldomer than Python's own: cursors and results are made by the thousand, without cycles
 
@@ -86,6 +88,7 @@ class CollectorService:
         self._kept = 0
         self._told: dict[tuple[str, str, str], int] = {}
         gc.set_threshold(*_GARBAGE)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         with store.write() as connection:
             self._ingest = Ingest(load_cursors(connection))
             self._statuses = _last_statuses(connection)
