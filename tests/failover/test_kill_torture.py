@@ -33,7 +33,7 @@ alarms:
      first_step: "-"}
 """
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(60 + 12 * KILLS)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(240 + 15 * KILLS)]
 
 
 class Torture:
@@ -50,7 +50,7 @@ class Torture:
             if number % len(deck) == 0:
                 self.numbers.shuffle(deck)
             if self.numbers.random() < AT_WORK:
-                self.site.wait_for(lambda: self.site.leader() is not None, "a writer", 40)
+                self.site.wait_for(lambda: self.site.leader() is not None, "a writer")
             time.sleep(self.numbers.uniform(0.0, 1.0))  # the random instant
             self.one_death(deck[number % len(deck)])
             if number % EVERY == 1:
@@ -92,10 +92,10 @@ def test_the_store_is_what_was_sent(tmp_path, request, kind, tell):
     began = time.monotonic()
     torture.run(KILLS)
     took = time.monotonic() - began
-    site.wait_for(lambda: site.leader() is not None, "a writer", 40)
-    site.wait_for(lambda: _service(site) == "up", "the service up", 40)
-    site.wait_for(lambda: all(row.state == "resolved" for row in rows(site, select(incidents.c.state))), "the end", 40)
-    site.wait_for(lambda: not rows(site, select(outbox).where(outbox.c.state == "pending")), "every message", 40)
+    site.wait_for(lambda: site.leader() is not None, "a writer")
+    site.wait_for(lambda: _service(site) == "up", "the service up")
+    site.wait_for(lambda: all(row.state == "resolved" for row in rows(site, select(incidents.c.state))), "the end")
+    site.wait_for(lambda: not rows(site, select(outbox).where(outbox.c.state == "pending")), "every message")
     _check_verdicts(site)
     site.drain()
     count = site.check_exactly_once()

@@ -131,7 +131,7 @@ class Site:
         before = None
         while before != (before := len(self.measured())):
             time.sleep(0.3)
-        self.wait_for(lambda: not self.pending(), "the end of what the probe holds", 40)
+        self.wait_for(lambda: not self.pending(), "the end of what the probe holds")
         self.stop("probe")
         assert not self.pending()
 
@@ -191,7 +191,7 @@ class Site:
 
     # -- waiting and asking --------------------------------------------------------------------------------------------
 
-    def wait_for(self, condition, what, seconds=20.0):
+    def wait_for(self, condition, what, seconds=60.0):
         deadline = time.monotonic() + seconds
         while not (answer := condition()):
             for name, process in self.processes.items():
@@ -216,7 +216,7 @@ class Site:
         pids = {str(process.pid): name for name, process in self.processes.items()}
         return pids.get(row.holder.split("/")[1]) if row is not None and row.holder else None
 
-    def wait_for_leader(self, name, seconds=20.0):
+    def wait_for_leader(self, name, seconds=60.0):
         self.wait_for(lambda: self.leader() == name, f"{name} to lead", seconds)
 
     def health(self, name):

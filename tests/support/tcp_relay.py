@@ -49,12 +49,14 @@ class Relay:
 
     async def _cut(self):
         self._server.close()
+        await asyncio.sleep(0.05)  # what was just accepted arrives at `_taken` first
         for writer in list(self._writers):
             writer.transport.abort()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # aborted transports close in the loop's next turns
 
     async def _taken(self, reader, writer):
         with contextlib.suppress(OSError, asyncio.CancelledError):
