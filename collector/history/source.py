@@ -1,5 +1,6 @@
 """Results of a store as the ledger folds them: rows one by one, runs whole where nothing else happened meanwhile."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -14,17 +15,21 @@ from sereno.store.queries.results import HOUR_US
 from sereno.store.runs import Run
 from sereno.wire import Result
 
+_BREATH, _BREATH_SECONDS = 500, 0.005  # results folded between two rests: some 2.5 ms of work
 _Key = tuple[str | None, ...]
 _Item = tuple[int, str, str, int, Result | Run]
 _RTT_OF_CLASS = (None, 0.4, 1.0)  # for the fold's eyes only: any round trip of the class does
 
 
 class StoreSource:
-    """A source over an open connection."""
+    """A source over an open connection.
 
-    def __init__(self, connection: Connection, *, checkpoints: bool = True) -> None:
+    `gently`: for a thread beside the ingest, which shares the interpreter's lock; it rests two thirds of the time.
+    """
+
+    def __init__(self, connection: Connection, *, checkpoints: bool = True, gently: bool = False) -> None:
         self._connection = connection
-        self._use = checkpoints
+        self._use, self._gently = checkpoints, gently
 
     def without_checkpoints(self) -> "StoreSource":
         """The same results, folded from the first of all: what was kept on the way is not believed."""
@@ -61,8 +66,10 @@ class StoreSource:
 
     def _rows(self, fold: Fold, from_us: int, to_us: int) -> None:
         decode, add = msgspec.json.Decoder(Result).decode, fold.add
-        for body, at_us in results.rows(self._connection, from_us, to_us):
+        for number, (body, at_us) in enumerate(results.rows(self._connection, from_us, to_us)):
             add(decode(body), at_us)
+            if self._gently and number % _BREATH == 0:
+                time.sleep(_BREATH_SECONDS)
 
     def _hour(self, fold: Fold, hour: int, from_us: int, to_us: int) -> None:
         """An hour, or a part of one, that has runs."""

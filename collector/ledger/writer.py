@@ -106,7 +106,7 @@ class LedgerWriter:
         """Fold a block again and compare it with its rows."""
         self._dirty.pop(block_us, None)
         stale_us = checkpoints.stale(connection).get(block_us)
-        folded, checkpoint = fold_hour(self._basis, block_us, StoreSource(connection))
+        folded, checkpoint = fold_hour(self._basis, block_us, StoreSource(connection, gently=True))
         old = rows.current(connection, block_us, block_us + BLOCK_US)
         new = [_row(one) for one in folded]
         kept = {row.content for row in old} & {row.content for row in new}
