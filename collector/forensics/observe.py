@@ -148,10 +148,8 @@ class Observer:
             yield (Series(row.element, row.probe, row.check), lane_of(row.body)), _mark(row)
         for run in stored.runs_window(self._connection, None, None, begin_us, end_us):
             lane = Series(run.element, run.probe, run.check), lane_of(run.body)
-            for at_us, seq in ((run.from_us, run.first_seq), (run.to_us, run.last_seq)):
-                if begin_us <= at_us < self._to_us:
-                    yield lane, Mark(at_us, run.boot, seq, run.outcome, run.reason, run.body)
-                    break
+            for mark in stored.marks_of(run, begin_us, end_us):
+                yield lane, mark
 
 
 def _enough(marks: list[Mark]) -> bool:

@@ -8,7 +8,8 @@ import msgspec
 from collector.forensics import evidence
 from collector.forensics.entry import Entry, Kind
 from sereno.clock import SECOND_US, iso
-from sereno.store.queries.forensics import ResultRow, RunRow
+from sereno.store.queries.forensics import ResultRow
+from sereno.store.runs import Run
 
 _LAST_SECOND = 7_258_118_400  # of the year 2199
 
@@ -148,11 +149,11 @@ def starts(body: Body, at_us: int) -> dict[str, int]:
     return found
 
 
-def of_run(row: RunRow) -> Entry:
+def of_run(row: Run) -> Entry:
     """Many results in one line: what they said, how many, the largest gap between two."""
     body = body_of(row.body)
     facts: dict[str, Any] = {
-        "check": row.check, "count": row.results, "largest_gap_seconds": row.largest_gap_us / SECOND_US,
+        "check": row.check, "count": row.size, "largest_gap_seconds": row.largest_gap_us / SECOND_US,
         "probe": row.probe, "boot": row.boot, "first_seq": row.first_seq, "last_seq": row.last_seq,
     }  # fmt: skip
     if row.reason is not None:

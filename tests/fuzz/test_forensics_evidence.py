@@ -68,7 +68,7 @@ def row(body):
 
 
 @given(bodies)
-@settings(max_examples=250)
+@settings(max_examples=120)
 @example({"evidence": {"messages": [{"repeats": 0}, {"text": "x", "cut": 1 << 40}, {"repeats": 1, "cut": 5}]}})
 @example(
     {"evidence": {"messages": [{"text": "x" * 70_000}], "rtp_seconds": {"rx": {"second": [1e14], "lost": [None]}}}}
@@ -88,7 +88,7 @@ def test_any_evidence_is_shown(body):
 
 
 @given(st.lists(message, max_size=6), texts, st.sampled_from((None, "udp", "tcp", "tls", "sctp")))
-@settings(max_examples=250)
+@settings(max_examples=120)
 def test_any_messages_are_packets_of_which_every_length_adds_up(given_, address, transport):
     found = evidence.messages({"messages": given_})
     wire = packets.wire_of(found, f"sip:{address}", transport)
@@ -109,7 +109,7 @@ def test_any_messages_are_packets_of_which_every_length_adds_up(given_, address,
 
 
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_any_stored_text_is_a_result_or_unreadable(body):
     (one, *_) = of_result(row(body.decode("utf-8", "replace")))
     assert one.what in {"failed", "unreadable"}

@@ -2,6 +2,7 @@
 rows that are read of a store the same as from all of them.
 """
 
+import asyncio
 import itertools
 import os
 import random
@@ -15,6 +16,8 @@ from collector.forensics.correlate import Seen, as_json, correlate
 from collector.forensics.observe import LOOK_BACK_US, Observer
 from collector.forensics.samples import lane_of, standing
 from collector.forensics.words import Words, sentences
+from collector.history import keeper
+from sereno.clock import FakeClock
 from sereno.store import open_store, tables
 
 WATCHED = topology(TOPOLOGY)
@@ -50,7 +53,7 @@ def answer(*parts, clocks=None):
 
 
 @given(st.lists(samples, max_size=60), st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_the_order_of_the_input_does_not_matter(given_, shuffler):
     mixed = given_[:]
     shuffler.shuffle(mixed)
@@ -58,7 +61,7 @@ def test_the_order_of_the_input_does_not_matter(given_, shuffler):
 
 
 @given(st.lists(samples, max_size=60))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_what_is_claimed_is_in_the_samples(given_):
     found = correlate(given_, WATCHED, T0, END)
     by = {(one.element, one.probe, one.check, one.lane, one.at_us) for one in given_}
@@ -173,7 +176,7 @@ def _story(chance):
 def test_the_few_rows_that_are_read_say_the_same_as_all_of_them(tmp_path):
     store = open_store(tmp_path)
     accept(store)
-    for number in range(int(os.environ.get("FORENSIC_STORIES", "25"))):
+    for number in range(int(os.environ.get("FORENSIC_STORIES", "8"))):
         with store.write() as connection:
             connection.execute(tables.results.delete())
         results = _story(random.Random(number))
@@ -190,4 +193,20 @@ def test_the_few_rows_that_are_read_say_the_same_as_all_of_them(tmp_path):
             read = Observer(connection, WATCHED, T0, END).correlation({})
         whole = correlate(everything, WATCHED, T0, END)
         assert as_json(read, T0, END) == as_json(whole, T0, END), number
+    store.dispose()
+
+
+def test_what_was_compacted_tells_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeper, "_BREATH_SECONDS", 0.0)
+    store = open_store(tmp_path)
+    accept(store)
+    put(store, _story(random.Random(3)))
+    answers = []
+    for later in (0, 60 * 86_400 * S):
+        if later:
+            assert asyncio.run(keeper.Keeper(store, WATCHED, FakeClock(T0 + later)).compact()) > 100
+        with store.read() as connection:
+            answers.append(as_json(Observer(connection, WATCHED, T0, END).correlation({}), T0, END))
+    assert answers[0] == answers[1]
+    assert answers[0]["affected"]
     store.dispose()

@@ -6,7 +6,7 @@ import re
 import msgspec
 import pytest
 from forensic_store import DOWN, PATHS, T0, S, accept, failure, put, result, story
-from sqlalchemy import event, insert
+from sqlalchemy import event
 
 from collector.forensics.case import Asked, Case
 from collector.forensics.document import head, tail
@@ -19,6 +19,7 @@ from sereno.ranges import Ranges
 from sereno.store import open_store, tables
 from sereno.store.queries.forensics import ODD
 from sereno.store.results import Cursor, save_cursors
+from sereno.store.runs import Run, insert_runs, pack
 
 WINDOW = {"from_us": T0, "to_us": T0 + 120 * S}
 
@@ -146,17 +147,20 @@ def test_runs_stand_for_results_that_were_compacted(any_store):
     accept(any_store)
     body = msgspec.json.encode(result("sbc-1/core-a", "bog-1", T0 - 100 * S, 1)).decode()
     with any_store.write() as connection:
-        for number, (begin, end) in enumerate(((-100, 49), (-900, -800), (130, 140))):
-            run = {
-                "element": "sbc-1/core-a", "probe": "bog-1", "boot": "b100d", "check": "options", "outcome": "ok",
-                "from_us": T0 + begin * S, "to_us": T0 + end * S, "first_seq": number * 500 + 1,
-                "last_seq": number * 500 + 150, "count": 150, "largest_gap_us": S, "arrived_us": T0, "samples": b"",
-            }  # fmt: skip
-            connection.execute(insert(tables.runs).values(**run, body=body))
+        for number, (begin, end) in enumerate(((-100, 49), (-950, -801), (130, 279))):
+            ats = [T0 + second * S for second in range(begin, end + 1)]
+            seqs = [number * 500 + place for place in range(1, 151)]
+            run = Run(
+                "sbc-1/core-a", "bog-1", ats[0], "b100d", seqs[0], seqs[-1], ats[-1], "options", "ok", None, 150, S, T0,
+                None, pack(ats, seqs, [0] * 150), body,
+            )  # fmt: skip
+            insert_runs(connection, [run])
     put(any_store, [failure("sbc-1/core-a", "bog-1", T0 + second * S, 400 + second) for second in (50, 51)])
     found = entries(any_store, path="sbc-1/core-a")
     (run,) = [one for one in found if one.kind == "run"]
     assert (run.at_us, run.to_us, run.facts["count"], run.what) == (T0 - 100 * S, T0 + 49 * S, 150, "ok")
+    (line, *_) = [one for one in folded(found) if isinstance(one, Fold)]
+    assert (line.count, line.to_us) == (150, T0 + 49 * S)
     with any_store.read() as connection:
         case = Case(connection, Asked(**WINDOW, path="sbc-1/core-a"), T0)
         (first,) = case.correlation().first

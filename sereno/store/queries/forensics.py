@@ -4,6 +4,7 @@ By elements a piece of the window at a time (each piece is found by an index and
 service by time. What is not plainly ok has an index of its own: "what failed anywhere" does not read what did not.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Select, and_, func, select, text
 
 from sereno.clock import SECOND_US
 from sereno.store.queries.results import of_elements
+from sereno.store.runs import COLUMNS, Run
 from sereno.store.tables import ODD, results, runs
 
 CHUNK = 2_000
@@ -35,27 +37,10 @@ class ResultRow(NamedTuple):
     body: str
 
 
-class RunRow(NamedTuple):
-    """Many results of one series that said the same."""
-
-    from_us: int
-    element: str
-    probe: str
-    boot: str
-    first_seq: int
-    last_seq: int
-    to_us: int
-    check: str
-    outcome: str
-    reason: str | None
-    results: int
-    largest_gap_us: int
-    body: str
-
-
 _RESULT = tuple(results.c[name] for name in ResultRow._fields)
-_RUN = tuple(runs.c["count" if name == "results" else name] for name in RunRow._fields)
+_RUN = tuple(runs.c[name] for name in COLUMNS)
 _ORDER = _RESULT[:5]
+_RUN_ORDER = (runs.c.from_us, runs.c.element, runs.c.probe, runs.c.boot, runs.c.first_seq)
 _ODD = text(f"({ODD})")
 Names = Collection[str] | None  # None: all
 
@@ -101,14 +86,14 @@ def _stream(connection: Connection, query: Select[Any]) -> Iterator[ResultRow]:
         yield ResultRow._make(row)
 
 
-def runs_window(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[RunRow]:
+def runs_window(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[Run]:
     """Runs that reach into [from, to), in order of their beginning."""
     within = and_(runs.c.from_us >= from_us - DAY_US, runs.c.from_us < to_us, runs.c.to_us >= from_us)
-    query = select(*_RUN).where(within).order_by(*_RUN[:5]).execution_options(yield_per=CHUNK)
+    query = select(*_RUN).where(within).order_by(*_RUN_ORDER).execution_options(yield_per=CHUNK)
     if elements is not None and len(elements) <= _PARAMETERS:
         query = query.where(runs.c.element.in_(sorted(elements)))
     for row in connection.execute(query):
-        one = RunRow._make(row)
+        one = Run(*row)
         if _of(one.element, elements) and _of(one.probe, probes):
             yield one
 
@@ -136,9 +121,9 @@ class Series(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """One result of a series, as far as it says whether all was well; of a run, its first or its last.
+    """One result of a series, as far as it says whether all was well.
 
-    `body` is the result's, of a run its first one's: who asks tells by it which address it went to.
+    `body` is the result's, in a run its first one's: who asks tells by it which address it went to.
     """
 
     at_us: int
@@ -153,25 +138,25 @@ _MARK = tuple(results.c[name] for name in Mark._fields)
 
 
 def before(connection: Connection, series: Series, at_us: int, least_us: int) -> Iterator[Mark]:
-    """Results of a series sent in [least, at), the newest first, and the ends of its runs."""
+    """Results of a series sent in [least, at), the newest first, in runs too."""
     steps = iter(_STEPS_US)
     step = next(steps)
     until_us = at_us
     while until_us > least_us:
         begin_us = max(least_us, until_us - step)
-        found = [*_marks(connection, series, begin_us, until_us), *_ends(connection, series, begin_us, until_us)]
+        found = [*_marks(connection, series, begin_us, until_us), *_compacted(connection, series, begin_us, until_us)]
         yield from sorted(found, reverse=True, key=lambda mark: mark[:3])
         until_us, step = begin_us, next(steps, step)
 
 
 def after(connection: Connection, series: Series, at_us: int, to_us: int) -> Iterator[Mark]:
-    """Results of a series sent in (at, to), the oldest first, and the ends of its runs."""
+    """Results of a series sent in (at, to), the oldest first, in runs too."""
     steps = iter(_STEPS_US)
     step = next(steps)
     begin_us = at_us + 1
     while begin_us < to_us:
         until_us = min(to_us, begin_us + step)
-        found = [*_marks(connection, series, begin_us, until_us), *_ends(connection, series, begin_us, until_us)]
+        found = [*_marks(connection, series, begin_us, until_us), *_compacted(connection, series, begin_us, until_us)]
         yield from sorted(found, key=lambda mark: mark[:3])
         begin_us, step = until_us, next(steps, step)
 
@@ -182,17 +167,18 @@ def _marks(connection: Connection, series: Series, from_us: int, to_us: int) -> 
     return (Mark._make(row) for row in connection.execute(query))
 
 
-def _ends(connection: Connection, series: Series, from_us: int, to_us: int) -> list[Mark]:
-    """Of runs, the first and the last result that lie in [from, to)."""
+def _compacted(connection: Connection, series: Series, from_us: int, to_us: int) -> Iterator[Mark]:
     of_it = and_(runs.c.element == series.element, runs.c.probe == series.probe, runs.c.check == series.check)
     within = and_(runs.c.from_us >= from_us - DAY_US, runs.c.from_us < to_us, runs.c.to_us >= from_us)
-    found = []
     for row in connection.execute(select(*_RUN).where(of_it, within)):
-        one = RunRow._make(row)
-        found.append(Mark(one.from_us, one.boot, one.first_seq, one.outcome, one.reason, one.body))
-        if one.to_us > one.from_us:
-            found.append(Mark(one.to_us, one.boot, one.last_seq, one.outcome, one.reason, one.body))
-    return [mark for mark in found if from_us <= mark.at_us < to_us]
+        yield from marks_of(Run(*row), from_us, to_us)
+
+
+def marks_of(run: Run, from_us: int, to_us: int) -> Iterator[Mark]:
+    """The results of a run that were sent in [from, to)."""
+    ats, seqs, _ = run.open()
+    for place in range(bisect_left(ats, from_us), bisect_left(ats, to_us)):
+        yield Mark(ats[place], run.boot, seqs[place], run.outcome, run.reason, run.body)
 
 
 class Coverage(NamedTuple):
