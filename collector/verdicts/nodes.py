@@ -247,6 +247,12 @@ class SbcNode(Node):
         super().__init__([edge, *(path.planes_[0] for path in paths)], element)
         self.edge, self.paths, self.solid = edge, paths, True
 
+    def fresh(self, failed: PathNode) -> bool:
+        """Whether the SBC, or something through it, answered after a path through it had failed."""
+        since_us = failed.signalling.since_us
+        others = [path for path in self.paths if path is not failed and path.signalling.alive]
+        return self.edge.fresh(since_us) or any(path.planes_[0].fresh(since_us) for path in others)
+
     def evaluate(self) -> Value:
         return rules.sbc(self.edge.spoken, [path.signalling for path in self.paths if path.planes_[0].exists])
 
@@ -275,7 +281,7 @@ class CoreNode(Node):
         """Whether the SBC may say that the core is gone: it lives, and was seen to after the path had failed."""
         if not sbc.value.alive or not sbc.solid:
             return False
-        if path.signalling.state != DOWN or sbc.edge.fresh(path.signalling.since_us):
+        if path.signalling.state != DOWN or sbc.fresh(path):
             return True
         self.blocked = True
         return False
