@@ -37,7 +37,7 @@ from sereno.store.copies import (
 )
 from sereno.store.engine import Store
 from sereno.store.lease import EXPIRES_SECONDS, Lease
-from sereno.store.migrate import HEAD, is_known, upgrade, upgrade_to
+from sereno.store.migrate import HEAD, build, is_known, upgrade
 from sereno.store.partitions import DAY_US, ensure_days
 from sereno.store.tables import leaderships, metadata, results
 from sereno.store.tables import lease as lease_table
@@ -147,7 +147,7 @@ def _rebuilt(file: Path, folder: Path, told: Told) -> Iterator[_Scratch]:
             )
         engine = _scratch_engine(place / "trial.db")
         try:
-            upgrade_to(engine, head.revision)
+            build(engine, head.revision)
             found = _fill(engine, reader, file, told)
             if head.revision != HEAD:
                 upgrade(engine)

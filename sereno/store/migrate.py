@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, inspect, text
 
 from sereno.errors import StoreError
+from sereno.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 HERE = Path(__file__).parent / "migrations"
 HEAD = "0002"  # the newest revision; written here so that an up-to-date database never loads Alembic
+
+_VERSION_TABLE = """CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""
 
 
 def config_for(engine: Engine) -> "Config":
@@ -39,6 +43,17 @@ def upgrade_to(engine: Engine, revision: str) -> None:
     from alembic import command
 
     command.upgrade(config_for(engine), revision)
+
+
+def build(engine: Engine, revision: str) -> None:
+    """Makes the tables of a revision in an empty SQLite database; this version's at once, which is the same schema."""
+    if revision != HEAD:
+        upgrade_to(engine, revision)
+        return
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.exec_driver_sql(_VERSION_TABLE)
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def is_known(revision: str) -> bool:

@@ -35,7 +35,7 @@ from sereno.store.tables import lease, metadata, positions, verdict_changes
 from sereno.topology.model import Backup
 
 CLOCK = SystemClock()
-KILLS = int(os.environ.get("SERENO_KILLS", "2"))
+KILLS = int(os.environ.get("SERENO_KILLS", "1"))
 DAMAGES = int(os.environ.get("SERENO_DAMAGES", "12"))  # a few hundred take a minute
 pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 
