@@ -24,16 +24,13 @@ _RTT_OF_CLASS = (None, 0.4, 1.0)  # for the fold's eyes only: any round trip of 
 class StoreSource:
     """A source over an open connection.
 
+    Without `checkpoints` all is folded from the first result: what was kept on the way is not believed.
     `gently`: for a thread beside the ingest, which shares the interpreter's lock; it rests two thirds of the time.
     """
 
     def __init__(self, connection: Connection, *, checkpoints: bool = True, gently: bool = False) -> None:
         self._connection = connection
         self._use, self._gently = checkpoints, gently
-
-    def without_checkpoints(self) -> "StoreSource":
-        """The same results, folded from the first of all: what was kept on the way is not believed."""
-        return StoreSource(self._connection, checkpoints=False)
 
     def first_us(self) -> int | None:
         """When the first result of all was sent."""
