@@ -84,7 +84,7 @@ def _facts(one: Standing, digest: str | None) -> dict[str, Any]:
         "boot": status.boot if status is not None else None,
         "version": status.version if status is not None else None,
         "spooled": status.spooled if status is not None else None,
-        "topology_current": None if status is None else status.topology_hash == digest,
+        "topology_current": None if status is None or digest is None else status.topology_hash == digest,
         "clock_offset_seconds": status.clock_offset_seconds if status is not None else None,
         "clock_error_seconds": status.clock_error_seconds if status is not None else None,
     }
@@ -93,10 +93,10 @@ def _facts(one: Standing, digest: str | None) -> dict[str, Any]:
 def _print(one: dict[str, Any]) -> None:
     why = f" ({one['reason']})" if one["reason"] else ""
     print(f"{_GLYPHS[one['state']]} {one['name']}{why}")
-    took = one["last_result_took_seconds"]
+    took, starts = one["last_result_took_seconds"], "arranque" if one["boots"] == 1 else "arranques"
     last = _NOTHING if one["last_result"] is None else f"{one['last_result']} (llegó {took:.3f} s después)"
     print(f"    último resultado   {last}")
-    print(f"    confirmados        {one['committed']} en {one['boots']} arranques; se esperan {one['waited_for']}")
+    print(f"    confirmados        {one['committed']} en {one['boots']} {starts}; se esperan {one['waited_for']}")
     print(f"    perdidos           {one['missing']}")
     for hole in one["holes"]:
         print(f"      {hole['boot']} {hole['from']}–{hole['to']}")
