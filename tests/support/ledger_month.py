@@ -1,7 +1,10 @@
 """A store with a topology, results that arrive as they would, and a clerk that is driven by hand."""
 
 import asyncio
+import functools
+import tempfile
 from itertools import groupby
+from pathlib import Path
 
 from sqlalchemy import insert
 
@@ -12,6 +15,7 @@ from collector.stream import Line
 from sereno.clock import FakeClock, iso, parse_instant
 from sereno.contract import load_contract
 from sereno.scope import parse_scope
+from sereno.store import SQLITE_FILE, open_store
 from sereno.store.queries.ledger import in_force
 from sereno.store.results import insert_results
 from sereno.store.tables import topologies
@@ -36,6 +40,21 @@ def settings(**changes):
         "probes": {"p1": {"network": "isp"}},
     }
     return base | changes
+
+
+@functools.cache
+def _template():
+    """An empty store's file: migrating one for each test would take longer than the tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        open_store(folder).dispose()
+        return (Path(folder) / SQLITE_FILE).read_bytes()
+
+
+def empty_store(folder):
+    """A store with its schema and nothing else, on SQLite."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SQLITE_FILE).write_bytes(_template())
+    return open_store(folder)
 
 
 def put_topology(store, given, from_us=0, beside=None):

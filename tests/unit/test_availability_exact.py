@@ -7,7 +7,7 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
-from ledger_month import DAY, HOUR, Desk, S, commit, contract, put_topology, replayed, samples, settings
+from ledger_month import DAY, HOUR, Desk, S, commit, contract, empty_store, put_topology, replayed, samples, settings
 from msgspec.structs import replace
 from sqlalchemy import insert
 
@@ -17,7 +17,6 @@ from collector.months import month_window
 from collector.stream import Maintenance, ScopeWords
 from sereno.clock import iso, parse_instant
 from sereno.contract.model import Availability, MaintenanceTerms
-from sereno.store import open_store
 from sereno.store.tables import maintenance
 
 EVERY = 300 * S
@@ -38,7 +37,7 @@ def answer(tmp_path, monkeypatch):
     count = iter(range(100))
 
     def ask(given, contracts, results, scope, window, works=(), *, rows=True):
-        store = open_store(tmp_path / str(next(count)))
+        store = empty_store(tmp_path / str(next(count)))
         put_topology(store, given)
         commit(store, results)
         with store.write() as connection:
@@ -138,7 +137,7 @@ def test_a_month_has_the_hours_that_its_clock_shows(zone, month, begins, hours):
 )
 def test_a_month_by_name_is_cut_at_the_contracts_midnight(tmp_path, monkeypatch, zone, month, days):
     """Four minutes and ten seconds of budget: 0.01 % of the month's true length."""
-    store = open_store(tmp_path)
+    store = empty_store(tmp_path)
     put_topology(store, PLAIN)
     begin, end = month_window(zone, month)
     outage = (end - 600 * S, end + 600 * S)  # across the month's bound: half of it is this month's
@@ -350,7 +349,7 @@ def test_two_networks_two_sites_one_customer(answer, scope, expected):
 
 
 def test_the_platform_is_weighted_beside_its_worst_site(tmp_path):
-    store = open_store(tmp_path)
+    store = empty_store(tmp_path)
     put_topology(store, two_sites())
     commit(store, both(NORTH, SOUTH))
     found = report(store, Asked("service", *NIGHT), NIGHT[1])

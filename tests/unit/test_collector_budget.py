@@ -1,13 +1,12 @@
 """What is spent of the error budget: the ledger's hours, then the live verdicts; the same seconds as availability."""
 
 import pytest
-from ledger_month import DAY, HOUR, Desk, S, commit, contract, put_topology, samples, settings
+from ledger_month import DAY, HOUR, Desk, S, commit, contract, empty_store, put_topology, samples, settings
 
 from collector import budget, measure
 from collector.budget import Budgets
 from collector.measure import Asked, report
 from sereno.clock import FakeClock, parse_instant
-from sereno.store import open_store
 from sereno.store.changes import insert_changes
 from sereno.verdict import Change
 
@@ -28,7 +27,7 @@ def utc(monkeypatch):
 
 @pytest.fixture
 def sqlite_store(tmp_path):
-    opened = open_store(tmp_path)
+    opened = empty_store(tmp_path)
     yield opened
     opened.dispose()
 

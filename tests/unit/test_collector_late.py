@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ledger_month import DAY, HOUR, Desk, S, commit, contract, put_topology, samples, settings
+from ledger_month import DAY, HOUR, Desk, S, commit, contract, empty_store, put_topology, samples, settings
 from sqlalchemy import insert, select, text
 from typer.testing import CliRunner
 
@@ -42,6 +42,15 @@ def store(any_store, monkeypatch):
     put_topology(any_store, GIVEN)
     monkeypatch.setattr(measure, "contracts_of", lambda _: contract(timezone="UTC"))
     return any_store
+
+
+@pytest.fixture
+def one_store(tmp_path, monkeypatch):
+    opened = empty_store(tmp_path)
+    put_topology(opened, GIVEN)
+    monkeypatch.setattr(measure, "contracts_of", lambda _: contract(timezone="UTC"))
+    yield opened
+    opened.dispose()
 
 
 def split():
@@ -104,48 +113,48 @@ def test_the_desk_hears_once_and_the_ledger_says_why(store, store_url):
     assert len(attended(store, desk.clock)[1]) == 1
 
 
-def test_an_hour_that_passed_without_a_word_was_unknown(store):
+def test_an_hour_that_passed_without_a_word_was_unknown(one_store):
     """Everything of the third hour came hours later: the ledger had no rows of it, and says what it learnt."""
     every = samples(T0, NOW, EVERY, bad=[OUTAGE])
-    commit(store, [one for one in every if one.at_us < T0 + HOUR or one.at_us >= T0 + 5 * HOUR])
-    desk = Desk(store, contract(timezone="UTC"), T0)
+    commit(one_store, [one for one in every if one.at_us < T0 + HOUR or one.at_us >= T0 + 5 * HOUR])
+    desk = Desk(one_store, contract(timezone="UTC"), T0)
     desk.work(NOW + HOUR)
     late = [one for one in every if T0 + HOUR <= one.at_us < T0 + 5 * HOUR]
-    commit(store, late, NOW + HOUR)
+    commit(one_store, late, NOW + HOUR)
     desk.heard(late)
     desk.work(NOW + HOUR)
-    [record] = attended(store, desk.clock)[0]
+    [record] = attended(one_store, desk.clock)[0]
     assert (record.since_us, record.good_us) == OUTAGE
 
 
-def test_what_was_told_live_is_not_told_again(store):
+def test_what_was_told_live_is_not_told_again(one_store):
     """On-time results of an outage: the ledger's first word about an hour is no revision."""
-    commit(store, samples(T0, NOW, EVERY, bad=[OUTAGE]))
-    desk = Desk(store, contract(timezone="UTC"), T0)
+    commit(one_store, samples(T0, NOW, EVERY, bad=[OUTAGE]))
+    desk = Desk(one_store, contract(timezone="UTC"), T0)
     desk.work(NOW)
-    with store.read() as connection:
+    with one_store.read() as connection:
         assert revisions(connection, T0, NOW) == []
         assert connection.execute(select(verdict_changes)).all() == []
 
 
-def test_announced_work_is_no_news(store):
-    with store.write() as connection:
+def test_announced_work_is_no_news(one_store):
+    with one_store.write() as connection:
         connection.execute(
             insert(maintenance).values(
                 scope_kind="service", scope_name="voz", from_us=HIDDEN[0], to_us=HIDDEN[1], announced_us=T0, who="ana",
                 critical_fix=False, recorded_us=T0,
             )
         )  # fmt: skip
-    desk = poured(store)
-    assert attended(store, desk.clock) == ([], [])
+    desk = poured(one_store)
+    assert attended(one_store, desk.clock) == ([], [])
 
 
-def test_recompute_tells_where_the_ledger_differs(store, store_url):
-    commit(store, samples(T0, NOW, EVERY, bad=[OUTAGE]))
-    Desk(store, contract(timezone="UTC"), T0).work(NOW)
-    with store.write() as connection:
+def test_recompute_tells_where_the_ledger_differs(one_store):
+    commit(one_store, samples(T0, NOW, EVERY, bad=[OUTAGE]))
+    Desk(one_store, contract(timezone="UTC"), T0).work(NOW)
+    with one_store.write() as connection:
         connection.execute(text("UPDATE ledger SET state = 'up' WHERE state = 'down' AND kind = 'site'"))
-    window = ("--from", iso(T0), "--to", iso(NOW), "--scope", "site:hq", "--database", store_url, "--json")
+    window = ("--from", iso(T0), "--to", iso(NOW), "--scope", "site:hq", "--database", one_store.url, "--json")
     assert json.loads(CliRunner().invoke(availability, window).stdout)["down_seconds"] == 0
     found = CliRunner().invoke(availability, [*window, "--recompute"])
     assert found.exit_code == 1

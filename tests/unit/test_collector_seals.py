@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from ledger_month import DAY, HOUR, Desk, S, commit, put_topology, samples, settings
+from ledger_month import DAY, HOUR, Desk, S, commit, empty_store, put_topology, samples, settings
 from sqlalchemy import insert, text
 from typer.testing import CliRunner
 
@@ -21,6 +21,13 @@ D0 = parse_instant("2026-10-01T00:00:00Z")
 FIRST = D0 + 4 * HOUR  # a while into the day: the hours before it have nothing, and no rows of their own day
 EVERY = 300 * S
 MINUTES = settings(checks={"options": {"every": "300s", "timeout": "900ms"}})
+
+
+@pytest.fixture
+def one_store(tmp_path):
+    opened = empty_store(tmp_path)
+    yield opened
+    opened.dispose()
 
 
 def begun(store):
@@ -59,11 +66,11 @@ def test_a_day_is_sealed_a_day_after_its_end(any_store):
     assert found.rows == sum(each.rows for each in chain(any_store)) > 0
 
 
-def test_the_export_is_what_is_hashed(store_url, any_store):
-    begun(any_store).work(D0 + 5 * DAY)
-    answer = CliRunner().invoke(app, ["export", "--day", "2026-10-01", "--database", store_url])
+def test_the_export_is_what_is_hashed(one_store):
+    begun(one_store).work(D0 + 5 * DAY)
+    answer = CliRunner().invoke(app, ["export", "--day", "2026-10-01", "--database", one_store.url])
     assert answer.exit_code == 0
-    assert hashlib.sha256(answer.stdout_bytes).hexdigest() == chain(any_store)[0].hash
+    assert hashlib.sha256(answer.stdout_bytes).hexdigest() == chain(one_store)[0].hash
     lines = answer.stdout.splitlines()
     assert lines[:2] == ["sereno ledger seal 1", "previous: " + "0" * 64]
     assert lines[9] == ""
@@ -128,14 +135,14 @@ def test_what_is_taken_away_or_put_in_is_found(sealed, tmp_path, change):
     copy.dispose()
 
 
-def test_days_without_a_collector_do_not_break_the_chain(any_store):
-    put_topology(any_store, MINUTES)
+def test_days_without_a_collector_do_not_break_the_chain(one_store):
+    put_topology(one_store, MINUTES)
     results = samples(FIRST, D0 + DAY, EVERY) + samples(D0 + 4 * DAY, D0 + 5 * DAY, EVERY, seq=5000)
-    commit(any_store, results)
-    Desk(any_store, CONTRACTS, D0).work(D0 + 8 * DAY)
-    found = checked(any_store)
+    commit(one_store, results)
+    Desk(one_store, CONTRACTS, D0).work(D0 + 8 * DAY)
+    found = checked(one_store)
     assert found.faults == []
-    assert {D0, D0 + 4 * DAY} <= {one.day_us for one in chain(any_store)}
+    assert {D0, D0 + 4 * DAY} <= {one.day_us for one in chain(one_store)}
 
 
 def test_late_results_seal_the_day_again_and_rewrite_nothing(any_store):
@@ -167,31 +174,31 @@ def test_late_results_seal_the_day_again_and_rewrite_nothing(any_store):
     assert chain(any_store) == after
 
 
-def test_a_seal_that_was_owed_when_the_process_died_is_made_by_the_next(any_store):
-    desk = begun(any_store)
+def test_a_seal_that_was_owed_when_the_process_died_is_made_by_the_next(one_store):
+    desk = begun(one_store)
     desk.work(D0 + 3 * DAY)
-    owed = len(chain(any_store))
-    with any_store.write() as connection:  # the rows were written, the seal was not
+    owed = len(chain(one_store))
+    with one_store.write() as connection:  # the rows were written, the seal was not
         connection.execute(
             insert(ledger).values(
                 kind="path", name="x/y", state="up", from_us=D0, to_us=D0 + HOUR, written_us=D0 + 3 * DAY
             )
         )
-    assert [fault.what for fault in checked(any_store).faults] == [seal.CHANGED]
-    Desk(any_store, CONTRACTS, D0).work(D0 + 3 * DAY + HOUR)
-    assert len(chain(any_store)) == owed + 1
-    assert chain(any_store)[-1].revises == 1
+    assert [fault.what for fault in checked(one_store).faults] == [seal.CHANGED]
+    Desk(one_store, CONTRACTS, D0).work(D0 + 3 * DAY + HOUR)
+    assert len(chain(one_store)) == owed + 1
+    assert chain(one_store)[-1].revises == 1
 
 
-def test_the_command_tells_the_first_day_that_does_not_fit(store_url, any_store):
-    begun(any_store).work(D0 + 5 * DAY)
+def test_the_command_tells_the_first_day_that_does_not_fit(one_store):
+    begun(one_store).work(D0 + 5 * DAY)
     run = CliRunner()
-    good = run.invoke(app, ["verify", "--database", store_url])
+    good = run.invoke(app, ["verify", "--database", one_store.url])
     assert (good.exit_code, "íntegra" in good.stdout) == (0, True)
-    with any_store.write() as connection:
+    with one_store.write() as connection:
         connection.execute(text(f"UPDATE ledger SET state = 'up' WHERE state = 'down' AND from_us < {D0 + DAY}"))  # noqa: S608
-    bad = run.invoke(app, ["verify", "--database", store_url])
+    bad = run.invoke(app, ["verify", "--database", one_store.url])
     assert bad.exit_code == 1
     assert bad.stdout.startswith("✕ 2026-10-01 (sello 1): ")
-    elsewhere = run.invoke(app, ["verify", "--database", store_url, "--from", "2026-10-02T00:00:00Z", "--json"])
+    elsewhere = run.invoke(app, ["verify", "--database", one_store.url, "--from", "2026-10-02T00:00:00Z", "--json"])
     assert (elsewhere.exit_code, '"intact": true' in elsewhere.stdout) == (0, True)
