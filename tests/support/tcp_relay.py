@@ -1,7 +1,6 @@
 """A TCP relay that can fall silent with its connections open (a dead network) or drop them and refuse (a dead host)."""
 
 import asyncio
-import contextlib
 import threading
 
 
@@ -59,15 +58,19 @@ class Relay:
         await asyncio.sleep(0.05)  # aborted transports close in the loop's next turns
 
     async def _taken(self, reader, writer):
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        mine = {writer}
+        self._writers.add(writer)
+        try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-            self._writers |= {writer, far_writer}
-            try:
-                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
-            finally:
-                for each in (writer, far_writer):
-                    each.transport.abort()
-                self._writers -= {writer, far_writer}
+            mine.add(far_writer)
+            self._writers.add(far_writer)
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        except (OSError, asyncio.CancelledError):
+            return
+        finally:
+            for each in mine:
+                each.transport.abort()
+            self._writers -= mine
 
     async def _pump(self, reader, writer):
         while data := await reader.read(65_536):
