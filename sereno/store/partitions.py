@@ -19,7 +19,7 @@ DAY_US = 86_400 * SECOND_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARENT = "results"
 _LOCK_KEY = 0x5345_5245  # advisory, of this transaction: two who make the same day make it one after the other
-_PATIENCE = "200ms"
+_PATIENCE = "50ms"  # the ingest waits meanwhile
 _LOCK_NOT_AVAILABLE = "55P03"
 _known: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
 
@@ -74,7 +74,7 @@ def existing_days(connection: Connection) -> dict[int, str]:
 def drop_results_before(connection: Connection, day_us: int) -> int:
     """Forgets results sent before the day in which `day_us` lies; how many days (SQLite: rows) went.
 
-    On PostgreSQL whole partitions go; one that is being read stays for the next round rather than stop the ingest.
+    On PostgreSQL whole partitions go; while somebody reads they stay for the next round, rather than stop the ingest.
     """
     first = day_us // DAY_US
     if connection.dialect.name == "sqlite":
@@ -83,7 +83,9 @@ def drop_results_before(connection: Connection, day_us: int) -> int:
     old = [(day, name) for day, name in sorted(existing_days(connection).items()) if day < first]
     for day, name in old:
         _known.setdefault(connection.engine, set()).discard(day)
-        dropped += _drop(connection, name)
+        if not _drop(connection, name):
+            break  # whoever reads one day has a hold on the whole, and the next would wait as long
+        dropped += 1
     return dropped
 
 
