@@ -53,7 +53,8 @@ def own_server():
 
 
 @pytest.fixture
-def make(tmp_path):
+def make(tmp_path, relay):
+    assert relay is not None  # so that relays end after the processes that use them
     made = []
 
     def new(database=None, **settings):

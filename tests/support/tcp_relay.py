@@ -1,80 +1,90 @@
 """A TCP relay that can fall silent with its connections open (a dead network) or drop them and refuse (a dead host)."""
 
-import asyncio
+import contextlib
+import socket
 import threading
 
 
 class Relay:
-    """127.0.0.1:`port` leads to 127.0.0.1:`target`, while it is neither `silent` nor `closed`."""
+    """127.0.0.1:`port` leads to 127.0.0.1:`target`, unless it was silenced or cut."""
 
     def __init__(self, target):
-        self.target = target
-        self.port = None
-        self._loop = asyncio.new_event_loop()
-        self._open = asyncio.Event()
-        self._writers = set()
+        self.target, self.port = target, 0
+        self._passing = threading.Event()
+        self._sockets, self._lock = set(), threading.Lock()
         self._server = None
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._do(self._listen(0))
+        self.mend()
 
     def silence(self):
         """Nothing passes any more; nobody is told."""
-        self._loop.call_soon_threadsafe(self._open.clear)
+        self._passing.clear()
 
     def resume(self):
-        self._loop.call_soon_threadsafe(self._open.set)
+        self._passing.set()
 
     def cut(self):
         """Every connection ends, and none is taken."""
-        self._do(self._cut())
+        if self._server is None:
+            return
+        self._server.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+        self._accepting.join()
+        self._server.close()
+        self._server = None
+        self._passing.set()
+        with self._lock:
+            for each in self._sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
 
     def mend(self):
-        self._do(self._listen(self.port))
+        """Connections are taken, at the port of before, and all passes."""
+        self._passing.set()
+        self._threads = []
+        self._server = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._server.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, args=(self._server,))
+        self._accepting.start()
 
-    def close(self):
-        self._do(self._cut())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    close = cut
 
-    def _do(self, what):
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+    def _accept(self, server):
+        while True:
+            try:
+                near, _ = server.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._relay, args=(near,))
+            with self._lock:
+                self._sockets.add(near)
+            self._threads.append(thread)
+            thread.start()
 
-    async def _listen(self, port):
-        self._open.set()
-        self._server = await asyncio.start_server(self._taken, "127.0.0.1", port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _cut(self):
-        self._server.close()
-        await asyncio.sleep(0.05)  # what was just accepted arrives at `_taken` first
-        for writer in list(self._writers):
-            writer.transport.abort()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.05)  # aborted transports close in the loop's next turns
-
-    async def _taken(self, reader, writer):
-        mine = {writer}
-        self._writers.add(writer)
+    def _relay(self, near):
+        far = None
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-            mine.add(far_writer)
-            self._writers.add(far_writer)
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
-        except (OSError, asyncio.CancelledError):
+            far = socket.create_connection(("127.0.0.1", self.target))
+            with self._lock:
+                self._sockets.add(far)
+            back = threading.Thread(target=self._pump, args=(far, near))
+            back.start()
+            self._pump(near, far)
+            back.join()
+        except OSError:
             return
         finally:
-            for each in mine:
-                each.transport.abort()
-            self._writers -= mine
+            with self._lock:
+                self._sockets -= {near, far}
+            near.close()
+            if far is not None:
+                far.close()
 
-    async def _pump(self, reader, writer):
-        while data := await reader.read(65_536):
-            await self._open.wait()
-            writer.write(data)
-            await writer.drain()
-        writer.transport.abort()
+    def _pump(self, source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                self._passing.wait()
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
