@@ -208,7 +208,10 @@ def test_when_the_terminal_goes_away_everything_ends_in_order(up):
         (["probe", "--broker", "mqtt://127.0.0.1", "--name", "../p"], "use letters, digits"),
         (["collector", "--broker", "mqtt://127.0.0.1"], "nothing says what to watch: give --topology FILE"),
         (["collector", "--broker", "mqtt://127.0.0.1", "--database", "sqlite:////nowhere/x.db"], "/nowhere/x.db"),
-        (["collector", "--broker", "mqtt://127.0.0.1", "--database", "oracle+none://x"], "oracle+none is not supported"),
+        (
+            ["collector", "--broker", "mqtt://127.0.0.1", "--database", "oracle+none://x"],
+            "oracle+none is not supported",
+        ),
     ],
 )
 def test_a_wrong_flag_or_file_is_one_line_and_2(arguments, words, tmp_path):
