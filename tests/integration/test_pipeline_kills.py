@@ -66,7 +66,7 @@ class Pipeline:
     def start(self, name, *, part=None):
         part = part or name
         account = {"probe": "p1", "collector": "collector"}.get(part)
-        environment = dict(os.environ)
+        environment = os.environ | {"PYTHONPATH": str(PARTS.parents[2])}  # this tree, wherever another one is installed
         if account is not None:
             environment[PASSWORD_FILE_ENV] = str(broker.secret_file(self.folder / "broker", account))
         arguments = {
