@@ -146,7 +146,7 @@ def _later(words: Words, found: Correlation) -> str:
 def _shared(words: Words, found: Correlation) -> str:
     telling = [one for one in found.shared if one.separates] or [one for one in found.shared if one.holds][:2]
     if not telling:
-        return words("What failed shares neither core, SBC, network nor probe.")
+        return words("No core, SBC, network or probe tells what failed from what did not.")
     parts = [_division(words, one) for one in telling[:3]]
     return words("What failed shares {parts}.", parts="; ".join(parts))
 

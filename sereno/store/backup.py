@@ -73,6 +73,9 @@ class Restored(NamedTuple):
 
 def save(store: Store, file: Path, clock: Clock, told: Told) -> Saved:
     """Writes a backup of what is committed now, and restores it for a trial; `file` appears only when all is well."""
+    if file.exists() and not file.is_file():
+        raise StoreError(f"{file}: is no file that a backup could take the place of; give a file in a folder, with -o")
+    file = file.resolve()  # the place of a link's target is taken, not the link's
     part = file.with_name(f".{file.name}.part")
     database = store.engine.dialect.name
     head = Head(sereno_backup=ARCHIVE_FORMAT, revision=HEAD, version=__version__, at=iso(clock.now_us()),

@@ -112,6 +112,17 @@ def test_what_cannot_be_written_leaves_no_trace(full, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_only_a_file_is_replaced(full, tmp_path):
+    """`-o /dev/null`, as root, must not put a file in the place of the device, nor of a link to something."""
+    os.mkfifo(tmp_path / "device")
+    with pytest.raises(StoreError, match="is no file that a backup could take the place of"):
+        save(full, tmp_path / "device", CLOCK, quiet)
+    assert (tmp_path / "device").is_fifo()
+    (tmp_path / "link").symlink_to(tmp_path / "there.backup")
+    assert save(full, tmp_path / "link", CLOCK, quiet).file == tmp_path / "there.backup"
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_a_copy_is_of_one_instant_while_others_write(full, tmp_path):
     """Two rows that are always written together are together in the copy; what comes later is not in it."""
     begun, stop = threading.Event(), threading.Event()

@@ -126,6 +126,13 @@ def test_what_the_failing_share_is_counted_and_never_called_a_cause():
     assert "no prueba de una causa" in text
 
 
+def test_where_everything_failed_nothing_is_said_not_to_be_shared():
+    """One SBC, one probe, one network: what failed shares them all, and so does nothing else, for there is none."""
+    found = answer(*(series(path, lambda at: at >= 50) for path in ("sbc-1/core-a", "sbc-1/core-b")))
+    assert found.shared == ()
+    assert "distingue lo que falló de lo que no" in " ".join(sentences(Words("es", "UTC"), found))
+
+
 def test_one_network_alone_is_told_apart():
     found = answer(
         *(series(path, lambda at: at >= 50, probe="bog-1") for path in ELEMENTS),
