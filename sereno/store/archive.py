@@ -181,7 +181,9 @@ class Reader:
             first = self._read()
             head = msgspec.json.decode(first, type=Head)
         except (StoreError, *_UNREADABLE):
-            raise StoreError(f"{self._path}: is no backup of Sereno; give a file that `sereno backup` wrote") from None
+            raise StoreError(
+                f"{self._path}: is no backup of Sereno, or was cut short; give a file that `sereno backup` wrote"
+            ) from None
         if head.sereno_backup != FORMAT:
             raise StoreError(f"{self._path}: is of a newer Sereno {head.version}; install that one to restore it")
         return head

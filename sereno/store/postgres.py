@@ -84,7 +84,7 @@ def database_errors() -> tuple[type[Exception], ...]:
 # A server speaks its own language until somebody is let in, and gives no code: these are the two ours are set up in.
 _ADVICE = (
     (("password authentication failed", "autentificación password falló", "no password supplied"),
-     "put the role's password into the URL or into ~/.pgpass"),
+     "put the role's password into ~/.pgpass or the file that $PGPASSFILE names"),
     (("no pg_hba.conf entry", "no hay una línea en pg_hba.conf"),
      "let this host in: deploy/postgres/pg_hba.conf is the example"),
     (("database", "base de datos"), "create it with deploy/postgres/setup.sh, or check the name in the URL"),

@@ -46,7 +46,7 @@ def keep(store, *pairs):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ((f":{PASSWORD}@", ":wr0ng-s3cret@"), "put the role's password into the URL or into ~/.pgpass"),
+        ((f":{PASSWORD}@", ":wr0ng-s3cret@"), "put the role's password into ~/.pgpass"),
         (("sereno:", "nobody:"), "put the role's password"),
         (("/test_", "/nothing_"), r'database "nothing_\d+" does not exist; create it with deploy/postgres/setup.sh'),
         ((f"{HOST}:", f"{HOST}:1"), "URL"),
