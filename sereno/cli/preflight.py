@@ -107,6 +107,7 @@ def _print(lines: list[Any], lang: str) -> None:
 def _respond(where: str) -> None:
     host, port = _endpoint("--respond", where)
     from probes.preflight import Responder
+    from sereno.process import run
 
     async def serve() -> None:
         responder = Responder(host, port)
@@ -117,7 +118,7 @@ def _respond(where: str) -> None:
         finally:
             responder.close()
 
-    asyncio.run(serve())
+    run(serve())
 
 
 def _plan(
