@@ -83,14 +83,16 @@ def _maintenance(topology: Topology) -> dict[str, Handler]:
         from_us, to_us = int(asked["from_us"]), int(asked["to_us"])
         if to_us <= from_us:
             raise RefusedError(f"la ventana termina ({iso(to_us)}) antes de empezar ({iso(from_us)})")
-        announced = asked.get("announced_us")
+        announced = now_us if asked.get("announced_us") is None else int(asked["announced_us"])
+        if announced > now_us:
+            raise RefusedError(f"no se puede haber anunciado después de ahora ({iso(announced)})")
         written = connection.execute(
             insert(maintenance).values(
                 scope_kind=kind,
                 scope_name=name,
                 from_us=from_us,
                 to_us=to_us,
-                announced_us=now_us if announced is None else int(announced),
+                announced_us=announced,
                 critical_fix=bool(asked.get("critical_fix", False)),
                 who=command.who,
                 recorded_us=now_us,

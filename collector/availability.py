@@ -5,6 +5,7 @@ contract excludes is excluded, and excluded goes before down, down before unknow
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import ROUND_DOWN, Decimal
 from typing import Literal, NamedTuple
 
 from collector.ledger import spans
@@ -15,6 +16,7 @@ from sereno.topology.model import Topology
 
 Verdict = Literal["met", "missed", "not_provable"]
 PPM = 1_000_000
+_SIX_PLACES = Decimal("0.000001")
 SCOPES = ("service", "customer", "site", "core", "sbc", "path")
 
 
@@ -119,6 +121,13 @@ class Figures(NamedTuple):
             "target": self.target,
             "verdict": self.verdict,
         }
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as people read it, cut and never rounded up: 100 % is only what lost nothing."""
+    if ratio is None:
+        return "—"
+    return f"{Decimal(repr(float(ratio))).scaleb(2).quantize(_SIX_PLACES, ROUND_DOWN):f}%"
 
 
 def _ratio(bad_us: int, of_us: int) -> float | None:

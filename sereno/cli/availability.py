@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from collector.availability import Figures
+from collector.availability import Figures, percent
 from collector.ledger.late import revision_json
 from collector.measure import Asked, Report, report
 from sereno.cli._days import bar, strip
@@ -115,14 +115,10 @@ def _left(found: Report) -> int | None:
     return None if found.budget_us is None else found.budget_us - found.figures.down_us
 
 
-def _ratio(value: float | None) -> str:
-    return "—" if value is None else f"{value:.6%}"
-
-
 def _show(found: Report) -> None:
     one = found.figures
     print(f"{one.scope}  {iso(one.from_us)} – {iso(one.to_us)}  ({found.zone})")
-    print(f"  {_ratio(one.observed)} observada ({_ratio(one.low)} a {_ratio(one.high)})")
+    print(f"  {percent(one.observed)} observada ({percent(one.low)} a {percent(one.high)})")
     for label, value in (
         ("caída", one.down_us),
         ("excluido", one.excluded_us),
@@ -140,7 +136,7 @@ def _show(found: Report) -> None:
         print(f"  {line}")
     if (year := found.year) is not None:
         down = f"caída {year.down_us / SECOND_US:,.3f} s, desconocido {year.unknown_us / SECOND_US:,.3f} s"
-        print(f"  año móvil: {_ratio(year.observed)} observada ({_ratio(year.low)} a {_ratio(year.high)}); {down}")
+        print(f"  año móvil: {percent(year.observed)} observada ({percent(year.low)} a {percent(year.high)}); {down}")
     for each in found.revisions[-_SHOWN:]:
         span = f"{iso(each.from_us)} – {iso(each.to_us)}"
         print(
@@ -168,7 +164,7 @@ def _show_sites(found: Report) -> None:
     name, worst = found.worst
     print(f"  ponderada por sedes: caída {found.weighted_down_us / SECOND_US:,.3f} s")
     print(
-        f"  peor sede: {name}, {_ratio(worst.observed)} observada, caída {worst.down_us / SECOND_US:,.3f} s,"
+        f"  peor sede: {name}, {percent(worst.observed)} observada, caída {worst.down_us / SECOND_US:,.3f} s,"
         f" desconocido {worst.unknown_us / SECOND_US:,.3f} s, {_WORDS[worst.verdict]}"
     )
 

@@ -44,7 +44,8 @@ def add(
     }  # fmt: skip
     text = ask(data, database, "maintenance.add", arguments, by)
     if as_json:
-        _print(_windows(data, database)[-1:])
+        same = (kind, name, from_us, to_us)
+        _print([one for one in _windows(data, database) if (one.kind, one.name, one.from_us, one.to_us) == same][-1:])
     else:
         print(text)
 

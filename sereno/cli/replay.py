@@ -14,7 +14,7 @@ from alerting.desk import DeskMachine
 from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
 from alerting.service import DEFAULT_CONTRACT
-from collector.availability import Scope
+from collector.availability import Scope, percent
 from collector.ledger.late import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
@@ -256,7 +256,7 @@ def _show(answer: dict[str, Any]) -> None:
     for one in answer["notifications"]:
         print(f"{one['at']}  #{one['incident']} → {one['to']}: {one['what']}")
     for one in answer["availability"]:
-        observed = "-" if one["observed"] is None else f"{one['observed']:.6%}"
+        observed = percent(one["observed"])
         print(
             f"{one['scope']}: observed {observed}, down {one['down_seconds']} s, excluded {one['excluded_seconds']} s,"
             f" unknown {one['unknown_seconds']} s of {one['total_seconds']} s; {one['verdict'] or 'no target'}"

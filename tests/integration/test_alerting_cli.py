@@ -121,6 +121,10 @@ def test_maintenance_is_recorded_listed_and_cancelled(data: Path) -> None:
     assert "no UTC offset" in sereno(
         data, "maintenance", "add", "--scope", "service", "--from", "2026-12-01T20:00", "--to", "2026-12-02", code=2
     )
+    late = ["--announced", "2199-01-01T00:00:00Z"]
+    assert "anunciado después de ahora" in sereno(
+        data, "maintenance", "add", "--scope", "sbc:sbc-1", *window, *late, code=1
+    )
     assert "cancelado" in sereno(data, "maintenance", "cancel", "1")
     assert json.loads(sereno(data, "maintenance", "list", "--json")) == {"maintenance": []}
     assert "ya estaba cancelado" in sereno(data, "maintenance", "cancel", "1", code=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.availability import Book, Figures, Scope, figures, weighted_down
+from collector.availability import Book, Figures, Scope, figures, percent, weighted_down
 from collector.exclusion import Exclusions, accepted, target_ppm
 from collector.ledger import spans
 from collector.ledger.fold import Interval
@@ -177,3 +177,18 @@ def test_targets():
     assert target_ppm(topology, CONTRACTS, Scope("site", "x"), now) is None
     assert target_ppm(topology, CONTRACTS, Scope("site", "z"), now) == 999_900
     assert target_ppm(topology, CONTRACTS, Scope("service", "voz"), now) == 999_900  # the strictest that is promised
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [
+        (None, "—"),
+        (1.0, "100.000000%"),
+        (0.9999, "99.990000%"),
+        (0.99999999999, "99.999999%"),  # 26 µs of a month: not a hundred
+        (0.9915718817703497, "99.157188%"),
+        (0.0, "0.000000%"),
+    ],
+)
+def test_people_never_read_more_than_there_was(ratio, shown):
+    assert percent(ratio) == shown
