@@ -90,8 +90,16 @@ class AdvisoryLock:
             raise RuntimeError("the advisory lock is not held")
         return self._connection
 
+    def unlock(self) -> None:
+        """Gives the lock back before the session ends: the server takes its time to see that it did."""
+        if self._connection is not None:
+            try:
+                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": KEY})
+            except SQLAlchemyError:
+                self._connection.invalidate()  # the session is gone, and the lock with it
+
     def close(self) -> None:
-        """Gives the lock back, if it is held."""
+        """Gives the lock back, if it is held, by ending the session."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             _end(connection)

@@ -199,6 +199,8 @@ class Lease:
         try:
             with self.write_soon() as connection:
                 connection.execute(mine.values(holder=""))
+            if self._lock is not None:
+                self._lock.unlock()
         finally:
             self.close()
 

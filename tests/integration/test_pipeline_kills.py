@@ -258,7 +258,7 @@ def test_garbage_and_unknown_versions_lie_in_quarantine_and_the_collector_goes_o
         return found, [tuple(each) for each in said]
 
     def subscribed():
-        return "connected to" in (pipeline.folder / "collector.log").read_text()
+        return "collector.link: connected" in (pipeline.folder / "collector.log").read_text()
 
     pipeline.wait_for(subscribed, "the collector")
     asyncio.run(trial())

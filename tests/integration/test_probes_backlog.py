@@ -95,7 +95,7 @@ async def test_three_hours_without_a_broker_are_delivered_newest_first_with_boun
     three_hours(site, time.time_ns() // 1_000)
     site.start("broker")
     site.start("collector")
-    site.wait_for(lambda: "connected to" in site.log("collector"), "the collector")
+    site.wait_for(lambda: "collector.link: connected" in site.log("collector"), "the collector")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, first_live = time.monotonic(), None
     async with agent(site, monkeypatch) as one:
