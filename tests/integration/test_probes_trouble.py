@@ -204,8 +204,8 @@ def test_a_machine_whose_clock_is_set_back_and_forth_goes_on_judging(make, peer,
         clock.set(seconds)
         steps = 1 if seconds else 2
         site.wait_for(lambda steps=steps: site.log("collector").count("wall clock stepped") == steps, "the step")
-        came = lambda steps=steps: site.log("collector").count("collector.link: connected") > steps  # noqa: E731
-        site.wait_for(came, "its return")
+        back = "collector.link: connected"
+        site.wait_for(lambda steps=steps, back=back: site.log("collector").count(back) > steps, "its return")
         verdict("up")
         peer.mute = True
         verdict("down")
