@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -296,6 +297,13 @@ def broken(file, tmp_path, lines):
     return path
 
 
+def same_content(path, file):
+    try:
+        return whole(path) == whole(file)
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
 def refused(path, tmp_path):
     url = f"sqlite:///{tmp_path}/untouched.db"
     with pytest.raises(StoreError) as caught:
@@ -321,6 +329,8 @@ def test_a_file_cut_short_or_with_a_wrong_byte_is_never_restored_as_something_el
             path.write_bytes(good[:place])
         else:
             path.write_bytes(good[:place] + bytes([good[place] ^ (1 << random_of.randrange(8))]) + good[place + 1 :])
+        if same_content(path, file):  # a bit that gzip itself does not read, such as the padding of its last octet
+            continue
         said = refused(path, tmp_path)
         assert "is damaged" in said or "is no backup" in said
     for end in (b"{}\n", gzip.compress(b"more\n")):
