@@ -3,10 +3,12 @@
 import threading
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, make_url, select, text
 
 from sereno.errors import StoreError
 from sereno.store import open_store
+from sereno.store.advisory import AdvisoryLock
+from sereno.store.engine import connect_engine
 from sereno.store.lease import HELD_SECONDS, Lease, LeaseLostError, read
 from sereno.store.tables import leaderships, positions
 
@@ -143,3 +145,22 @@ def test_an_epoch_is_never_used_twice_even_if_the_row_is_lost(member):
         lease.renew(1)
     assert lease.try_take(2)
     assert lease.epoch == 2
+
+
+def test_a_session_that_the_server_ended_is_given_back_without_a_word(empty_pg_url):
+    """What is unlocked may be gone already: the lock went with its session, and the next one takes it."""
+    ours, others = connect_engine(make_url(empty_pg_url)), connect_engine(make_url(empty_pg_url))
+    lock, next_one = AdvisoryLock(ours), AdvisoryLock(others)
+    assert lock.take()
+    pid = lock.connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with others.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 2000)"), {"pid": pid})
+    lock.unlock()
+    lock.close()
+    assert next_one.take()
+    next_one.unlock()
+    assert lock.take(), "unlocked, though the other's session still lives"
+    for each in (lock, next_one):
+        each.close()
+    ours.dispose()
+    others.dispose()
