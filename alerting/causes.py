@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from alerting.alarms import Alarms
 from alerting.machine import AlarmState
+from sereno.alarms import Alarms
 from sereno.incident import Element, IncidentClass
 from sereno.topology.model import Site, Topology
 from sereno.verdict import VERDICT

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from alerting import machine, retro
 from alerting.actions import apply
-from alerting.alarms import Alarms
 from alerting.book import Book
 from alerting.causes import Key, View
 from alerting.effects import AlarmCleared, AlarmRaised, Effect
 from alerting.machine import AlarmState
 from alerting.people import policy, recipients
 from alerting.reconcile import Reconciler
+from sereno.alarms import Alarms
 from sereno.contract import Contract
 from sereno.desk import Desk
 from sereno.incident import Element, IncidentRecord

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from alerting import clocks
-from alerting.alarms import Alarms
 from alerting.causes import Group, Key
 from alerting.machine import AlarmState
+from sereno.alarms import Alarms
 from sereno.contract import Contract, Version
 from sereno.errors import ConfigError
 from sereno.incident import PRIORITIES, Clock, Element, IncidentRecord, Priority

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from alerting.alarms import Alarm
+from sereno.alarms import Alarm
 from sereno.verdict import Change
 
 Phase = Literal["pending", "firing", "clearing"]

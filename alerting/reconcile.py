@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from alerting import clocks, words
-from alerting.alarms import Alarms
 from alerting.book import MONITOR, Book
 from alerting.causes import RANK, Group, Key, View, below, gravity
 from alerting.impact import Impact
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
+from sereno.alarms import Alarms
 from sereno.clock import iso
 from sereno.contract import Contract
 from sereno.incident import Clock, Element, IncidentRecord, Symptom

@@ -12,12 +12,12 @@ import msgspec
 from msgspec.structs import replace
 
 from alerting import clocks, words
-from alerting.alarms import Alarms
 from alerting.book import MONITOR
 from alerting.causes import Group, Key, View, below, gravity
 from alerting.machine import AlarmState
 from alerting.reconcile import Reconciler
 from alerting.words import DESK_LANGUAGE, grade, say
+from sereno.alarms import Alarms
 from sereno.clock import iso
 from sereno.incident import Element, IncidentRecord, Symptom
 from sereno.topology.model import Topology

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from alerting.alarms import load_alarms
 from alerting.channels.base import Channel
 from alerting.commands import Handler, apply_pending, handlers_for
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.outbox import Dispatcher
 from alerting.storage import BATCH, Memory
+from sereno.alarms import load_alarms
 from sereno.clock import SECOND_US, Clock
 from sereno.contract import load_contract
 from sereno.desk import Desk as DeskModel

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from alerting.alarms import load_alarms
 from alerting.desk import DeskMachine
 from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
@@ -19,6 +18,7 @@ from collector.ledger.late import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
 from collector.stream import DisorderError, IncidentAct, Line
+from sereno.alarms import load_alarms
 from sereno.clock import iso, parse_instant
 from sereno.contract import Contract, load_contract
 from sereno.desk import Desk as DeskModel

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.alarms import Alarms, parse_alarms
+from sereno.alarms import Alarms, parse_alarms
 from sereno.errors import ConfigError
 
 words = st.sampled_from([

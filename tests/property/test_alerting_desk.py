@@ -5,11 +5,11 @@ from alerting_bench import T0, S, topology
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.alarms import load_alarms
 from alerting.causes import View
 from alerting.desk import DeskMachine, DeskSnapshot
 from alerting.effects import Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
+from sereno.alarms import load_alarms
 from sereno.contract import load_contract
 from sereno.desk import parse_desk
 from sereno.incident import ACTIVE, decode_record, encode_record

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from alerting.alarms import load_alarms
 from alerting.desk import DeskMachine
 from alerting.effects import Effect, Notification
+from sereno.alarms import load_alarms
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import load_contract
 from sereno.desk import load_desk

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from alerting.alarms import load_alarms, parse_alarms
 from alerting.machine import due_us, on_change, on_time
 from alerting.words import DESK_LANGUAGE, TITLES, say
+from sereno.alarms import load_alarms, parse_alarms
 from sereno.errors import ConfigError
 from sereno.i18n import catalogue
 from sereno.verdict import Change

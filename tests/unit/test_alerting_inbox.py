@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from alerting.alarms import load_alarms
 from alerting.commands import apply_pending, handlers_for
 from alerting.desk import DeskMachine
+from sereno.alarms import load_alarms
 from sereno.contract import load_contract
 from sereno.store import Store
 from sereno.store.commands import submit, wait

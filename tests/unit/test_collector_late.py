@@ -8,10 +8,10 @@ from ledger_month import DAY, HOUR, Desk, S, commit, contract, empty_store, put_
 from sqlalchemy import insert, select, text
 from typer.testing import CliRunner
 
-from alerting.alarms import load_alarms
 from alerting.desk import DeskMachine
 from alerting.service import Desk as AlertingDesk
 from collector import measure
+from sereno.alarms import load_alarms
 from sereno.cli.availability import app as availability
 from sereno.cli.replay import app as replay
 from sereno.clock import iso, parse_instant

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from alerting.alarms import Alarms
+from sereno.alarms import Alarms
 from sereno.contract import Contract
 from sereno.contract.model import Clock
 from sereno.desk import Desk

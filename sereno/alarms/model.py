@@ -3,20 +3,16 @@
 A verdict alarm watches what is said of one kind of element: its verdict, or a finding (`sereno.verdict.Change.what`).
 """
 
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sereno.shape import Duration, Frozen, Name
 from sereno.verdict import VERDICT
-from sereno.yamlfile import parse_document, read_document, validated
 
 Urgency = Literal["alto", "medio", "bajo"]
 Impact = Literal["organizacion", "departamento", "individual"]
 AlarmKind = Literal["service", "site", "core", "sbc", "path", "probe", "account", "network", "monitor"]
-FILE = "alarms.yaml"
 
 
 class Alarm(Frozen):
@@ -50,15 +46,3 @@ class Alarms(Frozen):
     def watching(self, kind: str, what: str) -> list[tuple[str, Alarm]]:
         """The alarms that a change of (kind, what) concerns."""
         return [(name, alarm) for name, alarm in self.alarms.items() if (alarm.kind, alarm.what) == (kind, what)]
-
-
-def load_alarms(beside: Path | None = None) -> Alarms:
-    """`alarms.yaml` in the folder `beside` where there is one, else the shipped set; ConfigError says what is wrong."""
-    if beside is not None and (beside / FILE).is_file():
-        return validated(read_document(beside / FILE), Alarms)
-    return parse_alarms(f"alerting/data/{FILE}", (resources.files("alerting") / "data" / FILE).read_bytes())
-
-
-def parse_alarms(name: str, raw: bytes) -> Alarms:
-    """The alarms in some bytes; `name` stands for the file in errors. ConfigError, and nothing else, otherwise."""
-    return validated(parse_document(name, raw), Alarms)
