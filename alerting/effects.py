@@ -6,7 +6,11 @@ import msgspec
 
 from sereno.incident import IncidentRecord, TimelineEntry
 
-What = Literal["opened", "promoted", "reopened", "resolved", "found_late"]
+What = Literal[
+    "opened", "promoted", "reopened", "resolved", "found_late",
+    "repaged", "escalated", "breach_warning", "breached", "assigned", "digest", "audit",
+    "customer_opening", "customer_progress", "customer_question", "customer_solution", "customer_maintenance",
+]  # fmt: skip
 
 
 class AlarmRaised(msgspec.Struct, frozen=True, kw_only=True):

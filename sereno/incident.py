@@ -8,6 +8,8 @@ from sereno.clock import iso
 
 IncidentState = Literal["open", "acknowledged", "in_progress", "resolved", "closed", "reopened", "merged"]
 IncidentClass = Literal["service", "monitor"]
+TicketKind = Literal["incident", "request"]
+Blame = Literal["plataforma", "cliente", "proveedor", "tercero"]  # whose the cause was: decides what is billable
 ClockName = Literal["attention", "solution"]
 ClockStatus = Literal["running", "paused", "met", "missed"]
 Priority = Literal["Urgente", "Alta", "Normal", "Baja"]
@@ -49,6 +51,15 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_us: int | None = None
     started_us: int | None = None
     not_after_us: int | None = None
+
+
+class Redate(msgspec.Struct, frozen=True, kw_only=True):
+    """A solution date agreed anew (it went to development), with the reason that the customer was told."""
+
+    at_us: int
+    due_us: int
+    reason: str
+    who: str
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +113,20 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     told_resolved: bool = True  # nobody still has to hear that it is over
     over_told: bool = True  # at the last reopening: people had heard that it was over
     policy: tuple[str, ...] = ()  # who is told, frozen at the opening
+    kind: TicketKind = "incident"
+    sites: tuple[str, ...] = ()  # the affected ones
+    channel: str | None = None  # by which it came: monitor, phone, e-mail, portal, alertmanager
+    reporter: str | None = None  # who asked for it, as people write him
+    extension: str | None = None  # or user
+    direction: Literal["incoming", "outgoing"] | None = None
+    counterpart: str | None = None  # the other party's number
+    occurred_us: int | None = None  # when it happened to the customer
+    description: str | None = None
+    complete_us: int | None = None  # when the report held all that the contract asks for; None: not yet, or not asked
+    agreed_due_us: int | None = None
+    redates: tuple[Redate, ...] = ()
+    problem: int | None = None
+    split_from: int | None = None
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
 

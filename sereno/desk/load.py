@@ -7,7 +7,8 @@ import msgspec
 from pydantic import ValidationError
 
 from sereno.desk import validate
-from sereno.desk.model import ChannelConfig, Desk
+from sereno.desk.channels import ChannelConfig
+from sereno.desk.model import Desk
 from sereno.errors import ConfigError
 from sereno.yamlfile import parse_document, read_document, validated
 

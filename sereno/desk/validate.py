@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from babel import localedata
 
 from sereno.contract import known_contract, load_contract
-from sereno.desk.model import ChannelConfig, Desk, Person
+from sereno.desk.channels import ChannelConfig
+from sereno.desk.model import Desk
+from sereno.desk.people import Person
 from sereno.errors import ConfigError
 from sereno.yamlfile import Document, Where, is_url
 
