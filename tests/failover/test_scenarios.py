@@ -6,13 +6,15 @@ Times are instants that the systems stored: when the lab broke something, when t
 import time
 
 import pytest
-from live_sereno import PATHS, Live, now_us, seconds, us, wait_for
+from live_sereno import PATHS, now_us, seconds, us, wait_for
+from stage import Stage, scenario
 
 from sereno.clock import SECOND_US, iso
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
 HEALTHY_SECONDS = 60
+AT_ONCE = 2  # beside the one that is left in peace
 DEADLINE_SECONDS = 0.9  # of an OPTIONS in the lab's topology
 SITE = "site:acme-bog"
 SITE_ELEMENT = ("site", "acme-bog")
@@ -20,9 +22,18 @@ SERVICE = ("service", "sereno-lab")
 
 
 @pytest.fixture(scope="module")
-def healthy():
+def stage(request):
+    """The scenarios of this file that are wanted, under way from the first test on."""
+    found = Stage(AT_ONCE)
+    found.begin([item.name for item in request.session.items if item.path == request.path])
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def healthy(stage):
     """Left in peace from the first test on; a minute later it must have said nothing."""
-    live = Live().start()
+    live = stage.system()
     yield live
     live.close()
 
@@ -52,44 +63,6 @@ def only(live):
 
 def open_of(live, kind, name, **wanted):
     return next((one for one in live.incidents() if cause(one) == (kind, name) and wanted.items() <= one.items()), None)
-
-
-# -- 22 and 8: slow to speak, while the healthy one is left alone ------------------------------------------------------
-
-
-def test_a_wrong_password_of_one_account_is_a_small_ticket(healthy, start):
-    live = start(environment={"SERENO_SECRET_MONITOR_2": "not-the-password"})
-    incident = live.wait_for(lambda: open_of(live, "account", "monitor-2"), "account_refused", 40)
-    live.wait_for(lambda: len(live.results("register")) >= 20, "more rounds of registrations", 40)
-    assert only(live)["number"] == incident["number"]
-    assert (incident["priority"], incident["class"]) == ("Baja", "service")
-    refused = {(one.account, one.outcome, one.reason) for one in live.results("register")}
-    assert refused == {("monitor-1", "ok", None), ("monitor-2", "failed", "auth")}
-    assert {what for _, _, what in live.findings()} == {"account_refused"}
-    assert live.all_up()
-    assert names(live, "path", "down") == names(live, "site", "down") == set()
-    told = live.availability(SITE, iso(live.began_us + 5 * SECOND_US), iso(now_us() - 3 * SECOND_US))
-    assert told["down_seconds"] == 0
-    assert told["unknown_seconds"] == 0
-
-
-def test_one_sbc_that_refuses_for_one_core_is_a_path(healthy, start):
-    live = start()
-    broken = live.break_("sbc-1:503=core-a")
-    incident = live.wait_for(lambda: open_of(live, "path", "sbc-1/core-a"), "path_down", 45)
-    assert incident["priority"] == "Normal"
-    assert incident["class"] == "service"
-    assert seconds(incident["since"], broken) < 3
-    assert seconds(incident["opened"], incident["since"]) < 35
-    failed = [one for one in live.results("options", broken) if one.outcome == "failed"]
-    assert {(one.sbc, one.core, one.answered_by, one.code) for one in failed} == {("sbc-1", "core-a", "sbc", 503)}
-    time.sleep(3)  # what a wrong second incident would need
-    assert cause(only(live)) == ("path", "sbc-1/core-a")
-    for kind in ("core", "sbc", "site", "service"):
-        assert names(live, kind, "down") == set(), kind
-    assert names(live, "path", "down") == {"sbc-1/core-a"}
-    told = live.availability(SITE, broken, iso(now_us() - 3 * SECOND_US))
-    assert told["down_seconds"] == 0
 
 
 # -- 1, 2, 3 and 4, on the one that was left in peace ------------------------------------------------------------------
@@ -181,9 +154,34 @@ def check_the_way_back(live, broken):
     assert live.availability("service", broken, until)["down_seconds"] == pytest.approx(told["down_seconds"], abs=0.01)
 
 
+# -- 24 ----------------------------------------------------------------------------------------------------------------
+
+
+@scenario
+def test_a_flapping_core_is_one_incident(start, hook):
+    live = start(desk=hook.desk())
+    times = []
+    for _ in range(4):
+        broken = live.break_("core-a")
+        wait_for(lambda broken=broken: now_us() > us(broken) + 8 * SECOND_US, "eight seconds down", 10)
+        healed = live.heal()
+        times.append((broken, healed))
+        wait_for(lambda healed=healed: now_us() > us(healed) + 8 * SECOND_US, "eight seconds up", 10)
+    incident = only(live)
+    assert cause(incident) == ("core", "core-a")
+    assert incident["priority_peak"] == "Alta"
+    pages = live.outbox()
+    assert 1 <= len(pages) <= 2
+    assert len(hook.posted) == len(pages)
+    told = live.availability("core:core-a", times[0][0], iso(us(times[-1][1]) + 6 * SECOND_US))
+    assert abs(told["down_seconds"] - sum(seconds(healed, broken) for broken, healed in times)) <= 2 * len(times)
+    assert live.availability(SITE, times[0][0], times[-1][1])["down_seconds"] == 0
+
+
 # -- both at once, killed; a page goes out -----------------------------------------------------------------------------
 
 
+@scenario
 def test_both_cores_killed_at_once_page_in_seconds(start, hook):
     live = start(desk=hook.desk())
     live.break_("core-a")
@@ -206,26 +204,50 @@ def test_both_cores_killed_at_once_page_in_seconds(start, hook):
     assert len([row for row in live.outbox() if row.incident == incident["number"]]) <= 3
 
 
-# -- 5 -----------------------------------------------------------------------------------------------------------------
+# -- 22 and 8: slow to speak -------------------------------------------------------------------------------------------
 
 
-def test_frozen_sbcs_are_not_dead_cores(start):
+@scenario
+def test_a_wrong_password_of_one_account_is_a_small_ticket(start):
+    live = start(environment={"SERENO_SECRET_MONITOR_2": "not-the-password"})
+    incident = live.wait_for(lambda: open_of(live, "account", "monitor-2"), "account_refused", 40)
+    live.wait_for(lambda: len(live.results("register")) >= 20, "more rounds of registrations", 40)
+    assert only(live)["number"] == incident["number"]
+    assert (incident["priority"], incident["class"]) == ("Baja", "service")
+    refused = {(one.account, one.outcome, one.reason) for one in live.results("register")}
+    assert refused == {("monitor-1", "ok", None), ("monitor-2", "failed", "auth")}
+    assert {what for _, _, what in live.findings()} == {"account_refused"}
+    assert live.all_up()
+    assert names(live, "path", "down") == names(live, "site", "down") == set()
+    told = live.availability(SITE, iso(live.began_us + 5 * SECOND_US), iso(now_us() - 3 * SECOND_US))
+    assert told["down_seconds"] == 0
+    assert told["unknown_seconds"] == 0
+
+
+@scenario
+def test_one_sbc_that_refuses_for_one_core_is_a_path(start):
     live = start()
-    live.break_("sbc-1:freeze")
-    broken = live.break_("sbc-2:freeze")
-    incident = live.wait_for(lambda: open_of(live, *SERVICE, priority="Urgente"), "Urgente", 10)
-    assert seconds(incident["opened"], broken) <= 4
-    live.wait_for(lambda: elements(only(live)) == {("sbc", "sbc-1"), ("sbc", "sbc-2")}, "both SBCs as its cause", 5)
-    live.wait_for(lambda: live.states()["core", "core-a"][0] == "unknown", "an unknown core", 15)
-    time.sleep(3)
-    assert {live.states()["core", name][0] for name in ("core-a", "core-b")} == {"unknown"}
-    assert names(live, "core", "down") == set()
-    assert cause(only(live)) == SERVICE
+    broken = live.break_("sbc-1:503=core-a")
+    incident = live.wait_for(lambda: open_of(live, "path", "sbc-1/core-a"), "path_down", 45)
+    assert incident["priority"] == "Normal"
+    assert incident["class"] == "service"
+    assert seconds(incident["since"], broken) < 3
+    assert seconds(incident["opened"], incident["since"]) < 35
+    failed = [one for one in live.results("options", broken) if one.outcome == "failed"]
+    assert {(one.sbc, one.core, one.answered_by, one.code) for one in failed} == {("sbc-1", "core-a", "sbc", 503)}
+    time.sleep(3)  # what a wrong second incident would need
+    assert cause(only(live)) == ("path", "sbc-1/core-a")
+    for kind in ("core", "sbc", "site", "service"):
+        assert names(live, kind, "down") == set(), kind
+    assert names(live, "path", "down") == {"sbc-1/core-a"}
+    told = live.availability(SITE, broken, iso(now_us() - 3 * SECOND_US))
+    assert told["down_seconds"] == 0
 
 
 # -- 11 ----------------------------------------------------------------------------------------------------------------
 
 
+@scenario
 def test_a_core_that_refuses_service_is_not_up(start, hook):
     live = start(desk=hook.desk())
     a = live.break_("core-a:nodb")
@@ -262,24 +284,19 @@ def first_failures(live, since, core):
     return found
 
 
-# -- 24 ----------------------------------------------------------------------------------------------------------------
+# -- 5 -----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_flapping_core_is_one_incident(start, hook):
-    live = start(desk=hook.desk())
-    times = []
-    for _ in range(4):
-        broken = live.break_("core-a")
-        wait_for(lambda broken=broken: now_us() > us(broken) + 8 * SECOND_US, "eight seconds down", 10)
-        healed = live.heal()
-        times.append((broken, healed))
-        wait_for(lambda healed=healed: now_us() > us(healed) + 8 * SECOND_US, "eight seconds up", 10)
-    incident = only(live)
-    assert cause(incident) == ("core", "core-a")
-    assert incident["priority_peak"] == "Alta"
-    pages = live.outbox()
-    assert 1 <= len(pages) <= 2
-    assert len(hook.posted) == len(pages)
-    told = live.availability("core:core-a", times[0][0], iso(us(times[-1][1]) + 6 * SECOND_US))
-    assert abs(told["down_seconds"] - sum(seconds(healed, broken) for broken, healed in times)) <= 2 * len(times)
-    assert live.availability(SITE, times[0][0], times[-1][1])["down_seconds"] == 0
+@scenario
+def test_frozen_sbcs_are_not_dead_cores(start):
+    live = start()
+    live.break_("sbc-1:freeze")
+    broken = live.break_("sbc-2:freeze")
+    incident = live.wait_for(lambda: open_of(live, *SERVICE, priority="Urgente"), "Urgente", 10)
+    assert seconds(incident["opened"], broken) <= 4
+    live.wait_for(lambda: elements(only(live)) == {("sbc", "sbc-1"), ("sbc", "sbc-2")}, "both SBCs as its cause", 5)
+    live.wait_for(lambda: live.states()["core", "core-a"][0] == "unknown", "an unknown core", 15)
+    time.sleep(3)
+    assert {live.states()["core", name][0] for name in ("core-a", "core-b")} == {"unknown"}
+    assert names(live, "core", "down") == set()
+    assert cause(only(live)) == SERVICE
