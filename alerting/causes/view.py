@@ -1,42 +1,17 @@
-"""Root cause, pure: which smallest element explains everything that is wrong now (docs/alarms.md).
-
-Each alarm that is not idle gets one cause: probe's own network < path < SBC < core < all (the service). Alarms with
-one cause are a group; a group is one incident, or none yet.
-"""
+"""What holds now, and what explains each alarm: probe's own network < path < SBC < core < all (the service)."""
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
+from alerting.causes.model import Group
 from alerting.machine import AlarmState
 from sereno.alarms import Alarms
 from sereno.incident import Element, IncidentClass
 from sereno.topology.model import Site, Topology
 from sereno.verdict import VERDICT
 
-Key = tuple[str, str, str]  # alarm, kind, name
-RANK = {"service": 0, "core": 1, "sbc": 2, "path": 3, "network": 4, "site": 5}
 _SBC_GONE = (VERDICT, "sbc_unreachable_internet")
 _SBC_CALLS = ("register_failing", "audio_broken")  # its edge answers, and yet
 _SPREADING = (VERDICT, "intermittent", "options_slow")  # on every path of an element: it is the element
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one cause explains."""
-
-    class_: IncidentClass
-    cause: Element
-    members: tuple[Key, ...]
-    elements: tuple[Element, ...] = ()  # the cause's own parts, when it is the sum of them
-
-    @property
-    def rank(self) -> int:
-        return RANK.get(self.cause.kind, 9)
-
-    def own(self, state: AlarmState) -> bool:
-        """The alarm speaks of the cause itself (or of its parts), not of something it brought with it."""
-        mine = Element(state.kind, state.name)
-        return mine == self.cause or mine in self.elements
 
 
 class View:
@@ -242,25 +217,6 @@ class View:
         return sum(1 for name in site.sbcs if name not in self.sbcs)
 
 
-def below(topology: Topology, element: Element, cause: Element) -> bool:
-    """The element leans on the cause: what happens to it may be the cause's doing."""
-    if cause.kind == "service" or element == cause:
-        return element.kind not in {"account", "probe", "monitor"}
-    sbc, _, core = element.name.partition("/")
-    if cause.kind == "sbc":
-        site = topology.sites.get(element.name) if element.kind == "site" else None
-        return (element.kind in {"path", "network"} and sbc == cause.name) or (
-            site is not None and cause.name in site.sbcs
-        )
-    if cause.kind != "core":
-        return False
-    if element.kind == "path":
-        return core == cause.name
-    uses = {name for name, one in topology.sbcs.items() if cause.name in (one.primary, one.backup)}
-    site = topology.sites.get(element.name) if element.kind == "site" else None
-    return (element.kind == "sbc" and element.name in uses) or (site is not None and bool(uses & set(site.sbcs)))
-
-
 def _signalling_down(state: AlarmState) -> bool:
     planes = state.facts.get("planes")
     return isinstance(planes, Mapping) and planes.get("signalling") == "down"
@@ -268,40 +224,3 @@ def _signalling_down(state: AlarmState) -> bool:
 
 def _parts(paths: Iterable[str]) -> tuple[Element, ...]:
     return tuple(Element("path", name) for name in sorted(paths))
-
-
-def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: Alarms) -> tuple[str, str, str, bool]:
-    """(lead alarm, urgency, impact, pages) of a group by its own alarms alone: what it brought joins quietly."""
-    held = [states[key] for key in group.members if states[key].phase != "pending"]
-    loud = [state for state in held if not view.quiet(state)] or held
-    own = [state for state in loud if group.own(state)] or loud
-    order = list(alarms.alarms)
-    rated = []
-    for state in own:
-        alarm = alarms.alarms[state.alarm]
-        urgency, impact, pages = alarm.urgency, alarm.impact, alarm.page
-        sbc_lost = group.cause.kind == "sbc" and alarm.what == VERDICT
-        if sbc_lost and alarm.kind == "sbc" and not _critical(view):
-            impact = "departamento"
-        elif (sbc_lost and alarm.kind == "path" and _critical(view)) or (alarm.what == "intermittent" and _half(view)):
-            impact, pages = "organizacion", True
-        weight = _WEIGHT[urgency] + _WEIGHT[impact]
-        rated.append((weight, order.index(state.alarm), state.alarm, urgency, impact, pages))
-    rated.sort()
-    _, _, lead, urgency, impact, pages = rated[0]
-    return lead, urgency, impact, pages
-
-
-_WEIGHT = {"alto": 0, "medio": 1, "bajo": 2, "organizacion": 0, "departamento": 1, "individual": 2}
-
-
-def _critical(view: View) -> bool:
-    """A site (the system, where there are none) keeps one SBC or none."""
-    sites = view.topology.sites.values()
-    if sites:
-        return any(view.keeps(site) <= 1 for site in sites if any(name in view.sbcs for name in site.sbcs))
-    return sum(1 for name in view.topology.sbcs if name not in view.sbcs) <= 1
-
-
-def _half(view: View) -> bool:
-    return 2 * len(view.held("path", "intermittent")) >= len(view.topology.paths())

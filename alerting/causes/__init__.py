@@ -1,0 +1,12 @@
+"""Root cause, pure: which smallest element explains everything that is wrong now (docs/alarms.md).
+
+Each alarm that is not idle gets one cause: probe's own network < path < SBC < core < all (the service). Alarms with
+one cause are a group; a group is one incident, or none yet.
+"""
+
+from alerting.causes.attach import below
+from alerting.causes.gravity import gravity
+from alerting.causes.model import RANK, Group, Key
+from alerting.causes.view import View
+
+__all__ = ["RANK", "Group", "Key", "View", "below", "gravity"]

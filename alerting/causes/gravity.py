@@ -1,0 +1,45 @@
+"""How grave a group is: by its own alarms alone, what it brought joins quietly."""
+
+from collections.abc import Mapping
+
+from alerting.causes.model import Group, Key
+from alerting.causes.view import View
+from alerting.machine import AlarmState
+from sereno.alarms import Alarms
+from sereno.verdict import VERDICT
+
+_WEIGHT = {"alto": 0, "medio": 1, "bajo": 2, "organizacion": 0, "departamento": 1, "individual": 2}
+
+
+def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: Alarms) -> tuple[str, str, str, bool]:
+    """(lead alarm, urgency, impact, pages) of a group by its own alarms alone: what it brought joins quietly."""
+    held = [states[key] for key in group.members if states[key].phase != "pending"]
+    loud = [state for state in held if not view.quiet(state)] or held
+    own = [state for state in loud if group.own(state)] or loud
+    order = list(alarms.alarms)
+    rated = []
+    for state in own:
+        alarm = alarms.alarms[state.alarm]
+        urgency, impact, pages = alarm.urgency, alarm.impact, alarm.page
+        sbc_lost = group.cause.kind == "sbc" and alarm.what == VERDICT
+        if sbc_lost and alarm.kind == "sbc" and not _critical(view):
+            impact = "departamento"
+        elif (sbc_lost and alarm.kind == "path" and _critical(view)) or (alarm.what == "intermittent" and _half(view)):
+            impact, pages = "organizacion", True
+        weight = _WEIGHT[urgency] + _WEIGHT[impact]
+        rated.append((weight, order.index(state.alarm), state.alarm, urgency, impact, pages))
+    rated.sort()
+    _, _, lead, urgency, impact, pages = rated[0]
+    return lead, urgency, impact, pages
+
+
+def _critical(view: View) -> bool:
+    """A site (the system, where there are none) keeps one SBC or none."""
+    sites = view.topology.sites.values()
+    if sites:
+        return any(view.keeps(site) <= 1 for site in sites if any(name in view.sbcs for name in site.sbcs))
+    return sum(1 for name in view.topology.sbcs if name not in view.sbcs) <= 1
+
+
+def _half(view: View) -> bool:
+    return 2 * len(view.held("path", "intermittent")) >= len(view.topology.paths())

@@ -1,0 +1,137 @@
+"""Which incident a cause takes: the one that bears its name, holds its alarms, was over lately, or a new one."""
+
+from collections.abc import Mapping
+
+from alerting.book import MONITOR
+from alerting.causes import RANK, Group, Key, below
+from alerting.machine import AlarmState
+from alerting.reconcile.room import Room, faults_of
+from alerting.words import DESK_LANGUAGE, say
+from sereno.incident import Element, IncidentRecord
+from sereno.verdict import VERDICT
+
+REOPEN_US = 30 * 60 * 1_000_000  # a cause that returns within this is the same incident
+
+
+class Matcher:
+    """Finds a group's incident; `waiting_us` is when one that has not settled yet will have."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.book = room.book
+        self.waiting_us: int | None = None
+
+    def owner(self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group]) -> int | None:
+        """The open incident whose cause this is, or becomes."""
+        held = {states[key].incident for key in group.members}
+        mine = [
+            record for record in self.book.active()
+            if record.class_ == group.class_ and record.number not in owners and record.opened_by == MONITOR
+            and (record.cause == group.cause or record.number in held)
+        ]  # fmt: skip
+        if not mine:
+            return None
+        best = min(mine, key=lambda one: (one.cause != group.cause, RANK.get(one.cause.kind, 9), one.number))
+        return best.number
+
+    def adopter(
+        self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group], now_us: int
+    ) -> int | None:
+        """The open incident, of another cause now, that all of this was part of already: it stays its symptom.
+
+        Not where it holds a site down: that is worth its own words. Not for what merely fell again much later.
+        """
+        if self.room.impact.down_sites(group, states):
+            return None
+        for number in owners:
+            record = self.book.records[number]
+            known = {(one.alarm, one.kind, one.name) for one in (*record.symptoms, *record.faults)}
+            if record.class_ == group.class_ and all(
+                states[key].incident == number
+                or (
+                    key in known
+                    and record.since_us <= states[key].bad_since_us
+                    and now_us - record.opened_us <= REOPEN_US
+                )
+                for key in group.members
+            ):
+                return number
+        return None
+
+    def new(
+        self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group], now_us: int
+    ) -> int | None:
+        """The incident that it reopens or opens, once it has settled."""
+        broken = [states[key] for key in group.members if states[key].bad]
+        if not any(state.phase == "firing" for state in broken):
+            return None  # over before anybody was told
+        due = self._opening_due(group, broken)
+        if now_us < due:
+            self.waiting_us = min(due, self.waiting_us or due)
+            return None
+        faults = set(faults_of(group, states))
+        return self._returned(group, broken, faults, owners, now_us) or self._open(group, broken, now_us)
+
+    def _opening_due(self, group: Group, broken: list[AlarmState]) -> int:
+        first = min(state.bad_at_us for state in broken)
+        urgent = any(state.kind == "service" and self.room.what(state) == VERDICT for state in broken)
+        return first if urgent or group.class_ == "monitor" else first + self.room.settle_us
+
+    def _returned(
+        self, group: Group, broken: list[AlarmState], faults: set[Key], owners: Mapping[int, Group], now_us: int
+    ) -> int | None:
+        """The incident that resolved lately and had the same fault: the same alarm on the same element."""
+        recent = [
+            record for record in self.book.records.values()
+            if record.state in {"resolved", "closed"} and record.class_ == group.class_
+            and record.number not in owners and record.opened_by == MONITOR
+            and record.resolved_at_us is not None and now_us - record.resolved_at_us <= REOPEN_US
+            and (_same_fault(record, faults) or self._belongs(record, broken))
+        ]  # fmt: skip
+        if not recent:
+            return None
+        record = max(recent, key=lambda one: one.number)
+        self.room.reopen(record, now_us, MONITOR, say(DESK_LANGUAGE, "reopened: it returned"))
+        return record.number
+
+    def _belongs(self, record: IncidentRecord, broken: list[AlarmState]) -> bool:
+        """All of it began within that outage, below its cause: noticed late, it is the same outage still."""
+        end_us = record.resolved_us if record.resolved_us is not None else record.opened_us
+        return all(
+            record.since_us <= state.bad_since_us <= end_us
+            and any(below(self.room.topology, Element(state.kind, state.name), cause) for cause in record.causes)
+            for state in broken
+        )
+
+    def _open(self, group: Group, broken: list[AlarmState], now_us: int) -> int:
+        number = self.book.next_number
+        self.book.next_number += 1
+        self.book.records[number] = IncidentRecord(
+            number=number,
+            state="open",
+            class_=group.class_,
+            priority="Baja",
+            priority_peak="Baja",
+            cause=group.cause,
+            title="",
+            since_us=min(state.bad_since_us for state in broken),
+            opened_us=now_us,
+            policy=self.room.policy,
+            version=0,
+        )
+        return number
+
+    def taken(self, record: IncidentRecord, owners: Mapping[int, Group]) -> int | None:
+        """The incident whose cause now explains this one's."""
+        cause = (record.cause.kind, record.cause.name)
+        for number, group in owners.items():
+            if number != record.number and any((key[1], key[2]) == cause for key in group.members):
+                return number
+        return None
+
+
+def _same_fault(record: IncidentRecord, faults: set[Key]) -> bool:
+    """The same alarm on the same element. A service down alone says too little: it is the same by its parts, if any."""
+    known = {(one.alarm, one.kind, one.name) for one in record.faults} & faults
+    parts = {key for key in faults if key[1] != "service"} or record.elements
+    return any(key[1] != "service" for key in known) or (bool(known) and not parts)

@@ -1,0 +1,70 @@
+"""What time alone does to an incident: clocks missed, its end told, closed by itself."""
+
+from alerting import clocks
+from alerting.reconcile.room import Room
+from alerting.words import DESK_LANGUAGE, say
+from sereno.incident import Clock, IncidentRecord
+
+TELL_US = 30 * 1_000_000  # "it is over" waits this long: a fault that returns meanwhile was never over for anybody
+STABLE_US = 10 * 60 * 1_000_000  # and is told to be over after this long without a return
+MONITOR_CLOSE_US = 48 * 3_600 * 1_000_000
+
+
+class Timers:
+    """Every instant at which time alone changes an incident, and what it then does."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.book = room.book
+
+    def next_due_us(self) -> int | None:
+        """The next of those instants."""
+        dues: list[int | None] = []
+        for record in self.book.living():
+            dues += [clocks.next_due_us(record), self._closing_due(record), telling_due(record)]
+        return min((due for due in dues if due is not None), default=None)
+
+    def run(self, now_us: int) -> None:
+        """Everything that has fallen due."""
+        for record in sorted(self.book.living(), key=lambda one: one.number):
+            passed = clocks.passed(record, now_us)
+            if passed != record.clocks:
+                record = self._missed(record, passed, now_us)  # noqa: PLW2901 - the record, one version on
+            telling = telling_due(record)
+            if telling is not None and telling <= now_us:
+                record = self._tell_resolved(record, now_us)  # noqa: PLW2901
+            closing = self._closing_due(record)
+            if closing is not None and closing <= now_us:
+                self.book.put(record, now_us, say(DESK_LANGUAGE, "closed by itself"), state="closed", closed_us=now_us)
+
+    def _missed(self, record: IncidentRecord, passed: tuple[Clock, ...], now_us: int) -> IncidentRecord:
+        lines = [
+            say(DESK_LANGUAGE, "clock missed: {clock} of {contract}", clock=say(DESK_LANGUAGE, new.clock),
+                contract=new.customer or new.contract)
+            for old, new in zip(record.clocks, passed, strict=True) if old != new
+        ]  # fmt: skip
+        return self.book.put(record, now_us, *lines, clocks=passed)
+
+    def _tell_resolved(self, record: IncidentRecord, now_us: int) -> IncidentRecord:
+        record = self.book.put(record, now_us, told_resolved=True)
+        return self.book.tell(record, "resolved", now_us, "", page=False)
+
+    def _closing_due(self, record: IncidentRecord) -> int | None:
+        """When it closes by itself: the longest of its contracts' times; never where one wants a confirmation."""
+        if record.state != "resolved" or record.resolved_at_us is None:
+            return None
+        if record.class_ == "monitor":
+            return record.resolved_at_us + MONITOR_CLOSE_US
+        names = {clock.contract for clock in record.clocks} or {self.room.impact.desk_contract}
+        waits = [self.room.impact.version(name, record.opened_us).closing.after_resolved_us for name in names]
+        if any(wait is None for wait in waits):
+            return None
+        return record.resolved_at_us + max(wait for wait in waits if wait is not None)
+
+
+def telling_due(record: IncidentRecord) -> int | None:
+    """When people hear that it is over."""
+    if record.state != "resolved" or record.told_resolved or record.resolved_at_us is None:
+        return None
+    flapping = record.quiet_until_us is not None and record.resolved_at_us < record.quiet_until_us
+    return record.resolved_at_us + (STABLE_US if flapping else TELL_US)
