@@ -11,7 +11,7 @@ _ACTS = {}  # by the name of their test, in the file's order
 
 
 def scenario(act):
-    """A test `act(start)` or `act(start, hook)` that begins with the first of its file and is judged when its turn comes."""
+    """A test `act(start)` or `act(start, hook)`: it begins with the first of its file, and is judged in its turn."""
     _ACTS[act.__name__] = act
 
     def test(stage):
