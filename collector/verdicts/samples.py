@@ -255,8 +255,8 @@ def canaries(evidence: Any) -> dict[str, bool]:
         return {str(name): answer is True for name, answer in found.items() if isinstance(answer, bool)}
     if isinstance(found, list):
         return {
-            str(one.get("target", index)): one.get("ok") is True
+            str(one.get("target", index)): one["ok"]
             for index, one in enumerate(found)
-            if isinstance(one, dict)
+            if isinstance(one, dict) and isinstance(one.get("ok"), bool)  # of what is not said nothing is known
         }
     return {}
