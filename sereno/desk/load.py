@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sereno.desk import validate
-from sereno.desk.channels import ChannelConfig
+from sereno.desk.inbound import Mailbox
 from sereno.desk.model import Desk
 from sereno.errors import ConfigError
+from sereno.topology.model import Secret
 from sereno.yamlfile import parse_document, read_document, validated
 
 
@@ -39,10 +40,19 @@ def desk_from_json(data: dict[str, Any]) -> Desk:
 
 
 def _anchored(desk: Desk, folder: Path) -> Desk:
-    def anchor(channel: ChannelConfig) -> ChannelConfig:
-        secret = channel.secret
-        if secret is None or secret.file is None or Path(secret.file).is_absolute():
-            return channel
-        return channel.model_copy(update={"secret": secret.model_copy(update={"file": str(folder / secret.file)})})
+    """The same desk with every file reference absolute."""
+    anchored: Desk = _rooted(desk, folder)
+    return anchored
 
-    return desk.model_copy(update={"channels": {name: anchor(channel) for name, channel in desk.channels.items()}})
+
+def _rooted(value: Any, folder: Path) -> Any:
+    if isinstance(value, Secret):
+        return value if value.file is None else value.model_copy(update={"file": str(folder / value.file)})
+    if isinstance(value, BaseModel):
+        changed = {name: _rooted(field, folder) for name, field in value}
+        if isinstance(value, Mailbox) and value.ca is not None:
+            changed["ca"] = str(folder / value.ca)
+        return value.model_copy(update=changed)
+    if isinstance(value, dict):
+        return {name: _rooted(one, folder) for name, one in value.items()}
+    return value

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sereno.desk.channels import ChannelConfig
+from sereno.desk.inbound import Api, Inbound, Secrets
 from sereno.desk.people import Level, Person
 from sereno.shape import Frozen, Name
 
@@ -16,3 +17,6 @@ class Desk(Frozen):
     channels: Annotated[dict[Name, ChannelConfig], Field(default_factory=dict)]
     people: Annotated[dict[Name, Person], Field(default_factory=dict)]
     levels: Annotated[tuple[Level, ...], Field(strict=False)] = ()
+    inbound: Inbound = Inbound()
+    api: Api = Api(clients={})
+    secrets: Secrets = Secrets()

@@ -1,6 +1,5 @@
 """References and rules of a desk; shapes were checked before."""
 
-import re
 from collections.abc import Iterator
 
 from babel import localedata
@@ -9,10 +8,10 @@ from sereno.contract import known_contract, load_contract
 from sereno.desk.channels import ChannelConfig
 from sereno.desk.model import Desk
 from sereno.desk.people import Person
+from sereno.desk.validate_inbound import EMAIL as _EMAIL
+from sereno.desk.validate_inbound import faults as inbound_faults
 from sereno.errors import ConfigError
 from sereno.yamlfile import Document, Where, is_url
-
-_EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 
 
 def check(document: Document, desk: Desk) -> None:
@@ -35,6 +34,7 @@ def _faults(document: Document, desk: Desk) -> Iterator[ConfigError]:
         if level.calendar is not None and not unknown:
             calendars = _calendars(document, desk)
             yield from document.named((*where, "calendar"), "calendar", "calendars", level.calendar, calendars)
+    yield from inbound_faults(document, desk)
 
 
 def _person(document: Document, where: Where, person: Person, desk: Desk) -> Iterator[ConfigError]:
