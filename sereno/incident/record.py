@@ -1,15 +1,14 @@
-"""An incident as every room reads it: the desk's own record and the JSON that people and scripts see."""
+"""The desk's own record of an incident, a request or a monitor's ticket."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-
-from sereno.clock import iso
 
 IncidentState = Literal["open", "acknowledged", "in_progress", "resolved", "closed", "reopened", "merged"]
 IncidentClass = Literal["service", "monitor"]
 TicketKind = Literal["incident", "request"]
 Blame = Literal["plataforma", "cliente", "proveedor", "tercero"]  # whose the cause was: decides what is billable
+CustomerWord = Literal["opening", "solution"]
 ClockName = Literal["attention", "solution"]
 ClockStatus = Literal["running", "paused", "met", "missed"]
 Priority = Literal["Urgente", "Alta", "Normal", "Baja"]
@@ -60,6 +59,25 @@ class Redate(msgspec.Struct, frozen=True, kw_only=True):
     due_us: int
     reason: str
     who: str
+
+
+class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What its contract's rule makes of the work on it: `rule` in words, work outside hours, and what that costs."""
+
+    billable: bool
+    rule: str
+    seconds: int = 0  # of work that the rule bills, its minimum applied
+    amount: float | None = None
+    currency: str | None = None
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer thought of the service."""
+
+    at_us: int
+    score: int
+    who: str
+    comment: str | None = None
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +143,18 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     complete_us: int | None = None  # when the report held all that the contract asks for; None: not yet, or not asked
     agreed_due_us: int | None = None
     redates: tuple[Redate, ...] = ()
+    contact: str | None = None  # whom to call back, and how
+    urgency: str | None = None  # as people judged them: with the contract's matrix they gave the priority
+    impact: str | None = None
     problem: int | None = None
     split_from: int | None = None
+    split_off: tuple[str, ...] = ()  # customers that a split gave to another incident
+    absorbed: tuple[Element, ...] = ()  # causes of other incidents that a person merged into this one
+    told_customers: dict[str, CustomerWord] = {}  # the last word that each customer's contacts were sent
+    asked_us: int | None = None  # the question to the customer that waits for its answer
+    confirmed_us: int | None = None  # the customer said that it is solved
+    billing: Billing | None = None  # once its cause is known
+    survey: Survey | None = None
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
 
@@ -139,60 +167,3 @@ def encode_record(record: IncidentRecord) -> str:
 def decode_record(body: str, timeline: tuple[TimelineEntry, ...] = ()) -> IncidentRecord:
     """The record of a stored body and its timeline."""
     return msgspec.structs.replace(msgspec.json.decode(body, type=IncidentRecord), timeline=timeline)
-
-
-def _iso(at_us: int | None) -> str | None:
-    return None if at_us is None else iso(at_us)
-
-
-def _symptoms(record: IncidentRecord) -> list[dict[str, Any]]:
-    """One entry per element, with every alarm on it."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for one in record.symptoms:
-        found.setdefault((one.kind, one.name), []).append(one.alarm)
-    return [{"kind": kind, "name": name, "alarms": alarms} for (kind, name), alarms in found.items()]
-
-
-def incident_json(record: IncidentRecord) -> dict[str, Any]:
-    """The shape of `incidents --json`; what did not happen is null."""
-    return {
-        "number": record.number,
-        "state": record.state,
-        "class": record.class_,
-        "priority": record.priority,
-        "priority_peak": record.priority_peak,
-        "severity": record.severity,
-        "title": record.title,
-        "cause": {
-            "kind": record.cause.kind,
-            "name": record.cause.name,
-            "elements": [{"kind": part.kind, "name": part.name} for part in record.elements],
-        },
-        "symptoms": _symptoms(record),
-        "customers": dict(record.customers),
-        "since": iso(record.since_us),
-        "opened": iso(record.opened_us),
-        "acknowledged": _iso(record.acknowledged_us),
-        "resolved": _iso(record.resolved_us),
-        "closed": _iso(record.closed_us),
-        "merged_into": record.merged_into,
-        "assigned": record.assigned,
-        "category": record.category,
-        "closing_cause": record.closing_cause,
-        "reopenings": record.reopenings,
-        "evidence": record.evidence,
-        "clocks": [
-            {
-                "contract": clock.contract,
-                "customer": clock.customer,
-                "clock": clock.clock,
-                "priority": clock.priority,
-                "severity": clock.severity,
-                "due": iso(clock.due_us),
-                "state": clock.state,
-                "ended": _iso(clock.ended_us),
-            }
-            for clock in record.clocks
-        ],
-        "timeline": [{"at": iso(entry.at_us), "what": entry.what, "who": entry.who} for entry in record.timeline],
-    }
