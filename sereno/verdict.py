@@ -6,8 +6,9 @@ import msgspec
 
 State = Literal["up", "degraded", "down", "unknown", "maintenance"]
 ElementKind = Literal[
-    "service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor"
-]
+    "service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor",
+    "channel", "external",
+]  # fmt: skip
 
 LEDGER_REVISED = (
     "ledger_revised"  # Change.what: late results changed the past; its state is "found", for it is no state

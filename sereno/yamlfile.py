@@ -5,7 +5,7 @@ Every fault is one line, `FILE:LINE: KEY: WHAT; HOW TO MEND`. Values under keys 
 
 import difflib
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -273,7 +273,8 @@ def _echo(item: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> bool:
 
 def _fault(document: Document, model: type[BaseModel], item: dict[str, Any]) -> ConfigError:
     where = _written(document.data, item["loc"])
-    return document.fault(where, *words(item, where, keys_at(model, where[:-1])))
+    tags = {part for part in item["loc"] if isinstance(part, str) and part.startswith("[")}
+    return document.fault(where, *words(item, where, keys_at(model, where[:-1], tags)))
 
 
 def _written(data: Any, loc: Iterable[str | int]) -> Where:
@@ -295,14 +296,22 @@ def _written(data: Any, loc: Iterable[str | int]) -> Where:
     return tuple(where)
 
 
-def keys_at(model: type[BaseModel], where: Where) -> list[str]:
-    """The keys that a model knows at a key path, as written in the file."""
+def keys_at(model: type[BaseModel], where: Where, tags: Collection[str] = ()) -> list[str]:
+    """The keys that a model knows at a key path, as written in the file; `tags` say which of several it is there."""
     current: Any = model
     for part in where:
-        current = _inside(current, part)
+        current = _tagged(_inside(current, part), tags)
     if not (isinstance(current, type) and issubclass(current, BaseModel)):
         return []
     return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _tagged(kind: Any, tags: Collection[str]) -> Any:
+    """Of a union whose members bear tags in brackets, the member that is meant."""
+    for member in getattr(kind, "__args__", ()):
+        if any(getattr(mark, "tag", None) in tags for mark in getattr(member, "__metadata__", ())):
+            return _unwrapped(member)
+    return kind
 
 
 def _inside(kind: Any, part: str | int) -> Any:

@@ -22,9 +22,9 @@ def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: 
         alarm = alarms.alarms[state.alarm]
         urgency, impact, pages = alarm.urgency, alarm.impact, alarm.page
         sbc_lost = group.cause.kind == "sbc" and alarm.what == VERDICT
-        if sbc_lost and alarm.kind == "sbc" and not _critical(view):
+        if sbc_lost and state.kind == "sbc" and not _critical(view):
             impact = "departamento"
-        elif (sbc_lost and alarm.kind == "path" and _critical(view)) or (alarm.what == "intermittent" and _half(view)):
+        elif (sbc_lost and state.kind == "path" and _critical(view)) or (alarm.what == "intermittent" and _half(view)):
             impact, pages = "organizacion", True
         weight = _WEIGHT[urgency] + _WEIGHT[impact]
         rated.append((weight, order.index(state.alarm), state.alarm, urgency, impact, pages))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from sereno.alarms import Alarms
+from sereno.alarms import Alarms, ThresholdAlarm, VerdictAlarm
 from sereno.contract import Contract
 from sereno.contract.model import Clock
 from sereno.desk import Desk
@@ -27,6 +27,11 @@ def keys(model, prefix=""):
         if origin in {dict, tuple}:
             mark = ".NAME." if origin is dict else "[]."
             kind = _unwrapped(kind.__args__[1 if origin is dict else 0])
+        if name == "alarms":
+            yield from dict.fromkeys((*keys(VerdictAlarm, key + mark), *keys(ThresholdAlarm, key + mark)))
+            continue
+        if name == "or_":
+            continue  # the keys of a condition, as above
         if kind is Clock:
             continue  # one table for the four of them
         if isinstance(kind, type) and issubclass(kind, BaseModel) and not kind.__name__.startswith("_"):
