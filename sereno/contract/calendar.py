@@ -129,6 +129,18 @@ class Calendar:
             left -= closes - begins
         raise AssertionError  # the iterator has no end
 
+    def back(self, to_us: int, rest_us: int) -> int:
+        """The earliest instant from which no more than `rest_us` of open time is left until another."""
+        if self.week is None:
+            return to_us - max(0, rest_us)
+        left = rest_us
+        for opens, closes in self._open_until(to_us):
+            ends = min(closes, to_us)
+            if left < ends - opens:
+                return ends - left
+            left -= ends - opens
+        raise AssertionError  # nobody waits since the first day of all
+
     def next_open(self, at_us: int) -> int:
         """The instant itself if it is open, else the next opening."""
         if self.week is None:
@@ -144,3 +156,12 @@ class Calendar:
                 if closes > at_us:
                     yield opens, closes
             ordinal += 1
+
+    def _open_until(self, at_us: int) -> Iterator[tuple[int, int]]:
+        """Opening intervals backwards, from the last that begins before an instant."""
+        ordinal = local_date(self.timezone, at_us).toordinal() + 1
+        while ordinal > 0:
+            for opens, closes in reversed(_opening(self, ordinal)):
+                if opens < at_us:
+                    yield opens, closes
+            ordinal -= 1

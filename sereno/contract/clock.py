@@ -14,6 +14,12 @@ class ClockRule:
 
     calendar: Calendar
     budget_us: int
+    waits: bool = False  # for a complete report: it does not count from the opening
+    warn_percent: int = 75
+
+    def warns(self, due_us: int) -> int:
+        """When so much of the budget is used that people should be warned, by its due date."""
+        return self.calendar.back(due_us, self.budget_us * (100 - self.warn_percent) // 100)
 
     def due(self, opened_us: int, pauses: Iterable[Pause] = ()) -> int:
         """The earliest instant by which the budget is used up.
@@ -37,6 +43,11 @@ class ClockRule:
             total += self.calendar.elapsed(since, min(begins, at_us))
             since = max(since, ends)
         return total + self.calendar.elapsed(since, at_us)
+
+
+def resumed(calendar: Calendar, due_us: int, paused_us: int, resumed_us: int) -> int:
+    """A due date after a pause: what of the budget was left when it began is left when it ends."""
+    return calendar.add(resumed_us, calendar.elapsed(paused_us, due_us))
 
 
 def merged(pauses: Iterable[Pause], opened_us: int) -> Iterator[tuple[int, int]]:

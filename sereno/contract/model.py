@@ -11,9 +11,19 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 from sereno.contract import hours
 from sereno.contract.calendar import Calendar, Hours, day_start_us
 from sereno.contract.clock import ClockRule
+from sereno.contract.terms import (
+    Billing,
+    Closing,
+    Compliance,
+    ContractLevel,
+    Intake,
+    IntakeChannel,
+    Priority,
+    ReportTerms,
+    TicketType,
+)
 from sereno.shape import Duration, Frozen, Name, Text
 
-Priority = Literal["Urgente", "Alta", "Normal", "Baja"]
 Kind = Literal["incident", "request"]
 ClockName = Literal["attention", "solution"]
 Urgency = Literal["alto", "medio", "bajo"]
@@ -94,9 +104,13 @@ class MaintenanceTerms(Frozen):
 
 
 class Clock(Frozen):
-    """One service-level clock: its calendar and, per priority, its time; a priority left out has no promise."""
+    """One service-level clock: its calendar and, per priority, its time; a priority left out has no promise.
+
+    `warn_percent` of that time used, people are warned that the rest is running out.
+    """
 
     calendar: Name
+    warn_percent: Annotated[int, Field(gt=0, lt=100)] = 75
     urgente: Annotated[Duration | None, Field(alias="Urgente")] = None
     alta: Annotated[Duration | None, Field(alias="Alta")] = None
     normal: Annotated[Duration | None, Field(alias="Normal")] = None
@@ -128,28 +142,6 @@ class AllClocks(Frozen):
     request: Clocks = Clocks()
 
 
-class Closing(Frozen):
-    """How a resolved incident is closed: by itself after a time, or on the customer's confirmation."""
-
-    after_resolved_us: Annotated[Duration | None, Field(alias="after_resolved")] = None
-    confirmation: bool = False
-
-
-class Compliance(Frozen):
-    """Monthly compliance with the promised levels; credits are agreed by both parties."""
-
-    target_percent: Annotated[float, Field(ge=0, le=100, strict=False)] | None = None
-    credits: Text | None = None
-
-
-class ContractLevel(Frozen):
-    """One level of the contract's contact matrix: roles, and when they answer."""
-
-    name: Text
-    calendar: Name | None = None
-    people: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-
-
 class Matrix(Frozen):
     """Priority by urgency, across impact (organizacion, departamento, individual)."""
 
@@ -167,10 +159,16 @@ class Version(Frozen):
     downtime_planes: Annotated[tuple[Plane, ...], Field(min_length=1, strict=False)] = PLANES
     maintenance: MaintenanceTerms | None
     calendars: Annotated[dict[Name, CalendarShape], Field(min_length=1)]
+    types: Annotated[dict[TicketType, Text], Field(default_factory=dict)]
+    priorities: Annotated[dict[Priority, Text], Field(default_factory=dict)]
     severities: Annotated[dict[Priority, Text], Field(default_factory=dict)]
     matrix: Matrix
+    report: ReportTerms = ReportTerms()
     clocks: AllClocks
     closing: Closing
+    steps: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    intake: Annotated[dict[IntakeChannel, Intake], Field(default_factory=dict)]
+    billing: Billing | None = None
     compliance: Compliance = Compliance()
     levels: Annotated[tuple[ContractLevel, ...], Field(strict=False)] = ()
 
@@ -195,6 +193,14 @@ class Version(Frozen):
         """The customer's own name of a priority, where the contract has names of its own."""
         return next((name for known, name in self.severities.items() if known == priority), None)
 
+    def meaning(self, priority: str) -> str | None:
+        """What the contract says that a priority is, where it says it."""
+        return next((text for known, text in self.priorities.items() if known == priority), None)
+
+    def billable(self, cause: str | None) -> bool:
+        """Work on what had this cause may be billed; a cause that nobody named never is."""
+        return self.billing is not None and any(cause == known for known in self.billing.causes)
+
     def priority_named(self, word: str) -> Priority | None:
         """The priority that a word means: its own name or the customer's severity, whatever the case."""
         wanted = word.casefold()
@@ -217,7 +223,8 @@ class Version(Frozen):
         budget = shape.budget_us(priority) if shape is not None else None
         if shape is None or budget is None:
             return None
-        return ClockRule(self.calendar(shape.calendar), budget)
+        waits = clock == "attention" and self.report.attention_from == "complete"
+        return ClockRule(self.calendar(shape.calendar), budget, waits, shape.warn_percent)
 
 
 class Contract(Frozen):

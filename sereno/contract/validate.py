@@ -38,9 +38,46 @@ def _version(document: Document, where: Where, version: Version) -> Iterator[Con
     for index, level in enumerate(version.levels):
         if level.calendar is not None:
             yield from _calendar(document, (*where, "levels", index, "calendar"), version, level.calendar)
+    yield from _terms(document, where, version)
     if version.closing.after_resolved_us is None and not version.closing.confirmation:
         yield document.fault(
             (*where, "closing"), "never closes anything", "give `after_resolved` a time or set `confirmation: true`"
+        )
+
+
+def _terms(document: Document, where: Where, version: Version) -> Iterator[ConfigError]:
+    for channel, intake in version.intake.items():
+        if intake.calendar is not None:
+            yield from _calendar(document, (*where, "intake", channel, "calendar"), version, intake.calendar)
+    report = version.report
+    if report.attention_from == "complete" and not report.incident:
+        yield document.fault(
+            (*where, "report", "attention_from"), "waits for a report that asks for nothing",
+            "list what `incident` must hold, or write opened",
+        )  # fmt: skip
+    if version.billing is not None:
+        yield from _calendar(document, (*where, "billing", "calendar"), version, version.billing.calendar)
+    yield from _credits(document, (*where, "compliance", "credits"), version)
+
+
+def _credits(document: Document, where: Where, version: Version) -> Iterator[ConfigError]:
+    """A discount is of money or of the invoice, never both; money has a currency; a shortfall needs a target."""
+    found = version.compliance.credits
+    if found is None:
+        return
+    penalties = {"shortfall": found.shortfall, "late": found.late, "activities": found.activities}
+    for name, penalty in penalties.items():
+        if penalty is None:
+            continue
+        if penalty.amount is not None and penalty.percent is not None:
+            yield document.fault((*where, name), "discounts twice", "keep `amount` or `percent`")
+        if penalty.amount is not None and found.currency is None:
+            yield document.fault(
+                (*where, name, "amount"), "is money without a currency", "add `currency: USD` to credits"
+            )
+    if found.shortfall is not None and version.compliance.target_percent is None:
+        yield document.fault(
+            (*where, "shortfall"), "falls short of no target", "write `target_percent`, or leave it out"
         )
 
 
