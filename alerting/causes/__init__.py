@@ -7,6 +7,7 @@ one cause are a group; a group is one incident, or none yet.
 from alerting.causes.attach import below
 from alerting.causes.gravity import gravity
 from alerting.causes.model import RANK, Group, Key
+from alerting.causes.sorts import BUDGET, is_fault, topic_of
 from alerting.causes.view import View
 
-__all__ = ["RANK", "Group", "Key", "View", "below", "gravity"]
+__all__ = ["BUDGET", "RANK", "Group", "Key", "View", "below", "gravity", "is_fault", "topic_of"]

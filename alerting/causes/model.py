@@ -6,7 +6,11 @@ from alerting.machine import AlarmState
 from sereno.incident import Element, IncidentClass
 
 Key = tuple[str, str, str]  # alarm, kind, name
-RANK = {"service": 0, "core": 1, "sbc": 2, "path": 3, "network": 4, "site": 5}
+RANK = {
+    "service": 0, "database": 1, "core": 2, "sbc": 3, "path": 4, "network": 5, "site": 6, "portal": 7, "account": 8,
+    "external": 9, "monitor": 10, "probe": 11, "channel": 12,
+}  # fmt: skip
+"""The larger cause first."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,10 +20,12 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     cause: Element
     members: tuple[Key, ...]
     elements: tuple[Element, ...] = ()  # the cause's own parts, when it is the sum of them
+    topic: str = ""  # a standing matter of the element, apart from its outages
+    many: bool = False  # the sum of many alike that failed together, and no verdict of the cause itself
 
     @property
     def rank(self) -> int:
-        return RANK.get(self.cause.kind, 9)
+        return RANK.get(self.cause.kind, len(RANK))
 
     def own(self, state: AlarmState) -> bool:
         """The alarm speaks of the cause itself (or of its parts), not of something it brought with it."""

@@ -1,77 +1,115 @@
 """What holds now, and what explains each alarm: probe's own network < path < SBC < core < all (the service)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
-from alerting.causes.model import Group
+from alerting.causes.model import Group, Key
+from alerting.causes.plan import Plan
+from alerting.causes.sorts import is_fault, topic_of
+from alerting.causes.together import gathered
 from alerting.machine import AlarmState
 from sereno.alarms import Alarms
 from sereno.incident import Element, IncidentClass
 from sereno.topology.model import Site, Topology
 from sereno.verdict import VERDICT
 
-_SBC_GONE = (VERDICT, "sbc_unreachable_internet")
-_SBC_CALLS = ("register_failing", "audio_broken")  # its edge answers, and yet
-_SPREADING = (VERDICT, "intermittent", "options_slow")  # on every path of an element: it is the element
+SBC_GONE = (VERDICT, "sbc_unreachable_internet")
+SBC_CALLS = ("register_failing", "audio_broken")  # its edge answers, and yet
+_VOICE = frozenset({"service", "site", "core", "sbc", "path", "network"})  # what a dead service explains
+_REACH = (VERDICT, "intermittent")  # whats of paths that make their SBC or core count as lost
+_SLACK_US = 10 * 1_000_000  # what began so much before a cause was there without it
 
 
 class View:
     """What holds now, read from the alarms; the question "what explains this one?" is asked of it."""
 
-    def __init__(self, topology: Topology, alarms: Alarms, states: Iterable[AlarmState]) -> None:
+    def __init__(
+        self, topology: Topology, alarms: Alarms, states: Iterable[AlarmState],
+        maintained: AbstractSet[Element] = frozenset(),
+    ) -> None:  # fmt: skip
         self.topology = topology
+        self._plan = Plan.of(topology)
         self._alarms = alarms.alarms
+        self._maintained = maintained
         self._states = sorted(states, key=lambda state: state.key)
-        self._paths = {path.name: path for path in topology.paths() if not path.passive}
+        self._by: dict[tuple[str, str], list[AlarmState]] = defaultdict(list)
+        for state in self._states:
+            self._by[state.kind, self.what(state)].append(state)
         self.service_down = bool(self.held("service", VERDICT))
-        self.cores = self.held("core", VERDICT) | self.held("core", "core_refusing")
-        self.sbcs = {name for what in _SBC_GONE for name in self.held("sbc", what)}
-        self.isolated = {state.name for state in self._said("sbc", "sbc_isolated")}
+        self.refusing = self.held("core", "core_refusing") - self.held("core", VERDICT)
+        self.cores = self.held("core", VERDICT) | self.refusing
+        self.sbcs = {name for what in SBC_GONE for name in self.held("sbc", what)}
+        self.databases = self.held("database", VERDICT)
+        self.isolated = {state.name for state in self._by.get(("sbc", "sbc_isolated"), ())}
         self.derived: dict[Element, tuple[Element, ...]] = {}
+        self._spread: dict[tuple[str, str, str], Element] = {}  # (kind, name, what) -> the element it is all over
+        self._found: dict[Key, Element] = {}  # what explains each alarm, once asked
         self._derive()
-        self._mute = {state.name for state in self._said("path", VERDICT) if state.bad and _signalling_down(state)}
+        broken = [state for state in self._by.get(("path", VERDICT), ()) if state.bad]
+        self._mute_paths = {state.name for state in broken if _mute(state)}
+        self._mute = _first_of_sbc(sorted(self._mute_paths))
+        self._broken = _first_of_sbc(state.name for state in broken)
+        self._splits = self._split_networks()
+        self._first_sbc = {what: min(self.bad("sbc", what), default=None) for kind, what in self._by if kind == "sbc"}
         self.stuck = {sbc for sbc in self.held("sbc", "failover_broken") if self._core_of(sbc) is None}
         self.stuck |= {
             sbc
-            for what in _SBC_CALLS
+            for what in SBC_CALLS
             for sbc in self.held("sbc", what)
-            if self._core_of(sbc) is None and self._mute_path(sbc) is None
+            if self._core_of(sbc) is None and sbc not in self._mute
         }
+        self._began = self._beginnings()
 
     def what(self, state: AlarmState) -> str:
         return self._alarms[state.alarm].what
 
     def held(self, kind: str, what: str) -> set[str]:
         """Names whose alarm has fired and not cleared."""
-        return {state.name for state in self._said(kind, what) if state.phase != "pending"}
+        return {state.name for state in self._by.get((kind, what), ()) if state.phase != "pending"}
 
     def bad(self, kind: str, what: str) -> set[str]:
         """Names that are bad now, fired or about to."""
-        return {state.name for state in self._said(kind, what) if state.bad}
+        return {state.name for state in self._by.get((kind, what), ()) if state.bad}
 
-    def _said(self, kind: str, what: str) -> list[AlarmState]:
-        return [state for state in self._states if state.kind == kind and self.what(state) == what]
+    # -- what is all over an element -----------------------------------------------------------------------------------
 
     def _derive(self) -> None:
-        """Every path of an element alike, and nothing larger to blame: the element is the cause."""
-        for what in _SPREADING:
+        """Every path of an element alike, and nothing larger to blame: the element is the cause. So for all SBCs."""
+        whats = sorted({what for kind, what in self._by if kind == "path"} - set(_REACH))
+        for what in (*_REACH, *whats):
             fired = self.held("path", what)
             free = {name for name in self.bad("path", what) | fired if not self._blamed(name)}
             if not fired & free:
                 continue
-            if what != VERDICT and free == set(self._paths) and len(self.topology.cores) > 1 < len(self.topology.sbcs):
-                self.derived[Element("service", self.topology.service)] = _parts(free)
-                return
+            everywhere = len(self.topology.cores) > 1 < len(self.topology.sbcs)
+            if what != VERDICT and free == self._plan.paths and everywhere:
+                self._all_over("path", what, free)
+                continue
             if what != VERDICT:  # down on all paths of a core is the core's own verdict to give
-                free -= self._cover("core", self.topology.cores, free, fired)
-            self._cover("sbc", self.topology.sbcs, free, fired)
+                free -= self._cover("core", self._plan.of_core, what, free, fired)
+            self._cover("sbc", self._plan.of_sbc, what, free, fired)
+        for what in sorted({what for kind, what in self._by if kind == "sbc"} - {*SBC_GONE, "sbc_isolated"}):
+            if len(self._plan.attached) > 1 and self.held("sbc", what) == set(self._plan.attached):
+                self._all_over("sbc", what, set(self._plan.attached))
 
-    def _cover(self, kind: str, names: Iterable[str], free: set[str], fired: set[str]) -> set[str]:
+    def _all_over(self, kind: str, what: str, names: set[str]) -> None:
+        service = Element("service", self.topology.service)
+        self.derived[service] = _sorted({*self.derived.get(service, ()), *(Element(kind, name) for name in names)})
+        self._spread |= {(kind, name, what): service for name in names}
+        self._spread["service", self.topology.service, what] = service
+
+    def _cover(
+        self, kind: str, paths: Mapping[str, frozenset[str]], what: str, free: set[str], fired: set[str]
+    ) -> set[str]:
         taken: set[str] = set()
-        for name in names:
-            mine = {path.name for path in self._paths.values() if name == getattr(path, kind)}
-            if len(mine) > 1 and mine <= free and mine & fired:
-                self.derived.setdefault(Element(kind, name), _parts(mine))
-                (self.cores if kind == "core" else self.sbcs).add(name)
+        for name, mine in paths.items():
+            if len(mine) > 1 and mine <= free and not mine.isdisjoint(fired):
+                element = Element(kind, name)
+                self.derived[element] = _sorted({*self.derived.get(element, ()), *(Element("path", p) for p in mine)})
+                self._spread |= {("path", path, what): element for path in mine}
+                if what in _REACH:
+                    (self.cores if kind == "core" else self.sbcs).add(name)
                 taken |= mine
         return taken
 
@@ -79,92 +117,136 @@ class View:
         sbc, _, core = path.partition("/")
         return core in self.cores or sbc in self.sbcs
 
-    def _core_of(self, sbc: str) -> str | None:
-        """A core in trouble that this SBC is attached to, its primary first."""
-        attached = self.topology.sbcs.get(sbc)
-        if attached is None:
-            return None
-        return next((core for core in (attached.primary, attached.backup) if core in self.cores), None)
+    def _split_networks(self) -> dict[str, set[str]]:
+        """Networks that lost several SBCs: then it is the network, and no single way from it."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for name in self.bad("network", "network_split"):
+            sbc, _, network = name.partition("/")
+            if sbc not in self.sbcs:
+                found[network].add(sbc)
+        return found
+
+    def _beginnings(self) -> dict[Element, int]:
+        found: dict[Element, int] = {}
+        for (kind, what), states in self._by.items():
+            if is_fault(what):
+                for state in states:
+                    element = Element(kind, state.name)
+                    found[element] = min(found.get(element, state.bad_since_us), state.bad_since_us)
+        return found
+
+    # -- what explains an alarm ----------------------------------------------------------------------------------------
 
     def cause_of(self, state: AlarmState) -> Element:
         """The smallest element that explains this alarm."""
-        own = Element(state.kind, state.name)
+        found = self._found.get(state.key)
+        if found is None:
+            found = self._found[state.key] = self._cause_of(state)
+        return found
+
+    def _cause_of(self, state: AlarmState) -> Element:
+        own, what = Element(state.kind, state.name), self.what(state)
         if self._alarms[state.alarm].class_ == "monitor":
             blind = self.held("monitor", "monitor_blind")
-            return Element("monitor", min(blind)) if blind else own
-        if state.kind == "account":
-            return own
-        service = Element("service", self.topology.service)
-        if self.service_down:
-            return service
-        if service in self.derived and (own in self.derived[service] or state.kind in {"site", "service"}):
-            return service
-        explain = {
-            "path": self._path, "sbc": self._sbc, "network": self._network, "site": self._site,
-            "service": self._service,
-        }.get(state.kind)  # fmt: skip
-        return explain(state) if explain else own
+            return Element("monitor", min(blind)) if blind and state.kind in _SEEN_BY_PROBES else own
+        if own.kind == "external":
+            own = _attached(state) or own
+        if own.kind not in _VOICE or (topic_of(what) and own.kind != "site"):
+            return self._beside(own)
+        spread = self._spread.get((own.kind, own.name, what))
+        found = self._explained(own, what)
+        if spread is not None and (found == own or is_fault(what)) and not self.service_down:
+            found = spread
+        if not is_fault(what) and found not in {own, spread}:
+            began = self._began.get(found)
+            if began is not None and state.first_since_us < began - _SLACK_US:
+                return spread or own  # it was there before, and will be afterwards
+        return found
 
-    def _path(self, state: AlarmState) -> Element:
-        sbc, _, core = state.name.partition("/")
+    def _beside(self, own: Element) -> Element:
+        """Portals, accounts and databases are no part of the voice; a database that refuses its cores explains it."""
+        service = Element("service", self.topology.service)
+        return service if own.kind == "database" and self.service_down and self._by_database() else own
+
+    def _by_database(self) -> bool:
+        return bool(self.databases and self.refusing)
+
+    def _explained(self, own: Element, what: str) -> Element:
+        if self.service_down:
+            return Element("service", self.topology.service)
+        if own.kind == "core":
+            return self._core(own.name)
+        if own.kind == "path":
+            return self._path(own)
+        if own.kind == "sbc":
+            return self._sbc(own, what)
+        if own.kind == "network":
+            return self._network(own)
+        return self._site(own, what) if own.kind == "site" else self._service(own, what)
+
+    def _core(self, name: str) -> Element:
+        """A core; or, where it answers and refuses, the database that is down."""
+        if name in self.refusing and self.databases:
+            return Element("database", min(self.databases))
+        return Element("core", name)
+
+    def _core_of(self, sbc: str) -> str | None:
+        """A core in trouble that this SBC is attached to, its primary first."""
+        return next((core for core in self._plan.attached.get(sbc, ()) if core in self.cores), None)
+
+    def _path(self, own: Element) -> Element:
+        sbc, _, core = own.name.partition("/")
         if core in self.cores:
-            return Element("core", core)
+            return self._core(core)
         if sbc in self.sbcs or sbc in self.stuck:
             return Element("sbc", sbc)
-        return Element("path", state.name)
+        return own
 
-    def _sbc(self, state: AlarmState) -> Element:
-        what = self.what(state)
-        if what not in {"failover_broken", *_SBC_CALLS} or state.name in self.sbcs:
-            return Element("sbc", state.name)
-        if core := self._core_of(state.name):
-            return Element("core", core)
-        path = self._mute_path(state.name) if what in _SBC_CALLS else None
-        return Element("path", path) if path else Element("sbc", state.name)
+    def _sbc(self, own: Element, what: str) -> Element:
+        if own.name in self.sbcs or what in {*SBC_GONE, "sbc_isolated"}:
+            return own
+        if core := self._core_of(own.name):
+            return self._core(core)
+        if what == "register_failing" and self.databases:
+            return Element("database", min(self.databases))
+        path = self._mute.get(own.name) if what in SBC_CALLS else None
+        return Element("path", path) if path else own
 
-    def _mute_path(self, sbc: str) -> str | None:
-        """A path of this SBC whose very signalling is down: registrations and calls fail there because of it."""
-        return next((path for path in sorted(self._mute) if path.startswith(sbc + "/")), None)
+    def _network(self, own: Element) -> Element:
+        sbc, _, network = own.name.partition("/")
+        if sbc in self.sbcs:
+            return Element("sbc", sbc)
+        return Element("network", network) if len(self._splits.get(network, ())) > 1 else own
 
-    def quiet(self, state: AlarmState) -> bool:
-        """It says nothing of its own: it follows from signalling that is down, or from an SBC taken out on purpose."""
-        what, cause = self.what(state), self.cause_of(state)
-        if (state.kind, what) == ("path", "call_failing"):
-            return state.name in self._mute
-        if state.kind == "sbc" and what in _SBC_CALLS and cause.kind == "path":
-            return True
-        taken_out = cause.kind == "sbc" and cause.name in self.isolated
-        return taken_out and what != "sbc_isolated" and (state.kind, what) != ("site", VERDICT)
-
-    def _network(self, state: AlarmState) -> Element:
-        sbc = state.name.partition("/")[0]
-        return Element("sbc", sbc) if sbc in self.sbcs else Element("network", state.name)
-
-    def _site(self, state: AlarmState) -> Element:
-        site = self.topology.sites.get(state.name)
-        own = Element("site", state.name)
+    def _site(self, own: Element, what: str) -> Element:
+        site = self.topology.sites.get(own.name)
         if site is None:
             return own
-        what = self.what(state)
         if what == "outage_suspected" and self._all_suspected():
             return Element("service", self.topology.service)
+        service = Element("service", self.topology.service)
+        if service in self.derived and is_fault(what) and not self.cores and not self.sbcs:
+            return service
         sbc = next((name for name in site.sbcs if name in self.sbcs), None)
         if what != "redundancy_lost" and sbc:  # down with a core dead too: what the phone lost first is its SBC
             return Element("sbc", sbc)
         return self._within(site.sbcs, site.networks) or own
 
-    def _service(self, state: AlarmState) -> Element:
-        """Redundancy lost where no sites are declared: the service as one site on every SBC."""
-        sbcs = tuple(self.topology.sbcs)
-        return self._within(sbcs, ()) or Element("service", state.name)
+    def _service(self, own: Element, what: str) -> Element:
+        """Of the service but no verdict: lost redundancy where no sites are declared, or the sum of its SBCs."""
+        if (sbc := self._first_sbc.get(what)) and own not in self.derived:
+            return self._sbc(Element("sbc", sbc), what)
+        return self._within(tuple(self.topology.sbcs), ()) or own
 
     def _within(self, sbcs: tuple[str, ...], networks: tuple[str, ...]) -> Element | None:
         """The largest cause among what these SBCs lean on."""
         if core := next((found for found in map(self._core_of, sbcs) if found), None):
-            return Element("core", core)
-        if sbc := next((name for name in sbcs if name in self.sbcs | self.stuck), None):
+            return self._core(core)
+        if sbc := next((name for name in sbcs if name in self.sbcs or name in self.stuck), None):
             return Element("sbc", sbc)
-        return self._network_of(sbcs, networks) or self._path_of(sbcs)
+        return self._network_of(sbcs, networks) or next(
+            (Element("path", self._broken[sbc]) for sbc in sbcs if sbc in self._broken), None
+        )
 
     def _all_suspected(self) -> bool:
         sites = self.topology.sites
@@ -174,53 +256,97 @@ class View:
         for name in sorted(self.bad("network", "network_split")):
             sbc, _, network = name.partition("/")
             if sbc in sbcs and (not networks or network in networks):
-                return Element("network", name)
+                return self._network(Element("network", name))
         return None
 
-    def _path_of(self, sbcs: tuple[str, ...]) -> Element | None:
-        broken = self.bad("path", VERDICT)
-        return next(
-            (Element("path", name) for sbc in sbcs for name in sorted(broken) if name.startswith(sbc + "/")), None
-        )
+    def quiet(self, state: AlarmState) -> bool:
+        """It says nothing of its own.
+
+        It follows from signalling that is down, from work that was announced, or from an SBC taken out on purpose.
+        """
+        what = self.what(state)
+        if (state.kind, what) == ("path", "call_failing"):
+            return state.name in self._mute_paths
+        cause = self.cause_of(state)
+        if state.kind == "sbc" and what in SBC_CALLS and (cause.kind == "path" or self._worked_on(state.name)):
+            return True
+        taken_out = cause.kind == "sbc" and cause.name in self.isolated
+        return taken_out and what != "sbc_isolated" and (state.kind, what) != ("site", VERDICT)
+
+    def _worked_on(self, sbc: str) -> bool:
+        """Work is done on a core or path of this SBC, and what nobody works on is well."""
+        if sbc in self._broken or not self._maintained:
+            return False
+        parts = [Element("core", core) for core in self._plan.attached.get(sbc, ())]
+        parts += [Element("path", path) for path in self._plan.of_sbc.get(sbc, ())]
+        return any(part in self._maintained for part in parts)
+
+    # -- groups --------------------------------------------------------------------------------------------------------
 
     def groups(self) -> list[Group]:
         """What is wrong now, by cause, the largest cause first; a group exists only where an alarm has fired."""
-        found: dict[tuple[IncidentClass, Element], list[AlarmState]] = {}
+        found: dict[tuple[IncidentClass, Element, str], list[AlarmState]] = {}
         for state in self._states:
-            found.setdefault((self._alarms[state.alarm].class_, self.cause_of(state)), []).append(state)
+            cause = self.cause_of(state)
+            topic = topic_of(self.what(state)) if cause == Element(state.kind, state.name) else ""
+            if cause.kind == "database" and cause.name in self.databases and topic == "replication":
+                topic = ""
+            found.setdefault((self._alarms[state.alarm].class_, cause, topic), []).append(state)
         groups = [
             Group(
                 class_=class_,
                 cause=cause,
                 members=tuple(state.key for state in states),
-                elements=self._elements(cause, states),
+                elements=() if topic else self._elements(cause, states),
+                topic=topic,
             )
-            for (class_, cause), states in found.items()
+            for (class_, cause, topic), states in found.items()
             if any(state.phase != "pending" and not self.quiet(state) for state in states)
         ]
-        return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name))
+        groups = gathered(groups, {state.key: state for state in self._states}, self._alarms, self._plan)
+        return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name, group.topic))
 
     def _elements(self, cause: Element, states: list[AlarmState]) -> tuple[Element, ...]:
-        if cause in self.derived:
+        if cause in self.derived and not (cause.kind == "service" and self.service_down):
             return self.derived[cause]
         if cause.kind != "service":
             return ()
         parts = {
             Element(state.kind, state.name)
             for state in states
-            if state.kind in {"core", "sbc"} and self.what(state) in {*_SBC_GONE, "core_refusing"}
+            if state.kind in {"core", "sbc", "database"} and self.what(state) in {*SBC_GONE, "core_refusing"}
         }
-        return tuple(sorted(parts, key=lambda part: (part.kind, part.name)))
+        return _sorted(parts)
 
     def keeps(self, site: Site) -> int:
         """SBCs of a site that are not lost."""
         return sum(1 for name in site.sbcs if name not in self.sbcs)
 
 
-def _signalling_down(state: AlarmState) -> bool:
+_SEEN_BY_PROBES = frozenset({"probe", "site", "sbc", "monitor", "path", "account"})
+
+
+def _attached(state: AlarmState) -> Element | None:
+    """The element of ours that somebody else's alert speaks of, by its labels."""
+    named = state.facts.get("element")
+    if not isinstance(named, Mapping) or not isinstance(named.get("kind"), str) or not named.get("name"):
+        return None
+    return Element(named["kind"], str(named["name"]))
+
+
+def _mute(state: AlarmState) -> bool:
+    """The path's very signalling is down: registrations and calls fail there because of it."""
     planes = state.facts.get("planes")
     return isinstance(planes, Mapping) and planes.get("signalling") == "down"
 
 
-def _parts(paths: Iterable[str]) -> tuple[Element, ...]:
-    return tuple(Element("path", name) for name in sorted(paths))
+def _first_of_sbc(paths: Iterable[str]) -> dict[str, str]:
+    """SBC -> the first of these paths that goes through it."""
+    found: dict[str, str] = {}
+    for path in paths:
+        found.setdefault(path.partition("/")[0], path)
+    return found
+
+
+def _sorted(parts: Iterable[Element]) -> tuple[Element, ...]:
+    return tuple(sorted(parts, key=lambda part: (part.kind, part.name)))
