@@ -13,7 +13,7 @@ _WEIGHT = {"alto": 0, "medio": 1, "bajo": 2, "organizacion": 0, "departamento": 
 
 def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: Alarms) -> tuple[str, str, str, bool]:
     """(lead alarm, urgency, impact, pages) of a group by its own alarms alone: what it brought joins quietly."""
-    held = [states[key] for key in group.members if states[key].phase != "pending"]
+    held = _told_apart([states[key] for key in group.members], view)
     loud = [state for state in held if not view.quiet(state)] or held
     own = [state for state in loud if group.own(state)] or loud
     order = list(alarms.alarms)
@@ -43,3 +43,16 @@ def _critical(view: View) -> bool:
 
 def _half(view: View) -> bool:
     return 2 * len(view.held("path", "intermittent")) >= len(view.topology.paths())
+
+
+def _told_apart(members: list[AlarmState], view: View) -> list[AlarmState]:
+    """The alarms that fired; an SBC that its inside probe reaches is cut off from the Internet, and not dead.
+
+    That is known before its alarm has held for as long as it must.
+    """
+    cut = {state.name for state in members if state.bad and view.what(state) == "sbc_unreachable_internet"}
+    return [
+        state for state in members
+        if (state.phase != "pending" or (state.name in cut and view.what(state) == "sbc_unreachable_internet"))
+        and not (state.kind == "sbc" and state.name in cut and view.what(state) == VERDICT)
+    ]  # fmt: skip

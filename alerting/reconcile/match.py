@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from alerting.book import MONITOR
-from alerting.causes import RANK, Group, Key, below
+from alerting.causes import BUDGET, RANK, Group, Key, below
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
 from alerting.words import DESK_LANGUAGE, say
@@ -28,6 +28,7 @@ class Matcher:
             record for record in self.book.active()
             if record.class_ == group.class_ and record.number not in owners and record.opened_by == MONITOR
             and (record.cause == group.cause or record.number in held)
+            and self.room.topic(record) == group.topic
         ]  # fmt: skip
         if not mine:
             return None
@@ -45,6 +46,8 @@ class Matcher:
             return None
         for number in owners:
             record = self.book.records[number]
+            if self.room.topic(record) != group.topic:
+                continue
             known = {(one.alarm, one.kind, one.name) for one in (*record.symptoms, *record.faults)}
             if record.class_ == group.class_ and all(
                 states[key].incident == number
@@ -65,6 +68,8 @@ class Matcher:
         broken = [states[key] for key in group.members if states[key].bad]
         if not any(state.phase == "firing" for state in broken):
             return None  # over before anybody was told
+        if group.topic == BUDGET and any(state.incident is not None for state in broken):
+            return None  # the outage that burnt it was told already
         due = self._opening_due(group, broken)
         if now_us < due:
             self.waiting_us = min(due, self.waiting_us or due)
@@ -86,6 +91,7 @@ class Matcher:
             if record.state in {"resolved", "closed"} and record.class_ == group.class_
             and record.number not in owners and record.opened_by == MONITOR
             and record.resolved_at_us is not None and now_us - record.resolved_at_us <= REOPEN_US
+            and self.room.topic(record) == group.topic
             and (_same_fault(record, faults) or self._belongs(record, broken))
         ]  # fmt: skip
         if not recent:
@@ -116,6 +122,7 @@ class Matcher:
             title="",
             since_us=min(state.bad_since_us for state in broken),
             opened_us=now_us,
+            complete_us=now_us,  # the monitor's report holds all that it can ever hold
             policy=self.room.policy,
             version=0,
         )

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from alerting import clocks
 from alerting.book import Book
-from alerting.causes import Group, Key
+from alerting.causes import Group, Key, is_fault, topic_of
 from alerting.impact import Impact
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
@@ -56,6 +56,15 @@ class Room:
 
     def what(self, state: AlarmState) -> str:
         return self.alarms.alarms[state.alarm].what
+
+    def topic(self, record: IncidentRecord) -> str:
+        """The standing matter that the incident is about; empty for an outage."""
+        alarm = self.alarms.alarms.get(record.alarm or "")
+        return topic_of(alarm.what) if alarm is not None else ""
+
+    def holds(self, record: IncidentRecord, state: AlarmState) -> bool:
+        """It keeps this incident open: what does not work, or what speaks of its very cause."""
+        return self.broken(state) and (is_fault(self.what(state)) or speaks(record, state.key))
 
     def reopen(self, record: IncidentRecord, now_us: int, who: str, line: str) -> IncidentRecord:
         """The same incident goes on; what its resolution had ended is owed again."""
