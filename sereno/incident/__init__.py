@@ -24,6 +24,7 @@ from sereno.incident.record import (
     decode_record,
     encode_record,
 )
+from sereno.incident.rung import Rung
 
 __all__ = [
     "ACTIVE",
@@ -41,6 +42,7 @@ __all__ = [
     "IncidentState",
     "Priority",
     "Redate",
+    "Rung",
     "Survey",
     "Symptom",
     "TicketKind",

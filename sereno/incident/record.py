@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from sereno.incident.rung import Rung
+
 IncidentState = Literal["open", "acknowledged", "in_progress", "resolved", "closed", "reopened", "merged"]
 IncidentClass = Literal["service", "monitor"]
 TicketKind = Literal["incident", "request"]
@@ -36,8 +38,8 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
 class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One promise of one contract.
 
-    `due_us` counts from the opening, or from `started_us`, where a graver priority began.
-    `not_after_us` is the date that a graver promise took the place of; `ended_us` is when it stopped being owed.
+    `due_us` counts from the opening, or from `started_us`, where a graver priority began; `ended_us` is when it
+    stopped being owed. From `warn_us` on people are warned, once: at `warned_us`. `agreed`: by a date agreed anew.
     """
 
     contract: str
@@ -49,7 +51,9 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: str | None = None
     ended_us: int | None = None
     started_us: int | None = None
-    not_after_us: int | None = None
+    warn_us: int | None = None
+    warned_us: int | None = None
+    agreed: bool = False
 
 
 class Redate(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +159,8 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     confirmed_us: int | None = None  # the customer said that it is solved
     billing: Billing | None = None  # once its cause is known
     survey: Survey | None = None
+    rungs: tuple[Rung, ...] = ()  # the levels of escalation, frozen at the opening
+    told: tuple[str, ...] = ()  # everybody who was told of it so far
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
 
