@@ -103,4 +103,6 @@ _TOLD = {
     "reopened": "told of the reopening: {names}",
     "resolved": "told of the resolution: {names}",
     "found_late": "told of what was found late: {names}",
+    "breach_warning": "warned of the due date: {names}",
+    "breached": "told of the missed due date: {names}",
 }

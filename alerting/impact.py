@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from alerting import clocks
 from alerting.causes import Group, Key
 from alerting.machine import AlarmState
 from sereno.alarms import Alarms
 from sereno.contract import Contract, Version
 from sereno.errors import ConfigError
-from sereno.incident import PRIORITIES, Clock, Element, IncidentRecord, Priority
+from sereno.incident import PRIORITIES, Clock, Element, IncidentRecord, Priority, Redate
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change
 
@@ -94,15 +96,32 @@ class Impact:
         ]  # fmt: skip
 
     def owed(self, before: IncidentRecord, after: IncidentRecord, now_us: int) -> tuple[Clock, ...]:
+        """The clocks once the monitor saw it getting worse or better (docs/adr/0008)."""
         if after.class_ == "monitor":
             return ()
+        better_us = before.eased_us if before.eased_us is not None else before.good_us
+        return clocks.owed(after, self._wanted(before, after), self.contracts, now_us, better_us)
+
+    def reprioritised(self, before: IncidentRecord, after: IncidentRecord) -> IncidentRecord:
+        """The record once people say that it always was of this priority; severity and clocks follow."""
+        if after.class_ == "monitor":
+            return after
+        counted = clocks.reprioritised(after, self._wanted(before, after), self.contracts)
+        return replace(after, severity=self.severity(after), clocks=counted)
+
+    def redated(self, record: IncidentRecord, redate: Redate) -> IncidentRecord:
+        """The record with a solution date agreed anew."""
+        wanted = {} if record.class_ == "monitor" else self._wanted(record, record)
+        return clocks.redated(record, redate, wanted, self.contracts)
+
+    def _wanted(self, before: IncidentRecord, after: IncidentRecord) -> dict[tuple[str, str | None], Priority]:
+        """Whose contract is owed what: the affected customers'; the desk's own where nobody suffers, or nobody did."""
         wanted: dict[tuple[str, str | None], Priority] = {
             (self._topology.customers[name].contract, name): priority for name, priority in after.customers.items()
         }
         if not wanted or any(clock.customer is None for clock in before.clocks):
             wanted[self.desk_contract, None] = after.priority
-        better_us = before.eased_us if before.eased_us is not None else before.good_us
-        return clocks.owed(after, wanted, self.contracts, now_us, better_us)
+        return wanted
 
     def severity(self, record: IncidentRecord) -> str | None:
         """The gravest customer's own word for it; the desk's where no customer suffers; none for monitor tickets."""

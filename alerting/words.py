@@ -107,6 +107,8 @@ SUBJECTS = {
     "reopened": "[{priority}] Incident {number} again: {title}",
     "resolved": "[resolved] Incident {number}: {title}",
     "found_late": "[found late, over] Incident {number}: {title}",
+    "breach_warning": "[{priority}] Incident {number}, time is running out: {title}",
+    "breached": "[{priority}] Incident {number}, overdue: {title}",
 }
 
 

@@ -10,7 +10,7 @@ from alerting.causes import Group, Key, View
 from alerting.machine import AlarmState
 from alerting.reconcile.follow import Follower
 from alerting.reconcile.match import Matcher
-from alerting.reconcile.room import ALL_CLOCKS, Room, speaks
+from alerting.reconcile.room import Room, speaks
 from alerting.reconcile.timers import Timers
 from alerting.words import DESK_LANGUAGE, say
 from sereno.alarms import Alarms
@@ -86,15 +86,17 @@ class Reconciler(Room):
     ) -> None:
         group = owners.get(record.number)
         mine = [state for state in states.values() if state.incident == record.number]
-        if any(self.broken(state) for state in mine):
+        if any(self.holds(record, state) for state in mine):
             return
         if group is not None and any(speaks(record, key) for key in group.members):
             return  # good, and being watched
         if group is None and not mine and (taken := self._matcher.taken(record, owners)):
+            kept, moved = clocks.merged(record, into := self.book.records[taken], now_us)
             self.book.put(
                 record, now_us, say(DESK_LANGUAGE, "merged into {number}", number=taken), state="merged",
-                merged_into=taken, clocks=clocks.end(record, ALL_CLOCKS, now_us),
+                merged_into=taken, clocks=kept,
             )  # fmt: skip
+            self.book.put(into, now_us, clocks=moved)
             return
         self.resolve(record, now_us, MONITOR, good_us=record.good_us)
 

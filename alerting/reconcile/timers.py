@@ -1,9 +1,9 @@
 """What time alone does to an incident: clocks missed, its end told, closed by itself."""
 
-from alerting import clocks
+from alerting import breaches, clocks
 from alerting.reconcile.room import Room
 from alerting.words import DESK_LANGUAGE, say
-from sereno.incident import Clock, IncidentRecord
+from sereno.incident import IncidentRecord
 
 TELL_US = 30 * 1_000_000  # "it is over" waits this long: a fault that returns meanwhile was never over for anybody
 STABLE_US = 10 * 60 * 1_000_000  # and is told to be over after this long without a return
@@ -27,23 +27,13 @@ class Timers:
     def run(self, now_us: int) -> None:
         """Everything that has fallen due."""
         for record in sorted(self.book.living(), key=lambda one: one.number):
-            passed = clocks.passed(record, now_us)
-            if passed != record.clocks:
-                record = self._missed(record, passed, now_us)  # noqa: PLW2901 - the record, one version on
+            record = breaches.run(self.book, record, self.room.first_step(record), now_us)  # noqa: PLW2901 - one version on
             telling = telling_due(record)
             if telling is not None and telling <= now_us:
                 record = self._tell_resolved(record, now_us)  # noqa: PLW2901
             closing = self._closing_due(record)
             if closing is not None and closing <= now_us:
                 self.book.put(record, now_us, say(DESK_LANGUAGE, "closed by itself"), state="closed", closed_us=now_us)
-
-    def _missed(self, record: IncidentRecord, passed: tuple[Clock, ...], now_us: int) -> IncidentRecord:
-        lines = [
-            say(DESK_LANGUAGE, "clock missed: {clock} of {contract}", clock=say(DESK_LANGUAGE, new.clock),
-                contract=new.customer or new.contract)
-            for old, new in zip(record.clocks, passed, strict=True) if old != new
-        ]  # fmt: skip
-        return self.book.put(record, now_us, *lines, clocks=passed)
 
     def _tell_resolved(self, record: IncidentRecord, now_us: int) -> IncidentRecord:
         record = self.book.put(record, now_us, told_resolved=True)

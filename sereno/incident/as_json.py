@@ -108,6 +108,8 @@ def incident_json(record: IncidentRecord) -> dict[str, Any]:
                 "due": iso(clock.due_us),
                 "state": clock.state,
                 "ended": _iso(clock.ended_us),
+                "warned": _iso(clock.warned_us),
+                "agreed": clock.agreed,
             }
             for clock in record.clocks
         ],
