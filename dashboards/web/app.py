@@ -1,4 +1,4 @@
-"""The NOC page: Starlette, server-rendered fragments over SSE, strict CSP; it reads the store and writes nothing."""
+"""The NOC page: Starlette, server-rendered fragments over SSE, strict CSP; only the inbound routes write."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.web import queries
 from dashboards.web.gzipped import gzipped, takes_gzip
+from dashboards.web.inbound import Refused, Settings, inbound_routes, refused
 from dashboards.web.live import Broadcaster, Snapshot
 from dashboards.web.view import View
 from dashboards.web.words import GLYPHS, Words, sentence
@@ -152,6 +153,11 @@ class Pages:
         said = {"collector_alive": False, "version": __version__, "error": str(error)}
         return JSONResponse(said, status_code=503, headers={"retry-after": "5"})
 
+    def inbound(self, name: str, language: str, *, status: int = 200, **values: object) -> Response:
+        """A page of the inbound routes, in the zone of the service."""
+        page, _found = self._view.panorama(self._clock.now_us())
+        return self._page(name, language, status=status, zone=page.timezone if page else "UTC", **values)
+
     def _page(self, name: str, language: str, *, status: int = 200, zone: str = "UTC", **values: object) -> Response:
         words = Words(language, zone)
         html = self._templates.get_template(name).render(
@@ -171,13 +177,17 @@ def _language(request: Request) -> str:
 
 
 def create_app(
-    store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None, name: str | None = None
-) -> Starlette:
+    store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None, name: str | None = None,
+    *, inbound: Settings | None = None,
+) -> Starlette:  # fmt: skip
     """The web application over a store; `metrics` gives what a scrape answers, by its Accept header.
 
-    `name` is this process among the collectors, so that it can say whether it leads.
+    `name` is this process among the collectors, so that it can say whether it leads. Without `inbound` nothing
+    comes in.
     """
-    pages = Pages(store, clock or SystemClock(), metrics, name)
+    clock = clock or SystemClock()
+    pages = Pages(store, clock, metrics, name)
+    incoming = inbound_routes(store, clock, inbound, pages.inbound) if inbound is not None else []
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -195,10 +205,11 @@ def create_app(
             route("/events", pages.events),
             route("/metrics", pages.metrics),
             route("/healthz", pages.health),
+            *incoming,
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={StoreError: pages.without_store},
+        exception_handlers={StoreError: pages.without_store, Refused: refused},
         lifespan=lifespan,
     )
     app.state.broadcaster = pages.broadcaster
