@@ -149,7 +149,7 @@ def _open(
     base = desk.impact.priority(urgency, impact, now_us)
     sites = desk.impact.down_sites(group, states)
     priority = clocks.worst([base, *desk.impact.site_priorities(sites, now_us)])
-    title_id, values = words.title(topology, group.cause, group.elements, alarms.alarms[lead].what, unconfirmed=False)
+    title_id, values = words.title(topology, group.cause, group.elements, alarms.alarms[lead], unconfirmed=False)
     number, book.next_number = book.next_number, book.next_number + 1
     symptoms = (Symptom(kind=key[1], name=key[2], alarm=key[0]) for key in group.members)
     record = IncidentRecord(

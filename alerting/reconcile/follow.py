@@ -63,7 +63,7 @@ class Follower:
             elements = tuple(sorted(known, key=lambda part: (part.kind, part.name)))
         core = world.get(("core", group.cause.name.partition("/")[2], VERDICT))
         title_id, values = words.title(
-            self.room.topology, group.cause, elements, self.room.alarms.alarms[lead].what,
+            self.room.topology, group.cause, elements, self.room.alarms.alarms[lead],
             unconfirmed=core is not None and core.state == "unknown",
         )  # fmt: skip
         lead_state = max(

@@ -10,7 +10,7 @@ Scope = Literal[
     "service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor"
 ]
 Aggregate = Literal["p5", "p25", "p50", "p75", "p95", "mean", "min", "max", "last", "ratio", "count", "sum"]
-Part = Literal["codec", "direction", "address", "account", "network", "replica", "probe"]
+Part = Literal["codec", "direction", "address", "account", "network", "replica", "probe", "cores"]
 # value: a number per sample; event: yes or no per sample; pooled: so many of so many per sample.
 Shape = Literal["value", "event", "pooled"]
 
@@ -45,6 +45,9 @@ MEASURES: dict[str, Measure] = {
         "value", "ratio", ("path",), ("network", "probe"),
         "Round trip over the median of the last seven days; 1 where it is less than 50 ms above it.",
     ),
+    "wrong_core": Measure(
+        "event", "ratio", _PATHS, ("network", "probe"), "Forced OPTIONS answered by another core than the one forced.",
+    ),
     # registrations
     "register_failed": Measure("event", "ratio", _PATHS, _CALLED, "Registrations that failed."),
     "register_seconds": Measure("value", "seconds", _PATHS, _CALLED, "From REGISTER to its final answer."),
@@ -52,6 +55,9 @@ MEASURES: dict[str, Measure] = {
     "rebind_seconds": Measure(
         "value", "seconds", ("site", "sbc"), ("account", "probe"),
         "From the loss of a registration until it works again through any SBC of the site.",
+    ),
+    "binding_missing": Measure(
+        "event", "ratio", ("sbc", "account"), ("account", "probe"), "Registrations gone before their expiry.",
     ),
     # test calls
     "call_failed": Measure("event", "ratio", _PATHS, _CALLED, "Test calls that failed, for whatever reason."),
@@ -65,7 +71,14 @@ MEASURES: dict[str, Measure] = {
         "value", "seconds", _PATHS, _CALLED, "Session request delay of answered calls (RFC 6076, section 4.3.1).",
     ),
     "disconnect_seconds": Measure("value", "seconds", _PATHS, _CALLED, "From BYE to its answer."),
+    "cross_core_failed": Measure(
+        "event", "ratio", ("service",), ("cores",), "Calls from one core to a callee of another that failed.",
+    ),
     # media of test calls, per stream
+    "no_audio": Measure(
+        "event", "ratio", _PATHS, ("direction", "network", "probe"),
+        "Test calls without good audio in a direction: none at all, dead air, or the wrong one.",
+    ),
     "mos_lq": Measure("value", "mos", _PATHS, _HEARD, "Listening quality (G.107)."),
     "mos_cq": Measure("value", "mos", _PATHS, _HEARD, "Conversational quality (G.107)."),
     "loss_ratio": Measure("pooled", "ratio", _PATHS, _HEARD, "RTP packets lost of those expected, pooled over calls."),
