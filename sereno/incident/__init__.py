@@ -1,6 +1,7 @@
 """An incident as every room reads it: the desk's own record and the JSON that people and scripts see."""
 
 from sereno.incident.as_json import incident_json
+from sereno.incident.change import PlatformChange
 from sereno.incident.record import (
     ACTIVE,
     PRIORITIES,
@@ -40,6 +41,7 @@ __all__ = [
     "IncidentClass",
     "IncidentRecord",
     "IncidentState",
+    "PlatformChange",
     "Priority",
     "Redate",
     "Rung",

@@ -72,6 +72,17 @@ def incident_json(record: IncidentRecord) -> dict[str, Any]:
         "symptoms": _symptoms(record),
         "customers": dict(record.customers),
         "sites": list(record.sites),
+        "changes": [
+            {
+                "at": iso(one.at_us),
+                "what": one.what,
+                "kind": one.kind,
+                "name": one.name,
+                "text": one.text,
+                "who": one.who,
+            }
+            for one in record.changes
+        ],
         "urgency": record.urgency,
         "impact": record.impact,
         **_report(record),

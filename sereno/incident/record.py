@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from sereno.incident.change import PlatformChange
 from sereno.incident.rung import Rung
 
 IncidentState = Literal["open", "acknowledged", "in_progress", "resolved", "closed", "reopened", "merged"]
@@ -151,6 +152,7 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     urgency: str | None = None  # as people judged them: with the contract's matrix they gave the priority
     impact: str | None = None
     problem: int | None = None
+    changes: tuple[PlatformChange, ...] = ()  # what was changed shortly before it began
     split_from: int | None = None
     split_off: tuple[str, ...] = ()  # customers that a split gave to another incident
     absorbed: tuple[Element, ...] = ()  # causes of other incidents that a person merged into this one
