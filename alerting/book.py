@@ -1,14 +1,14 @@
 """The desk's book: incident records, their timelines, and what was decided since it was last asked."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
 from alerting.effects import Effect, IncidentChanged, Notification, TimelineAdded, What
-from alerting.people import Recipient
-from alerting.words import DESK_LANGUAGE, body, say, subject
-from sereno.incident import ACTIVE, IncidentRecord, TimelineEntry
+from alerting.telling import Teller
+from alerting.words import DESK_LANGUAGE, say
+from sereno.incident import ACTIVE, IncidentRecord, Rung, TimelineEntry
 
 MONITOR = "sereno"  # who, in timelines, when the monitor itself did it
 
@@ -16,12 +16,11 @@ MONITOR = "sereno"  # who, in timelines, when the monitor itself did it
 class Book:
     """Writes go through `put`: each makes a new version of the record and an effect."""
 
-    def __init__(self, service: str, recipients: dict[str, list[Recipient]], url: str | None) -> None:
+    def __init__(self, teller: Teller) -> None:
         self.records: dict[int, IncidentRecord] = {}
         self.next_number = 1
-        self._service = service
-        self._url = url.rstrip("/") if url else None
-        self._recipients = recipients
+        self.teller = teller
+        self.levels: Callable[[int], tuple[Rung, ...]] = lambda _at_us: ()  # of escalation, as they stand at an instant
         self._effects: list[Effect] = []
 
     def take(self) -> list[Effect]:
@@ -45,6 +44,8 @@ class Book:
     ) -> IncidentRecord:
         """The record with these changes and timeline lines, one version on; unchanged, nothing happens."""
         changed = replace(record, **changes)
+        if record.version == 0 and not record.rungs:  # it opens
+            changed = replace(changed, rungs=self.levels(record.opened_us))
         entries = tuple(TimelineEntry(at_us=at_us, what=line, who=who) for line in lines)
         if not entries and changed == self.records.get(record.number):
             return changed
@@ -54,47 +55,54 @@ class Book:
         self._effects.append(IncidentChanged(record=changed))
         return changed
 
-    def tell(self, record: IncidentRecord, what: What, at_us: int, first_step: str, *, page: bool) -> IncidentRecord:
-        """One message per person and channel; recorded in the timeline, also when there is nobody to tell."""
-        recipients = list(self._who(record, what))
-        url = f"{self._url}/incidents/{record.number}" if self._url else None
-        for one in recipients:
-            self.emit(
-                Notification(
-                    key=f"{record.number}/{what}/{record.version}/{one.person}/{one.channel}",
-                    at_us=at_us,
-                    incident=record.number,
-                    what=what,
-                    page=page,
-                    to=one.person,
-                    channel=one.channel,
-                    address=one.address,
-                    locale=one.locale,
-                    subject=subject(record, what, one.locale),
-                    body=body(record, what, one.locale, self._service, first_step, url),
-                    priority=record.priority,
-                    severity=record.severity,
-                    kind=record.cause.kind,
-                    name=record.cause.name,
-                    url=url,
-                )
-            )
-        line = say(DESK_LANGUAGE, "nobody told: no channel")
-        if recipients:
-            names = ", ".join(f"{one.person} ({one.channel})" for one in recipients)
-            line = say(DESK_LANGUAGE, _TOLD[what], names=names)
-        return self.put(record, at_us, line, pages=record.pages + bool(page and recipients))
+    def settle(self, now_us: int) -> None:
+        """The end of an instant: what is told in it goes out, singly or as a list."""
+        for message in self.teller.bundler.settle(now_us):
+            self.emit(message)
 
-    def _who(self, record: IncidentRecord, what: What) -> Iterable[Recipient]:
+    def tell(
+        self, record: IncidentRecord, what: What, at_us: int, first_step: str, *, page: bool,
+        people: Iterable[str] | None = None,
+    ) -> IncidentRecord:  # fmt: skip
+        """A message to each of these people (else to those of the frozen policy), recorded in the timeline.
+
+        That it is over is told to those who were told of it, and wakes nobody.
+        """
+        who = list(people) if people is not None else list(self._who(record, what))
+        sent = self.teller.tell(record, what, at_us, first_step, page=page, people=who)
+        if what == "acknowledged":
+            return record  # nobody reads it
+        line = say(DESK_LANGUAGE, "nobody told: no channel")
+        if sent:
+            names = ", ".join(f"{one.to} ({one.channel})" for one in sent)
+            line = say(DESK_LANGUAGE, _TOLD[what], names=names)
+        told = tuple(dict.fromkeys((*record.told, *(one.to for one in sent))))
+        return self.put(record, at_us, line, pages=record.pages + bool(page and sent), told=told)
+
+    def tell_customer(
+        self, record: IncidentRecord, what: What, at_us: int, *, customer: str | None, channel: str, address: str,
+        locale: str, words: str = "", zone: str = "UTC",
+    ) -> Notification:  # fmt: skip
+        """A message to a customer's contact; who asks for it writes it down."""
+        return self.teller.tell_customer(
+            record, what, at_us, customer=customer, channel=channel, address=address, locale=locale, words=words,
+            zone=zone,
+        )  # fmt: skip
+
+    @staticmethod
+    def _who(record: IncidentRecord, what: What) -> Iterable[str]:
         """The policy that was frozen at the opening: its first level, and the second too while it is Urgente.
 
         What was found late is over: nobody is called in for it.
         """
+        if what in {"resolved", "acknowledged"} and record.told:
+            yield from record.told
+            return
         for entry in record.policy:
             level, _, person = entry.partition(":")
             urgent = record.priority_peak == "Urgente" and what != "found_late"
             if level == "0" or (level == "1" and urgent):
-                yield from self._recipients.get(person, [])
+                yield person
 
 
 _TOLD = {
@@ -103,6 +111,10 @@ _TOLD = {
     "reopened": "told of the reopening: {names}",
     "resolved": "told of the resolution: {names}",
     "found_late": "told of what was found late: {names}",
+    "repaged": "asked again: {names}",
+    "escalated": "escalated to: {names}",
+    "assigned": "told that it is theirs: {names}",
+    "audit": "told of a step that did not happen: {names}",
     "breach_warning": "warned of the due date: {names}",
     "breached": "told of the missed due date: {names}",
 }

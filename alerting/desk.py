@@ -12,19 +12,25 @@ from msgspec.structs import replace
 from alerting import machine, retro
 from alerting.actions import apply
 from alerting.book import Book
+from alerting.bundle import Bundle
 from alerting.causes import Key, View
+from alerting.dues import Dues
 from alerting.effects import AlarmCleared, AlarmRaised, Effect
 from alerting.machine import AlarmState
-from alerting.people import policy, recipients
+from alerting.maintained import Maintained
+from alerting.people import policy
 from alerting.reconcile import Reconciler
+from alerting.telling import Teller
 from sereno.alarms import Alarms
 from sereno.contract import Contract
 from sereno.desk import Desk
 from sereno.incident import Element, IncidentRecord
 from sereno.topology.model import Topology
-from sereno.verdict import LEDGER_REVISED, VERDICT, Change
+from sereno.verdict import LEDGER_REVISED, Change
 
 DEFAULT_OPTIONS_US = 1_000_000
+STORM = 300  # alarms at once from which on the desk looks at them ten times a second, and not at every word
+STORM_LOOK_US = 100_000
 
 
 class DeskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +42,7 @@ class DeskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     world: tuple[Change, ...]
     alarms: tuple[AlarmState, ...]
     incidents: tuple[IncidentRecord, ...]
+    bundles: tuple[Bundle, ...] = ()
 
 
 class DeskMachine:
@@ -48,10 +55,14 @@ class DeskMachine:
         self.alarms = alarms
         self.states: dict[Key, AlarmState] = {}
         self.world: dict[Key, Change] = {}
+        self._dues = Dues(alarms, self.states)
+        self._maintained = Maintained()
         self.now_us = 0
         self.topology = topology
+        self.model = desk
         self._dirty_us: int | None = None
-        self._book = Book(topology.service, recipients(desk), url)
+        self.teller = Teller(topology.service, desk, alarms, url, _zone(topology, desk, contracts))
+        self._book = Book(self.teller)
         options = topology.checks.options
         self._incidents = Reconciler(
             topology=topology,
@@ -71,19 +82,22 @@ class DeskMachine:
         at_us = max(change.at_us, self.now_us)
         self.now_us = at_us
         self.world[change.kind, change.name, change.what] = change
-        for name, alarm in self.alarms.watching(change.kind, change.what):
-            key = (name, change.kind, change.name)
-            before = self.states.get(key)
-            self._settle(key, before, machine.on_change(name, alarm, before, change))
+        for said in self._maintained.heard(change, self.world):
+            for name, alarm in self.alarms.watching(said.kind, said.what):
+                key = (name, said.kind, said.name)
+                before = self.states.get(key)
+                self._settle(key, before, machine.on_change(name, alarm, before, said))
         if change.what == LEDGER_REVISED:
             retro.take(self._incidents, self.topology, self.alarms, change, at_us)
-        self._dirty_us = at_us
+            self._book.settle(at_us)
+        self._dirty_us = at_us if len(self.states) < STORM else -(-at_us // STORM_LOOK_US) * STORM_LOOK_US
         return self._book.take()
 
     def command(self, verb: str, arguments: Mapping[str, object], who: str, at_us: int) -> list[Effect]:
         """A person's act on an incident; `RefusedError` or `UnknownIncidentError` when it cannot be."""
         self._advance(at_us)
         apply(self._incidents, self.states, verb, arguments, who, max(at_us, self.now_us))
+        self._book.settle(max(at_us, self.now_us))
         return self._book.take()
 
     def tick(self, now_us: int) -> list[Effect]:
@@ -93,8 +107,9 @@ class DeskMachine:
 
     def next_due_us(self) -> int | None:
         """When `tick` will next have something to do; None if only news will."""
-        dues = [self._dirty_us, self._incidents.next_due_us()]
-        dues += [machine.due_us(self.alarms.alarms[state.alarm], state) for state in self.states.values()]
+        dues = (
+            self._dirty_us, self._dues.first_us(), self._incidents.next_due_us(), self.teller.bundler.next_due_us(),
+        )  # fmt: skip
         return min((due for due in dues if due is not None), default=None)
 
     # -- what it knows -------------------------------------------------------------------------------------------------
@@ -111,6 +126,7 @@ class DeskMachine:
             world=tuple(self.world.values()),
             alarms=tuple(self.states.values()),
             incidents=tuple(self.incidents()),
+            bundles=tuple(self.teller.bundler.bundles.values()),
         )
 
     def restore(self, snapshot: DeskSnapshot) -> None:
@@ -118,8 +134,11 @@ class DeskMachine:
         self.now_us, self._dirty_us = snapshot.now_us, snapshot.dirty_us
         self.world = {(change.kind, change.name, change.what): change for change in snapshot.world}
         self.states = {state.key: state for state in snapshot.alarms if state.alarm in self.alarms.alarms}
+        self._dues.restart(self.states)
+        self._maintained.restore(snapshot.world)
         self._book.records = {record.number: record for record in snapshot.incidents}
         self._book.next_number = snapshot.next_number
+        self.teller.bundler.restore(snapshot.bundles)
         self._incidents.waiting_us = snapshot.now_us  # look again at once: what waits is not remembered but recomputed
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -134,10 +153,12 @@ class DeskMachine:
 
     def _step(self, now_us: int) -> None:
         self._dirty_us = None
-        for key, state in list(self.states.items()):
+        for key in self._dues.take(now_us):
+            state = self.states[key]
             self._settle(key, state, machine.on_time(self.alarms.alarms[state.alarm], state, now_us))
-        view = View(self.topology, self.alarms, self.heard())
+        view = View(self.topology, self.alarms, self.heard(), self._maintained.elements)
         self._incidents.reconcile(view, self.states, self.world, now_us)
+        self._book.settle(now_us)
 
     def heard(self) -> Iterable[AlarmState]:
         """All alarms but a redundancy that is missing because its twin is in announced maintenance."""
@@ -146,16 +167,18 @@ class DeskMachine:
                 yield state
 
     def _in_maintenance(self, state: AlarmState) -> bool:
+        if not self._maintained.elements:
+            return False
         site = self.topology.sites.get(state.name)
         sbcs = site.sbcs if site is not None else tuple(self.topology.sbcs)
-        parts = [Element("sbc", sbc) for sbc in sbcs] + [
+        parts = {Element("sbc", sbc) for sbc in sbcs}
+        parts |= {
             Element("core", core)
             for sbc in sbcs
             for core in (self.topology.sbcs[sbc].primary, self.topology.sbcs[sbc].backup)
             if core is not None
-        ]
-        said = (self.world.get((part.kind, part.name, VERDICT)) for part in parts)
-        return any(change is not None and change.state == "maintenance" for change in said)
+        }
+        return not parts.isdisjoint(self._maintained.elements)
 
     def _settle(self, key: Key, before: AlarmState | None, after: AlarmState | None) -> None:
         """Keep an alarm's new state, and say so when it began or ceased to hold."""
@@ -165,6 +188,7 @@ class DeskMachine:
         held_after = after is not None and after.phase != "pending"
         if after is not None:
             self.states[key] = after
+            self._dues.note((after,))
         else:
             del self.states[key]
         if held_after and not held_before and after is not None:
@@ -184,6 +208,12 @@ class DeskMachine:
                 )
             )
             self._incidents.cleared(replace(before, good_since_us=good_us))
+
+
+def _zone(topology: Topology, desk: Desk | None, contracts: Mapping[str, Contract]) -> str:
+    """Where the desk's clock hangs: the topology's zone, else that of the desk's own contract."""
+    own = contracts.get(desk.contract) if desk is not None else None
+    return own.versions[-1].timezone if topology.timezone == "UTC" and own is not None else topology.timezone
 
 
 __all__ = ["DeskMachine", "DeskSnapshot"]

@@ -4,11 +4,13 @@ from typing import Literal
 
 import msgspec
 
+from alerting.escalation.step import StepChanged
 from sereno.incident import IncidentRecord, TimelineEntry
 
 What = Literal[
     "opened", "promoted", "reopened", "resolved", "found_late",
-    "repaged", "escalated", "breach_warning", "breached", "assigned", "digest", "audit",
+    "repaged", "escalated", "breach_warning", "breached", "assigned", "acknowledged", "digest", "audit", "test",
+    "answered", "activity_late",
     "customer_opening", "customer_progress", "customer_question", "customer_solution", "customer_maintenance",
 ]  # fmt: skip
 
@@ -47,12 +49,39 @@ class TimelineAdded(msgspec.Struct, frozen=True, kw_only=True):
     entry: TimelineEntry
 
 
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One incident in a message that speaks of several."""
+
+    what: What
+    number: int
+    title: str
+    priority: str
+    severity: str | None
+    kind: str
+    name: str
+    since_us: int
+    resolved_us: int | None = None
+    url: str | None = None
+    thread: str = ""
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """A fact with its label, in the reader's language."""
+
+    label: str
+    text: str
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to one person by one channel; `key` makes it unique for ever."""
+    """One message to one person by one channel; `key` makes it unique for ever.
+
+    `thread` is the same for all messages of one incident, `episode` counts its reopenings. A digest has no incident
+    but `items`.
+    """
 
     key: str
     at_us: int
-    incident: int
+    incident: int | None
     what: What
     page: bool
     to: str
@@ -66,6 +95,35 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     name: str
     url: str | None = None
+    service: str = ""
+    thread: str = ""
+    episode: int = 0
+    title: str = ""
+    since_us: int | None = None
+    resolved_us: int | None = None
+    rows: tuple[Row, ...] = ()
+    step: str = ""
+    runbook: str = ""
+    short: str = ""
+    items: tuple[Item, ...] = ()
+    ack_url: str | None = None
 
 
-Effect = AlarmRaised | AlarmCleared | IncidentChanged | TimelineAdded | Notification
+class MessageAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said to a customer's contact, or answered; of an incident, or of announced work."""
+
+    at_us: int
+    direction: Literal["out", "in"]
+    kind: str
+    who: str
+    subject: str
+    body: str
+    number: int | None = None
+    maintenance: int | None = None
+    customer: str | None = None
+    address: str | None = None
+    outbox_key: str | None = None
+    message_id: str | None = None
+
+
+Effect = StepChanged | MessageAdded | AlarmRaised | AlarmCleared | IncidentChanged | TimelineAdded | Notification

@@ -1,4 +1,4 @@
-"""Who is told and by which channel, from the desk's file."""
+"""Who can be told and by which channel, from the desk's file."""
 
 import msgspec
 
@@ -12,19 +12,24 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     address: str | None
     locale: str
+    zone: str
+    kind: str
 
 
-def recipients(desk: Desk | None) -> dict[str, list[Recipient]]:
-    """Every person's channels, in the desk's order."""
+def addressees(desk: Desk | None, zone: str) -> dict[str, list[Recipient]]:
+    """Every person's channels, in the desk's order; `zone` is where who names none reads the clock."""
     if desk is None:
         return {}
     return {
         name: [
-            Recipient(person=name, channel=channel, address=person.email, locale=person.locale)
+            Recipient(
+                person=name, channel=channel, address=person.email, locale=person.locale,
+                zone=person.timezone or zone, kind=desk.channels[channel].kind,
+            )
             for channel in person.channels
         ]
         for name, person in desk.people.items()
-    }
+    }  # fmt: skip
 
 
 def policy(desk: Desk | None) -> tuple[str, ...]:

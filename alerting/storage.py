@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
+from alerting.bundle import as_rows, from_rows
 from alerting.causes import Key
 from alerting.desk import DeskMachine, DeskSnapshot
 from alerting.effects import Effect, Notification, TimelineAdded
@@ -12,7 +13,7 @@ from alerting.machine import AlarmState
 from sereno.incident import IncidentRecord, encode_record
 from sereno.store.changes import changes_after, last_said
 from sereno.store.desk import incidents as read_incidents
-from sereno.store.tables import alarm_states, incident_timeline, incidents, outbox, positions
+from sereno.store.tables import alarm_states, bundles, incident_timeline, incidents, outbox, positions
 from sereno.verdict import Change
 
 READER = "alerting"
@@ -27,6 +28,7 @@ class Memory:
         self.position = 0
         self._records: dict[int, IncidentRecord] = {}
         self._alarms: dict[Key, AlarmState] = {}
+        self._bundles: dict[tuple[str, str], str] = {}
 
     def load(self, connection: Connection, machine: DeskMachine) -> None:
         """Rebuild the machine as it was after its last committed round."""
@@ -42,8 +44,10 @@ class Memory:
                 world=tuple(last_said(connection, self.position).values()),
                 alarms=tuple(alarms),
                 incidents=tuple(records),
+                bundles=from_rows(connection.execute(select(bundles.c.body)).scalars()),
             )
         )
+        self._bundles = as_rows(machine.teller.bundler.bundles)
         self._records = {record.number: record for record in machine.incidents()}
         self._alarms = {state.key: state for state in alarms}
 
@@ -67,8 +71,9 @@ class Memory:
                 )
             elif isinstance(effect, Notification):
                 messages += 1
-                connection.execute(insert(outbox).values(**_message(effect, now_us)))
+                connection.execute(insert(outbox).values(**_message(machine, effect, now_us)))
         self._write_alarms(connection, machine)
+        self._write_bundles(connection, machine)
         _mark(connection, READER, position)
         _mark(connection, CLOCK, machine.now_us)
         return messages
@@ -78,6 +83,7 @@ class Memory:
         self.position = position
         self._records = {record.number: record for record in machine.incidents()}
         self._alarms = dict(machine.states)
+        self._bundles = as_rows(machine.teller.bundler.bundles)
 
     def _write_incidents(self, connection: Connection, machine: DeskMachine) -> None:
         for record in machine.incidents():
@@ -115,6 +121,15 @@ class Memory:
             else:
                 connection.execute(update(alarm_states).where(_is(key)).values(body=body))
 
+    def _write_bundles(self, connection: Connection, machine: DeskMachine) -> None:
+        now = as_rows(machine.teller.bundler.bundles)
+        columns = bundles.c
+        for recipient, channel in {key for key in self._bundles if self._bundles[key] != now.get(key)}:
+            connection.execute(delete(bundles).where(columns.recipient == recipient, columns.channel == channel))
+        for (recipient, channel), body in now.items():
+            if self._bundles.get((recipient, channel)) != body:
+                connection.execute(insert(bundles).values(recipient=recipient, channel=channel, body=body))
+
 
 def _is(key: Key) -> ColumnElement[bool]:
     return and_(alarm_states.c.alarm == key[0], alarm_states.c.kind == key[1], alarm_states.c.name == key[2])
@@ -126,10 +141,13 @@ def _mark(connection: Connection, reader: str, position: int) -> None:
         connection.execute(insert(positions).values(reader=reader, position=position))
 
 
-def _message(effect: Notification, now_us: int) -> dict[str, object]:
+def _message(machine: DeskMachine, effect: Notification, now_us: int) -> dict[str, object]:
     return {
         "key": effect.key,
-        "incident": effect.incident,
+        "incident": effect.incident or None,
+        "what": effect.what,
+        "page": int(effect.page),
+        "deadline_us": now_us + machine.teller.deadline_us(effect),
         "channel": effect.channel,
         "recipient": effect.to,
         "created_us": now_us,

@@ -7,8 +7,10 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from sereno.desk import validate
+from sereno.desk.channels import ChannelConfig
 from sereno.desk.inbound import Mailbox
 from sereno.desk.model import Desk
+from sereno.desk.people import Rota
 from sereno.errors import ConfigError
 from sereno.topology.model import Secret
 from sereno.yamlfile import parse_document, read_document, validated
@@ -50,8 +52,10 @@ def _rooted(value: Any, folder: Path) -> Any:
         return value if value.file is None else value.model_copy(update={"file": str(folder / value.file)})
     if isinstance(value, BaseModel):
         changed = {name: _rooted(field, folder) for name, field in value}
-        if isinstance(value, Mailbox) and value.ca is not None:
+        if isinstance(value, Mailbox | ChannelConfig) and value.ca is not None:
             changed["ca"] = str(folder / value.ca)
+        if isinstance(value, Rota) and value.icalendar is not None and "://" not in value.icalendar:
+            changed["icalendar"] = str(folder / value.icalendar)
         return value.model_copy(update=changed)
     if isinstance(value, dict):
         return {name: _rooted(one, folder) for name, one in value.items()}

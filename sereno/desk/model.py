@@ -5,9 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from sereno.desk.channels import ChannelConfig
+from sereno.desk.customers import CustomerMail, Recurrence
 from sereno.desk.inbound import Api, Inbound, Secrets
-from sereno.desk.people import Level, Person
-from sereno.shape import Frozen, Name
+from sereno.desk.notifications import Heartbeat, Notifications
+from sereno.desk.people import Level, Person, Rota
+from sereno.shape import Frozen, Name, Text
 
 
 class Desk(Frozen):
@@ -17,6 +19,12 @@ class Desk(Frozen):
     channels: Annotated[dict[Name, ChannelConfig], Field(default_factory=dict)]
     people: Annotated[dict[Name, Person], Field(default_factory=dict)]
     levels: Annotated[tuple[Level, ...], Field(strict=False)] = ()
+    rotas: Annotated[dict[Name, Rota], Field(default_factory=dict)]
     inbound: Inbound = Inbound()
     api: Api = Api(clients={})
     secrets: Secrets = Secrets()
+    notifications: Notifications = Notifications()
+    heartbeat: Heartbeat | None = None
+    customers: CustomerMail = CustomerMail()
+    survey: Text | None = None
+    problems: Recurrence = Recurrence()

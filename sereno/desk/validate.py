@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from babel import localedata
 
 from sereno.contract import known_contract, load_contract
-from sereno.desk.channels import ChannelConfig
 from sereno.desk.model import Desk
 from sereno.desk.people import Person
+from sereno.desk.validate_channels import channel_faults, heartbeat_faults
+from sereno.desk.validate_customers import faults as customer_faults
 from sereno.desk.validate_inbound import EMAIL as _EMAIL
 from sereno.desk.validate_inbound import faults as inbound_faults
+from sereno.desk.validate_levels import faults as level_faults
 from sereno.errors import ConfigError
-from sereno.yamlfile import Document, Where, is_url
+from sereno.yamlfile import Document, Where
 
 
 def check(document: Document, desk: Desk) -> None:
@@ -24,17 +26,14 @@ def _faults(document: Document, desk: Desk) -> Iterator[ConfigError]:
     if unknown:
         yield document.fault(("contract",), *unknown)
     for name, channel in desk.channels.items():
-        yield from _channel(document, ("channels", name), channel)
+        yield from channel_faults(document, ("channels", name), channel)
     for name, person in desk.people.items():
         yield from _person(document, ("people", name), person, desk)
-    for index, level in enumerate(desk.levels):
-        where = ("levels", index)
-        for place, name in enumerate(level.people):
-            yield from document.named((*where, "people", place), "person", "people", name, desk.people)
-        if level.calendar is not None and not unknown:
-            calendars = _calendars(document, desk)
-            yield from document.named((*where, "calendar"), "calendar", "calendars", level.calendar, calendars)
+    yield from level_faults(document, desk, None if unknown else _calendars(document, desk))
     yield from inbound_faults(document, desk)
+    yield from customer_faults(document, desk)
+    if desk.heartbeat is not None:
+        yield from heartbeat_faults(document, ("heartbeat",), desk.heartbeat)
 
 
 def _person(document: Document, where: Where, person: Person, desk: Desk) -> Iterator[ConfigError]:
@@ -51,20 +50,10 @@ def _person(document: Document, where: Where, person: Person, desk: Desk) -> Ite
             yield document.fault(
                 (*where, "channels", index), f"{name} sends mail and this person has no address", "add `email:`"
             )
+    if person.timezone is not None:
+        yield from document.zone((*where, "timezone"), person.timezone)
 
 
 def _calendars(document: Document, desk: Desk) -> list[str]:
     contract = load_contract(desk.contract, beside=document.name)
     return list(dict.fromkeys(name for version in contract.versions for name in version.calendars))
-
-
-def _channel(document: Document, where: Where, channel: ChannelConfig) -> Iterator[ConfigError]:
-    if channel.webhook is not None and not is_url(channel.webhook, {"http", "https"}):
-        yield document.fault((*where, "webhook"), "is not a web address", "write https://host/path")
-    if channel.smtp is not None:
-        if not is_url(channel.smtp, {"smtp", "smtps"}):
-            yield document.fault((*where, "smtp"), "is not a mail server", "write smtp://host:25 or smtps://host:465")
-        if channel.from_ is None:
-            yield document.fault(where, "has no sender", "add `from: sereno@example.net`")
-    if channel.secret is not None and (channel.secret.file is None) == (channel.secret.env is None):
-        yield document.fault((*where, "secret"), "is not one reference", "write {file: PATH} or {env: NAME}")

@@ -20,6 +20,7 @@ from sereno.store.tables.delivery import (
 from sereno.store.tables.desk import (
     activities,
     alarm_states,
+    bundles,
     external_alerts,
     incident_messages,
     incident_timeline,
@@ -43,6 +44,7 @@ __all__ = [
     "String",
     "activities",
     "alarm_states",
+    "bundles",
     "checkpoints",
     "collectors",
     "commands",

@@ -62,15 +62,29 @@ outbox = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("due_us", BigInteger, nullable=False),
     Column("message", Text, nullable=False),
-    Column("state", String(8), nullable=False, default="pending"),  # pending | sent | failed
+    Column("state", String(8), nullable=False, default="pending"),  # sent | failed | expired | obsolete
     Column("attempts", Integer, nullable=False, default=0),
     Column("begun_us", BigInteger),  # of the attempt under way: after a crash nobody knows whether it got through
     Column("handed_us", BigInteger),
     Column("receipt", Text),
     Column("error", Text),
+    Column("what", String(24)),
+    Column("page", Integer),  # 1: it wakes somebody
+    Column("deadline_us", BigInteger),  # not handed over by then it is not handed over at all
+    Column("told_us", BigInteger),  # when the desk was told that this page has no receipt
     UniqueConstraint("key"),
     Index(None, "state", "due_us"),
     Index(None, "created_us"),
+    Index(None, "incident"),
+)
+
+bundles = Table(  # the present minute of each person on each channel: what went singly, what waits for a list
+    "bundles",
+    metadata,
+    Column("recipient", String(120), primary_key=True),
+    Column("channel", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # -- what falls due, and when it was done (docs/escalation.md) ---------------------------------------------------------
@@ -195,9 +209,12 @@ external_alerts = Table(  # what Alertmanager said, once each (fingerprint, star
     Column("fingerprint", String(64), nullable=False),
     Column("starts_us", BigInteger, nullable=False),
     Column("status", String(12), nullable=False),  # firing | resolved
-    Column("received_us", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),  # when it was heard last
+    Column("name", String(140), nullable=False),  # of the cause that it is a part of
     Column("body", Text, nullable=False),
     UniqueConstraint("source", "fingerprint", "starts_us", "status"),
+    Index(None, "name"),
+    Index(None, "received_us"),
 )
 
 measure_hours = Table(  # a cache: past hours of what is compared with them (last week's median); rebuilt where missing

@@ -161,6 +161,7 @@ def _others() -> None:
         sa.Column("starts_us", sa.BigInteger(), nullable=False),
         sa.Column("status", _name(12), nullable=False),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.Column("name", _name(140), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_external_alerts")),
         sa.UniqueConstraint(
@@ -168,6 +169,8 @@ def _others() -> None:
             name=op.f("uq_external_alerts_source_fingerprint_starts_us_status"),
         ),
     )
+    op.create_index(op.f("ix_external_alerts_name"), "external_alerts", ["name"])
+    op.create_index(op.f("ix_external_alerts_received_us"), "external_alerts", ["received_us"])
 
 
 def _measures() -> None:
@@ -184,4 +187,16 @@ def _measures() -> None:
 
 def _outbox() -> None:
     """An attempt under way is known as such: after a crash nobody can say whether it got through."""
-    op.add_column("outbox", sa.Column("begun_us", sa.BigInteger(), nullable=True))
+    for name in ("begun_us", "deadline_us", "told_us"):
+        op.add_column("outbox", sa.Column(name, sa.BigInteger(), nullable=True))
+    op.add_column("outbox", sa.Column("what", _name(24), nullable=True))
+    op.add_column("outbox", sa.Column("page", sa.Integer(), nullable=True))
+    op.create_index(op.f("ix_outbox_incident"), "outbox", ["incident"], unique=False)
+    op.create_table(
+        "bundles",
+        sa.Column("recipient", _name(120), nullable=False),
+        sa.Column("channel", _name(64), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("recipient", "channel", name=op.f("pk_bundles")),
+        sqlite_with_rowid=False,
+    )
