@@ -9,6 +9,7 @@ from sqlalchemy.exc import DataError
 from alerting.actions import PREFIX
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
+from alerting.inbound import HANDLERS as INBOUND
 from alerting.lifecycle import RefusedError
 from sereno.clock import iso
 from sereno.errors import SerenoError
@@ -30,6 +31,10 @@ def apply_pending(
             if command.verb.startswith(PREFIX):
                 effects += machine.command(command.verb, command.arguments, command.who, now_us)
                 text = "hecho"
+            elif command.verb in INBOUND:
+                with connection.begin_nested():
+                    text, decided = INBOUND[command.verb](connection, machine, command, now_us)
+                effects += decided
             elif command.verb in handlers:
                 with connection.begin_nested():  # PostgreSQL: what it refuses spoils all that is not set apart
                     text = handlers[command.verb](connection, command, now_us)

@@ -8,6 +8,6 @@ from alerting.causes.attach import below
 from alerting.causes.gravity import gravity
 from alerting.causes.model import RANK, Group, Key
 from alerting.causes.sorts import BUDGET, is_fault, topic_of
-from alerting.causes.view import View
+from alerting.causes.view import View, is_echo
 
-__all__ = ["BUDGET", "RANK", "Group", "Key", "View", "below", "gravity", "is_fault", "topic_of"]
+__all__ = ["BUDGET", "RANK", "Group", "Key", "View", "below", "gravity", "is_echo", "is_fault", "topic_of"]

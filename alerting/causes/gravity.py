@@ -21,10 +21,12 @@ def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: 
     for state in own:
         alarm = alarms.alarms[state.alarm]
         urgency, impact, pages = alarm.urgency, alarm.impact, alarm.page
+        if state.kind == "external":  # its own labels say
+            urgency, impact = state.facts.get("urgency", urgency), state.facts.get("impact", impact)
         sbc_lost = group.cause.kind == "sbc" and alarm.what == VERDICT
         if sbc_lost and state.kind == "sbc" and not _critical(view):
             impact = "departamento"
-        elif (sbc_lost and state.kind == "path" and _critical(view)) or (alarm.what == "intermittent" and _half(view)):
+        elif (sbc_lost and state.kind == "path" and _critical(view)) or _half(view, alarm.what):
             impact, pages = "organizacion", True
         weight = _WEIGHT[urgency] + _WEIGHT[impact]
         rated.append((weight, order.index(state.alarm), state.alarm, urgency, impact, pages))
@@ -41,8 +43,11 @@ def _critical(view: View) -> bool:
     return sum(1 for name in view.topology.sbcs if name not in view.sbcs) <= 1
 
 
-def _half(view: View) -> bool:
-    return 2 * len(view.held("path", "intermittent")) >= len(view.topology.paths())
+def _half(view: View, what: str) -> bool:
+    """On half of the paths, or of the SBCs, or more: no longer a matter of one of them."""
+    if what == "intermittent":
+        return 2 * len(view.held("path", what)) >= len(view.topology.paths())
+    return what == "mos_bad" and 2 * len(view.held("sbc", what)) >= len(view.topology.sbcs)
 
 
 def _told_apart(members: list[AlarmState], view: View) -> list[AlarmState]:

@@ -265,6 +265,8 @@ class View:
         It follows from signalling that is down, from work that was announced, or from an SBC taken out on purpose.
         """
         what = self.what(state)
+        if is_echo(state):
+            return True
         if (state.kind, what) == ("path", "call_failing"):
             return state.name in self._mute_paths
         cause = self.cause_of(state)
@@ -324,6 +326,11 @@ class View:
 
 
 _SEEN_BY_PROBES = frozenset({"probe", "site", "sbc", "monitor", "path", "account"})
+
+
+def is_echo(state: AlarmState) -> bool:
+    """Somebody else's alert that repeats what the desk itself watches."""
+    return state.kind == "external" and bool(state.facts.get("echo"))
 
 
 def _attached(state: AlarmState) -> Element | None:
