@@ -76,20 +76,37 @@ class Impact:
             found.setdefault(customer, base if easier else priority)
         return found
 
+    def sites(
+        self, record: IncidentRecord, group: Group, down: list[tuple[str, str]], world: Mapping[Key, Change]
+    ) -> tuple[str, ...]:
+        """Sites that the cause degrades or downs; who suffered once stays named."""
+        if group.class_ == "monitor":
+            return ()
+        found = {site for _, site in down}
+        for name in self._leaning(group.cause):
+            said = world.get(("site", name, VERDICT))
+            if said is not None and said.state in {"down", "degraded"}:
+                found.add(name)
+        return tuple(name for name in self._topology.sites if name in found or name in record.sites)
+
     def _leaning(self, cause: Element) -> list[str]:
         """Sites that use the element."""
         sites = self._topology.sites
-        if cause.kind == "service":
+        if cause.kind in {"service", "database"}:
             return list(sites)
         if cause.kind == "site":
             return [cause.name] if cause.name in sites else []
         if cause.kind == "core":
             sbcs = {name for name, sbc in self._topology.sbcs.items() if cause.name in (sbc.primary, sbc.backup)}
         elif cause.kind in {"sbc", "path", "network"}:
-            sbcs = {cause.name.partition("/")[0]}
+            sbcs = (
+                {cause.name.partition("/")[0]}
+                if cause.kind != "network" or "/" in cause.name
+                else set(self._topology.sbcs)
+            )
         else:
             return []
-        network = cause.name.partition("/")[2] if cause.kind == "network" else None
+        network = cause.name.rpartition("/")[2] if cause.kind == "network" else None
         return [
             name for name, site in sites.items()
             if sbcs & set(site.sbcs) and (network is None or not site.networks or network in site.networks)

@@ -1,0 +1,62 @@
+"""What an incident is called: its cause, or the sum of many alike; and the change that came shortly before it."""
+
+from collections import Counter
+
+from alerting import words
+from alerting.causes import Group
+from alerting.titles import TITLES
+from alerting.words import say
+from sereno.alarms import Alarm
+from sereno.incident import Element, PlatformChange
+from sereno.topology.model import Topology
+from sereno.verdict import VERDICT
+
+Named = tuple[str, dict[str, str]]  # the English id of a title, and its values
+
+_MANY: dict[tuple[str, str], str] = {
+    ("sbc", VERDICT): "{count} SBCs down at once",
+    ("core", VERDICT): "{count} cores down at once",
+    ("path", VERDICT): "{count} paths down at once",
+    ("site", VERDICT): "{count} sites without voice at once",
+    ("network", "network_split"): "{count} network splits at once",
+}
+_CHANGES = {
+    "maintenance_began": "announced work on {kind} {name} began",
+    "maintenance_ended": "announced work on {kind} {name} ended",
+    "isolated": "SBC {name} was isolated",
+    "returned": "SBC {name} came back into service",
+    "topology": "another topology was taken up",
+    "desk": "another desk file was taken up",
+    "alarms": "other alarms were taken up",
+    "takeover": "another collector took over, or began again",
+    "unsilenced": "a silence ended",
+    "recorded": "change on {kind} {name}",
+}
+
+
+def title(topology: Topology, group: Group, elements: tuple[Element, ...], alarm: Alarm, *, unconfirmed: bool) -> Named:
+    """The English id of an incident's title, and its values."""
+    cause, what = group.cause, alarm.what
+    if group.many:
+        return _many(group, alarm)
+    databases = [part.name for part in elements if part.kind == "database"]
+    if cause.kind == "service" and what == VERDICT and databases:
+        names = {"names": ", ".join(databases)}
+        return "Voice service down: every core refuses, database {names} is down", names
+    parts = {part.kind for part in elements}
+    if parts and cause.kind in {"core", "sbc", "service"} and (cause.kind, what) not in TITLES and what != VERDICT:
+        return "{kind} {name}, all over: {what}", {"kind": cause.kind, "name": cause.name, "what": alarm.title or what}
+    return words.title(topology, cause, elements, alarm, unconfirmed=unconfirmed)
+
+
+def _many(group: Group, alarm: Alarm) -> Named:
+    kind, count = Counter(part.kind for part in group.elements).most_common(1)[0]
+    values = {"count": str(count), "name": group.cause.name, "kind": kind, "what": alarm.title or alarm.what}
+    return _MANY.get((kind, alarm.what), "{count} alike at once ({kind}): {what}"), values
+
+
+def change_line(language: str, change: PlatformChange) -> str:
+    """The change in words, with what a person wrote of it."""
+    said = say(language, _CHANGES[change.what], kind=say(language, change.kind), name=change.name)
+    text = f"{said}: {change.text}" if change.what in {"recorded", "unsilenced"} and change.text else said
+    return f"{text} ({change.who})" if change.who else text
