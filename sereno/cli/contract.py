@@ -1,6 +1,7 @@
-"""`sereno contract`: validate and list contracts, compute due dates."""
+"""`sereno contract`: validate and list contracts, compute due dates and a month's compliance."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,8 @@ import typer
 from sereno.clock import parse_instant, to_datetime
 from sereno.contract import Contract, Version, load_contract, shipped
 from sereno.contract.clock import Pause
-from sereno.contract.model import CLOCKS, KINDS, PRIORITIES, Priority
+from sereno.contract.model import CLOCKS, KINDS, PRIORITIES
+from sereno.contract.terms import Priority
 from sereno.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -77,6 +79,31 @@ def due(
         print(json.dumps({"due": moment}))
     else:
         print(moment or "this contract has no such clock")
+
+
+@app.command()
+def compliance(
+    month: Annotated[str, typer.Option("--month", help="A calendar month, such as 2026-10, in the contract's zone.")],
+    customer: Annotated[str | None, typer.Option("--customer", help="Whose month.")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="One of the customers' sites instead.")] = None,
+    contract: Annotated[
+        str | None, typer.Option("--contract", help="Judge by this contract instead: a shipped name, or a file.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Directory of `sereno up`.", show_default=False)] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", help="Database URL instead.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Clocks that fell due in a month: met, missed, against the target; credits; availability beside."""
+    from sereno.cli._compliance import tell
+    from sereno.instance import open_store
+
+    store = open_store(data, database)
+    try:
+        tell(store, customer, site, month, contract, as_json=as_json)
+    finally:
+        store.dispose()
 
 
 def _version(contract: Contract, name: str, opened: str, opened_us: int) -> Version:

@@ -15,7 +15,6 @@ ReportField = Literal[
 ]  # fmt: skip
 Blame = Literal["plataforma", "cliente", "proveedor", "tercero"]
 ClockName = Literal["attention", "solution"]
-Invoice = Literal["general", "site"]
 _HIGHEST = 1_000_000_000
 _PLACES = 4  # of a number of money or percent
 
@@ -77,16 +76,19 @@ class Billing(Frozen):
 
 
 class Penalty(Frozen):
-    """A discount on an invoice for each unit: an amount of money, or a percentage of the invoice; neither is agreed."""
+    """A discount on the general invoice for each unit: money, or a percentage of the invoice; null: not agreed."""
 
-    invoice: Invoice
+    invoice: Literal["general"] = "general"
     amount: Number | None = None
     percent: Number | None = None
 
 
-class LatePenalty(Penalty):
-    """For each ticket that was not attended in time: by which of its clocks."""
+class LatePenalty(Frozen):
+    """For each ticket that was not attended in time: on which invoice, and by which of its clocks."""
 
+    invoice: Literal["general", "site"] = "site"
+    amount: Number | None = None
+    percent: Number | None = None
     clocks: Annotated[tuple[ClockName, ...], Field(min_length=1, strict=False)] = ("attention",)
 
 
