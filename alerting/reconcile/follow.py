@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from alerting import clocks, words
-from alerting.causes import Group, Key, View, gravity
+from alerting import changes, clocks, naming, words
+from alerting.causes import Group, Key, View, gravity, is_echo
+from alerting.external.words import alert_evidence, alert_title
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
 from alerting.words import DESK_LANGUAGE, say
+from sereno.clock import iso
 from sereno.incident import Element, IncidentRecord, Symptom
 from sereno.verdict import VERDICT, Change
 
@@ -46,11 +48,23 @@ class Follower:
             priority=priority,
             priority_peak=clocks.worst([priority, record.priority_peak]),
             customers=self.room.impact.customers(record, group, base, sites, world, now_us),
+            sites=self.room.impact.sites(record, group, sites, world),
         )
         updated = replace(
             updated, severity=self.room.impact.severity(updated), clocks=self.room.impact.owed(record, updated, now_us)
         )
+        if fresh or clocks.heavier(updated.priority, record.priority):
+            updated = self._correlated(updated, world, updated.since_us if fresh else now_us, now_us)
         self._say(record, updated, now_us, fresh=fresh, pages=pages or bool(sites))
+
+    def _correlated(
+        self, record: IncidentRecord, world: Mapping[Key, Change], since_us: int, now_us: int
+    ) -> IncidentRecord:
+        """With what was changed shortly before it began, or became worse."""
+        if record.class_ == "monitor":
+            return record
+        found = changes.before(world.values(), since_us, now_us)
+        return replace(record, changes=tuple(dict.fromkeys((*record.changes, *found))))
 
     def _named(
         self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState], world: Mapping[Key, Change],
@@ -62,17 +76,20 @@ class Follower:
             known = (*record.elements, *(part for part in group.elements if part not in record.elements))
             elements = tuple(sorted(known, key=lambda part: (part.kind, part.name)))
         core = world.get(("core", group.cause.name.partition("/")[2], VERDICT))
-        title_id, values = words.title(
-            self.room.topology, group.cause, elements, self.room.alarms.alarms[lead],
+        title_id, values = naming.title(
+            self.room.topology, group, elements, self.room.alarms.alarms[lead],
             unconfirmed=core is not None and core.state == "unknown",
         )  # fmt: skip
         lead_state = max(
             (states[key] for key in group.members if key[0] == lead), key=lambda state: (group.own(state), state.bad)
         )
+        seen = words.evidence(DESK_LANGUAGE, lead_state)
+        if lead_state.kind == "external":
+            (title_id, values), seen = alert_title(lead_state), alert_evidence(DESK_LANGUAGE, lead_state)
         return replace(
             record, elements=elements, title_id=title_id, title_values=values, alarm=lead,
             title=say(DESK_LANGUAGE, title_id, **values),
-            evidence=words.evidence(DESK_LANGUAGE, lead_state) or record.evidence,
+            evidence=seen or record.evidence,
         )  # fmt: skip
 
     def _say(self, before: IncidentRecord, after: IncidentRecord, now_us: int, *, fresh: bool, pages: bool) -> None:
@@ -84,17 +101,24 @@ class Follower:
         eased = not fresh and clocks.heavier(before.priority, after.priority)
         if after.cause != before.cause or eased:
             after = replace(after, good_us=None, eased_us=None)
-        after = self.book.put(after, now_us, line)
+        fresh_changes = (one for one in after.changes if one not in before.changes)
+        noted = [
+            say(DESK_LANGUAGE, "there was a change: {change}, {at}", at=iso(one.at_us),
+                change=naming.change_line(DESK_LANGUAGE, one))
+            for one in fresh_changes
+        ]  # fmt: skip
+        after = self.book.put(after, now_us, line, *noted)
         loud = pages and (after.priority in _LOUD or after.class_ == "monitor")
         if fresh and loud:
-            self.book.tell(after, "opened", now_us, self.room.first_step(after), page=True)
+            self.room.escalation.page(after, "opened", now_us)
         elif fresh:
-            self.book.put(after, now_us, say(DESK_LANGUAGE, "nobody is woken for this"))
+            after = self.book.put(after, now_us, say(DESK_LANGUAGE, "nobody is woken for this"))
+            self.room.escalation.quiet(after, now_us)
         elif worse and loud:
             gravest = clocks.heavier(after.priority, before.priority_peak)
             if gravest or (after.promoted_us is not None and now_us - after.promoted_us >= QUIET_US):
                 after = self.book.put(after, now_us, promoted_us=now_us)
-                self.book.tell(after, "promoted", now_us, self.room.first_step(after), page=True)
+                self.room.escalation.page(after, "promoted", now_us)
 
     def announce_return(self, before: IncidentRecord, record: IncidentRecord, now_us: int) -> None:
         """One page for a cause that returns; then quiet, for it flaps: the next words are that it is over, or worse."""
@@ -103,7 +127,7 @@ class Follower:
         if record.quiet_until_us is not None and now_us < record.quiet_until_us:
             return
         record = self.book.put(record, now_us, quiet_until_us=now_us + QUIET_US)
-        self.book.tell(record, "reopened", now_us, self.room.first_step(record), page=True)
+        self.room.escalation.page(record, "reopened", now_us)
 
     @staticmethod
     def _known_faults(record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
@@ -113,7 +137,9 @@ class Follower:
     def _symptoms(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState]) -> tuple[Symptom, ...]:
         """All that it has brought with it, the past ones too: people read it afterwards."""
         now = (
-            Symptom(kind=key[1], name=key[2], alarm=key[0]) for key in group.members if self.room.broken(states[key])
+            Symptom(kind=key[1], name=key[2], alarm=key[0])
+            for key in group.members
+            if self.room.broken(states[key]) or (is_echo(states[key]) and states[key].bad)
         )
         every = dict.fromkeys((*record.symptoms, *now))
         return tuple(one for one in every if Element(one.kind, one.name) != group.cause)

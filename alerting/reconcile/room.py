@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from alerting import clocks
 from alerting.book import Book
-from alerting.causes import Group, Key, is_fault, topic_of
+from alerting.causes import Group, Key, is_echo, is_fault, topic_of
+from alerting.escalation.machine import Escalation
 from alerting.impact import Impact
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
@@ -25,10 +26,11 @@ class Room:
 
     def __init__(
         self, *, topology: Topology, alarms: Alarms, contracts: Mapping[str, Contract], desk_contract: str | None,
-        policy: tuple[str, ...], settle_us: int, book: Book,
+        policy: tuple[str, ...], settle_us: int, book: Book, escalation: Escalation,
     ) -> None:  # fmt: skip
         self.impact = Impact(topology, alarms, contracts, desk_contract)
         self.book = book
+        self.escalation = escalation
         self.alarms = alarms
         self.topology = topology
         self.policy = policy
@@ -52,6 +54,8 @@ class Room:
 
     def broken(self, state: AlarmState) -> bool:
         """It keeps an incident open: an alarm that fires now, or a verdict of down on its way to fire."""
+        if is_echo(state):
+            return False
         return state.phase == "firing" or (state.phase == "pending" and self.what(state) == VERDICT)
 
     def what(self, state: AlarmState) -> str:

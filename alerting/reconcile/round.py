@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from alerting import clocks
 from alerting.book import MONITOR, Book
 from alerting.causes import Group, Key, View
+from alerting.escalation.machine import Escalation
 from alerting.machine import AlarmState
 from alerting.reconcile.follow import Follower
 from alerting.reconcile.match import Matcher
@@ -25,11 +26,11 @@ class Reconciler(Room):
 
     def __init__(
         self, *, topology: Topology, alarms: Alarms, contracts: Mapping[str, Contract], desk_contract: str | None,
-        policy: tuple[str, ...], settle_us: int, book: Book,
+        policy: tuple[str, ...], settle_us: int, book: Book, escalation: Escalation,
     ) -> None:  # fmt: skip
         super().__init__(
             topology=topology, alarms=alarms, contracts=contracts, desk_contract=desk_contract, policy=policy,
-            settle_us=settle_us, book=book,
+            settle_us=settle_us, book=book, escalation=escalation,
         )  # fmt: skip
         self._matcher = Matcher(self)
         self._follower = Follower(self)
