@@ -124,6 +124,10 @@ class Judge:
         changes += [replace(said[key], at_us=now_us) for key in sorted(true - was_true) if key in said]
         nothing = {"since_us": now_us, "at_us": now_us, "facts": {}}
         changes += [replace(stored[key], state="false", reason=None, **nothing) for key in sorted(was_true - true)]
+        changes += [  # announced work that ended while nobody looked
+            replace(change, at_us=now_us) for key, change in said.items()
+            if key[2] == "maintenance_window" and key in stored and stored[key].state != change.state
+        ]  # fmt: skip
         gone = [  # no longer in the topology: nobody looks at it any more
             before
             for (kind, name, what), before in stored.items()

@@ -7,7 +7,7 @@ import msgspec
 State = Literal["up", "degraded", "down", "unknown", "maintenance"]
 ElementKind = Literal[
     "service", "site", "core", "sbc", "path", "probe", "portal", "database", "account", "network", "monitor",
-    "channel", "external",
+    "channel", "external", "customer",
 ]  # fmt: skip
 
 LEDGER_REVISED = (

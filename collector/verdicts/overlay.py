@@ -21,6 +21,7 @@ class Coverage:
         for name, site in topology.sites.items():
             if ("customer", site.customer) in self._named:
                 self._named.add(("site", name))
+        self._named |= {("sbc", sbc) for sbc in _used_by_these_alone(topology, self._named)}
         self._paths = {
             (path.sbc, path.core)
             for path in topology.paths()
@@ -55,6 +56,12 @@ class Coverage:
             for path in self.topology.paths()
             if path.sbc in sbcs and not path.passive
         )
+
+
+def _used_by_these_alone(topology: Topology, named: set[Scope]) -> set[str]:
+    """SBCs of the sites in a scope that no other site uses: work on a site covers what is there for it alone."""
+    inside = {sbc for name, site in topology.sites.items() if ("site", name) in named for sbc in site.sbcs}
+    return inside - {sbc for name, site in topology.sites.items() if ("site", name) not in named for sbc in site.sbcs}
 
 
 def active(windows: Iterable[MaintenanceWindow], at_us: int) -> list[MaintenanceWindow]:
