@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DataError
 
-from alerting.actions import PREFIX
+from alerting.acts import knows
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.inbound import HANDLERS as INBOUND
 from alerting.lifecycle import RefusedError
+from alerting.silences import SILENCING
 from sereno.clock import iso
 from sereno.errors import SerenoError
 from sereno.store.commands import Command, Outcome, finish, pending
@@ -28,7 +29,7 @@ def apply_pending(
     done: list[Command] = []
     for command in pending(connection):
         try:
-            if command.verb.startswith(PREFIX):
+            if knows(command.verb) or command.verb in SILENCING:
                 effects += machine.command(command.verb, command.arguments, command.who, now_us)
                 text = "hecho"
             elif command.verb in INBOUND:

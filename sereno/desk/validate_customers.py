@@ -9,7 +9,7 @@ from sereno.yamlfile import Document, is_url
 
 
 def faults(document: Document, desk: Desk) -> Iterator[ConfigError]:
-    """The channel must be one that sends mail; the survey's link a web address with nothing but the number to fill in."""
+    """The channel must send mail; the survey's link is a web address with nothing but the number to fill in."""
     name = desk.customers.channel
     if name is not None:
         yield from document.named(("customers", "channel"), "channel", "channels", name, desk.channels)
