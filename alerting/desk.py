@@ -10,21 +10,29 @@ import msgspec
 from msgspec.structs import replace
 
 from alerting import machine, retro
-from alerting.actions import apply
+from alerting.acts import Act, apply
 from alerting.book import Book
 from alerting.bundle import Bundle
 from alerting.causes import Key, View
 from alerting.dues import Dues
 from alerting.effects import AlarmCleared, AlarmRaised, Effect
+from alerting.escalation.machine import Escalation, Stands
+from alerting.escalation.step import Step
 from alerting.machine import AlarmState
 from alerting.maintained import Maintained
+from alerting.papers import Papers
 from alerting.people import policy
 from alerting.reconcile import Reconciler
+from alerting.silences import SILENCING, Silences
 from alerting.telling import Teller
+from sereno.activity import Activity
 from sereno.alarms import Alarms
+from sereno.alarms.silence import Silence
 from sereno.contract import Contract
 from sereno.desk import Desk
 from sereno.incident import Element, IncidentRecord
+from sereno.oncall import Roster, rungs_of
+from sereno.problem import ProblemRecord
 from sereno.topology.model import Topology
 from sereno.verdict import LEDGER_REVISED, Change
 
@@ -43,6 +51,10 @@ class DeskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     alarms: tuple[AlarmState, ...]
     incidents: tuple[IncidentRecord, ...]
     bundles: tuple[Bundle, ...] = ()
+    steps: tuple[Step, ...] = ()
+    problems: tuple[ProblemRecord, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
 
 class DeskMachine:
@@ -54,6 +66,8 @@ class DeskMachine:
     ) -> None:  # fmt: skip
         self.alarms = alarms
         self.states: dict[Key, AlarmState] = {}
+        self.resting: dict[Key, AlarmState] = {}  # idle ones whose falls still count
+        self.silences = Silences(alarms)
         self.world: dict[Key, Change] = {}
         self._dues = Dues(alarms, self.states)
         self._maintained = Maintained()
@@ -63,6 +77,7 @@ class DeskMachine:
         self._dirty_us: int | None = None
         self.teller = Teller(topology.service, desk, alarms, url, _zone(topology, desk, contracts))
         self._book = Book(self.teller)
+        self.escalation = self._escalation(desk, contracts)
         options = topology.checks.options
         self._incidents = Reconciler(
             topology=topology,
@@ -72,7 +87,9 @@ class DeskMachine:
             policy=policy(desk),
             settle_us=2 * (options.every_us if options is not None else DEFAULT_OPTIONS_US),
             book=self._book,
+            escalation=self.escalation,
         )
+        self.papers = Papers(self._book, topology, desk, contracts, self._incidents.impact.desk_contract)
 
     # -- inputs --------------------------------------------------------------------------------------------------------
 
@@ -85,8 +102,8 @@ class DeskMachine:
         for said in self._maintained.heard(change, self.world):
             for name, alarm in self.alarms.watching(said.kind, said.what):
                 key = (name, said.kind, said.name)
-                before = self.states.get(key)
-                self._settle(key, before, machine.on_change(name, alarm, before, said))
+                before = self.states.get(key) or self.resting.get(key)
+                self._settle(key, before, machine.on_change(name, alarm, before, said, self.alarms.flapping))
         if change.what == LEDGER_REVISED:
             retro.take(self._incidents, self.topology, self.alarms, change, at_us)
             self._book.settle(at_us)
@@ -94,10 +111,17 @@ class DeskMachine:
         return self._book.take()
 
     def command(self, verb: str, arguments: Mapping[str, object], who: str, at_us: int) -> list[Effect]:
-        """A person's act on an incident; `RefusedError` or `UnknownIncidentError` when it cannot be."""
+        """What a person does; `RefusedError`, or an error that names what there is not, when it cannot be."""
         self._advance(at_us)
-        apply(self._incidents, self.states, verb, arguments, who, max(at_us, self.now_us))
-        self._book.settle(max(at_us, self.now_us))
+        at_us = max(at_us, self.now_us)
+        if verb in SILENCING:
+            SILENCING[verb](self.silences, arguments, who, at_us)
+            self._dirty_us = at_us  # what is no longer silent speaks at the next look
+        else:
+            apply(Act(self._incidents, self.states, self.papers, arguments, who, at_us), verb)
+        self.papers.run(at_us)
+        self.escalation.settle(at_us)
+        self._book.settle(at_us)
         return self._book.take()
 
     def tick(self, now_us: int) -> list[Effect]:
@@ -109,6 +133,7 @@ class DeskMachine:
         """When `tick` will next have something to do; None if only news will."""
         dues = (
             self._dirty_us, self._dues.first_us(), self._incidents.next_due_us(), self.teller.bundler.next_due_us(),
+            self.escalation.next_due_us(), self.papers.next_due_us(), self.silences.next_due_us(self.now_us),
         )  # fmt: skip
         return min((due for due in dues if due is not None), default=None)
 
@@ -124,21 +149,34 @@ class DeskMachine:
             dirty_us=self._dirty_us,
             next_number=self._book.next_number,
             world=tuple(self.world.values()),
-            alarms=tuple(self.states.values()),
+            alarms=tuple(self.remembered().values()),
             incidents=tuple(self.incidents()),
             bundles=tuple(self.teller.bundler.bundles.values()),
+            steps=self.escalation.snapshot(),
+            problems=tuple(self.papers.problems.records.values()),
+            activities=tuple(self.papers.activities.records.values()),
+            silences=tuple(self.silences.known.values()),
         )
+
+    def remembered(self) -> dict[Key, AlarmState]:
+        """All that is known of alarms: those that are not idle, and those that fell lately."""
+        return {**self.resting, **self.states}
 
     def restore(self, snapshot: DeskSnapshot) -> None:
         """Become what was remembered; alarms that are no longer declared are forgotten."""
         self.now_us, self._dirty_us = snapshot.now_us, snapshot.dirty_us
         self.world = {(change.kind, change.name, change.what): change for change in snapshot.world}
-        self.states = {state.key: state for state in snapshot.alarms if state.alarm in self.alarms.alarms}
+        known = {state.key: state for state in snapshot.alarms if state.alarm in self.alarms.alarms}
+        self.states = {key: state for key, state in known.items() if state.phase != "idle"}
+        self.resting = {key: state for key, state in known.items() if state.phase == "idle"}
+        self.silences.restore(snapshot.silences)
         self._dues.restart(self.states)
         self._maintained.restore(snapshot.world)
         self._book.records = {record.number: record for record in snapshot.incidents}
         self._book.next_number = snapshot.next_number
         self.teller.bundler.restore(snapshot.bundles)
+        self.escalation.restore(snapshot.steps)
+        self.papers.restore(snapshot.problems, snapshot.activities)
         self._incidents.waiting_us = snapshot.now_us  # look again at once: what waits is not remembered but recomputed
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -155,10 +193,43 @@ class DeskMachine:
         self._dirty_us = None
         for key in self._dues.take(now_us):
             state = self.states[key]
-            self._settle(key, state, machine.on_time(self.alarms.alarms[state.alarm], state, now_us))
-        view = View(self.topology, self.alarms, self.heard(), self._maintained.elements)
+            after = machine.on_time(self.alarms.alarms[state.alarm], state, now_us, self.alarms.flapping)
+            self._settle(key, state, after)
+        silent = self.silences.silent(self.states, now_us)
+        view = View(self.topology, self.alarms, self.heard(), self._maintained.elements, silent)
         self._incidents.reconcile(view, self.states, self.world, now_us)
+        self.papers.run(now_us)
+        self.escalation.settle(now_us)
+        self.escalation.run(now_us)
         self._book.settle(now_us)
+
+    def _escalation(self, desk: Desk | None, contracts: Mapping[str, Contract]) -> Escalation:
+        own = contracts.get(desk.contract) if desk is not None else None
+        self._book.levels = lambda at_us: rungs_of(desk, own, at_us)
+        escalation = Escalation(
+            self._book, everybody=tuple(desk.people) if desk is not None else (), stands=self._stands,
+            first_step=lambda record: self._incidents.first_step(record), hushed=self._hushed,  # noqa: PLW0108 - made below
+        )  # fmt: skip
+        escalation.roster = Roster(desk)
+        return escalation
+
+    def _stands(self, record: IncidentRecord) -> Stands:
+        """By the alarm that speaks for it."""
+        own = [one for one in self.states.values() if one.incident == record.number and one.alarm == record.alarm]
+        since_us = min((one.bad_at_us for one in own if one.phase == "firing"), default=None)
+        return Stands(since_us, any(one.flapping for one in own))
+
+    def _hushed(self, record: IncidentRecord) -> str | None:
+        """Why nobody is called for it although it is wrong; None where nothing keeps it quiet."""
+        elements, cause = self._maintained.elements, record.cause
+        if cause in elements or (record.elements and elements.issuperset(record.elements)):
+            return "in announced maintenance: nobody is called before it overruns"
+        mark = self.world.get((cause.kind, cause.name, "sbc_isolated"))
+        if mark is not None and mark.state == "true":
+            return "isolated on purpose: nobody is called while it is"
+        silent = self.silences.silent(self.states, self.now_us)
+        mine = {state.key for state in self.states.values() if state.incident == record.number} if silent else ()
+        return "silenced: nobody is called while it is" if mine and silent.issuperset(mine) else None
 
     def heard(self) -> Iterable[AlarmState]:
         """All alarms but a redundancy that is missing because its twin is in announced maintenance."""
@@ -184,13 +255,16 @@ class DeskMachine:
         """Keep an alarm's new state, and say so when it began or ceased to hold."""
         if after == before:
             return
-        held_before = before is not None and before.phase != "pending"
-        held_after = after is not None and after.phase != "pending"
-        if after is not None:
+        held_before = before is not None and before.held
+        held_after = after is not None and after.held
+        self.resting.pop(key, None)
+        if after is None or after.phase == "idle":
+            self.states.pop(key, None)
+        else:
             self.states[key] = after
             self._dues.note((after,))
-        else:
-            del self.states[key]
+        if after is not None and after.phase == "idle":
+            self.resting[key] = after
         if held_after and not held_before and after is not None:
             self._book.emit(
                 AlarmRaised(alarm=key[0], kind=key[1], name=key[2], from_us=after.first_since_us, at_us=self.now_us)

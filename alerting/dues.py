@@ -14,6 +14,7 @@ class Dues:
 
     def __init__(self, alarms: Alarms, states: Mapping[Key, AlarmState]) -> None:
         self._alarms, self._states = alarms.alarms, states
+        self._damping = alarms.flapping
         self._heap: list[tuple[int, Key]] = []
 
     def restart(self, states: Mapping[Key, AlarmState]) -> None:
@@ -23,7 +24,7 @@ class Dues:
     def note(self, states: Iterable[AlarmState]) -> None:
         """These are new, or not as they were."""
         for state in states:
-            due = machine.due_us(self._alarms[state.alarm], state)
+            due = machine.due_us(self._alarms[state.alarm], state, self._damping)
             if due is not None:
                 heapq.heappush(self._heap, (due, state.key))
 
@@ -32,7 +33,7 @@ class Dues:
         while self._heap:
             due, key = self._heap[0]
             state = self._states.get(key)
-            if state is not None and machine.due_us(self._alarms[key[0]], state) == due:
+            if state is not None and machine.due_us(self._alarms[key[0]], state, self._damping) == due:
                 return due
             heapq.heappop(self._heap)
         return None

@@ -26,12 +26,13 @@ class View:
 
     def __init__(
         self, topology: Topology, alarms: Alarms, states: Iterable[AlarmState],
-        maintained: AbstractSet[Element] = frozenset(),
+        maintained: AbstractSet[Element] = frozenset(), silenced: AbstractSet[Key] = frozenset(),
     ) -> None:  # fmt: skip
         self.topology = topology
         self._plan = Plan.of(topology)
         self._alarms = alarms.alarms
         self._maintained = maintained
+        self._silenced = silenced
         self._states = sorted(states, key=lambda state: state.key)
         self._by: dict[tuple[str, str], list[AlarmState]] = defaultdict(list)
         for state in self._states:
@@ -265,7 +266,7 @@ class View:
         It follows from signalling that is down, from work that was announced, or from an SBC taken out on purpose.
         """
         what = self.what(state)
-        if is_echo(state):
+        if is_echo(state) or state.key in self._silenced:
             return True
         if (state.kind, what) == ("path", "call_failing"):
             return state.name in self._mute_paths
@@ -305,8 +306,19 @@ class View:
             for (class_, cause, topic), states in found.items()
             if any(state.phase != "pending" and not self.quiet(state) for state in states)
         ]
+        groups = [group for group in groups if not self._hushed(group)] if self._silenced else groups
         groups = gathered(groups, {state.key: state for state in self._states}, self._alarms, self._plan)
         return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name, group.topic))
+
+    def _hushed(self, group: Group) -> bool:
+        """All that speaks of the cause itself is silenced: what it brings is told only where voice is down."""
+        members = set(group.members)
+        states = [state for state in self._states if state.key in members and state.held]
+        own = [state for state in states if group.own(state)]
+        if any(state.key not in self._silenced for state in own) or not own:
+            return False
+        downed = (state for state in states if state.kind in {"service", "site"} and self.what(state) == VERDICT)
+        return all(state.key in self._silenced for state in downed)
 
     def _elements(self, cause: Element, states: list[AlarmState]) -> tuple[Element, ...]:
         if cause in self.derived and not (cause.kind == "service" and self.service_down):

@@ -30,7 +30,7 @@ def test_every_alarm_has_a_title_in_spanish() -> None:
     spanish = catalogue("alerting", "es")
     for name, alarm in load_alarms().alarms.items():
         for kind in alarm.kinds:
-            if (kind, alarm.what) == ("service", "verdict"):
+            if (kind, alarm.what) in {("service", "verdict"), ("external", "external_alert")}:
                 continue
             title = TITLES[kind, alarm.what]
             assert spanish.gettext(title) != title, name
@@ -109,4 +109,8 @@ def test_the_machine_waits_fires_watches_and_clears() -> None:
     doubtful = on_change("a", alarm, clearing, said("unknown", 40))
     assert doubtful is not None
     assert (doubtful.phase, due_us(alarm, doubtful)) == ("firing", None)
-    assert on_time(alarm, clearing, 58 * S) is None
+    assert on_time(alarm, clearing, 58 * S - 1) == clearing
+    over = on_time(alarm, clearing, 58 * S)
+    assert over is not None
+    assert (over.phase, over.falls, due_us(alarm, over)) == ("idle", (15 * S,), None)
+    assert on_change("a", alarm, over, said("up", 15 + 901)) is None, "what it fell is forgotten in time"
