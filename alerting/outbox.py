@@ -1,54 +1,50 @@
-"""The dispatcher: hands over what is in the outbox, at least once, with retries, and keeps the receipts."""
+"""The dispatcher: hands over what is in the outbox, at least once, with retries, and keeps the receipts.
+
+What becomes of each row is decided in `alerting.delivery`; an attempt is written down before it speaks, so that after
+a crash everybody knows that its fate is unknown.
+"""
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, insert, select, update
+from msgspec.structs import replace
 
-from alerting.channels.base import Channel, RejectedError, RetryError, one_line
-from alerting.effects import Notification
-from alerting.words import DESK_LANGUAGE, say
+from alerting.channels.base import Channel, DoubtError, RejectedError, RetryError, one_line
+from alerting.delivery import Line, backoff_us, failed, plan
+from alerting.outbox_rows import Delivery, OutboxRows
 from sereno.clock import SECOND_US, Clock
 from sereno.errors import StoreError
 from sereno.store import Store
-from sereno.store.tables import incident_timeline, outbox
 
 log = logging.getLogger(__name__)
-FIRST_RETRY_SECONDS = 1.0
-LONGEST_RETRY_SECONDS = 300.0
-GIVE_UP_US = 4 * 3_600 * SECOND_US  # the incident is on the screen; a message this old would only confuse
-AT_ONCE = 32
 SILENT_SECONDS = 0.1
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One row to hand over."""
-
-    id: int
-    message: Notification
-    created_us: int
-    attempts: int
+LAST_WORD_SECONDS = 2.0  # what is under way at a stop may still get its receipt: else its fate is unknown
+Ack = Callable[[int, str, int], str]  # the link by which a person acknowledges an incident: number, person, instant
 
 
 class Dispatcher:
     """Reads the outbox, sends, writes what came back."""
 
     def __init__(
-        self, store: Store, channels: Mapping[str, Channel], clock: Clock, may_speak: Callable[[], bool] = lambda: True
-    ) -> None:
-        self._store, self._channels, self._clock, self._may_speak = store, channels, clock, may_speak
+        self, store: Store, channels: Mapping[str, Channel], clock: Clock, may_speak: Callable[[], bool] = lambda: True,
+        *, ack: Ack | None = None,
+    ) -> None:  # fmt: skip
+        self._rows = OutboxRows(store, clock)
+        self._channels, self._clock, self._may_speak, self._ack = channels, clock, may_speak, ack
         self._wake = asyncio.Event()
         self._flying: dict[int, asyncio.Task[None]] = {}
+        self._lines: dict[str, Line] = {}
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
     def wake(self) -> None:
         """There may be something to hand over."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled; what was in flight then is sent again by whoever comes next."""
+        """Until cancelled; what was in flight then and got no answer is repeated by whoever comes next."""
         try:
             while True:
                 self._wake.clear()
@@ -59,16 +55,23 @@ class Dispatcher:
                 except TimeoutError:
                     continue
         finally:
-            for task in self._flying.values():
+            if flying := list(self._flying.values()):
+                await asyncio.wait(flying, timeout=LAST_WORD_SECONDS)
+            for task in flying:
                 task.cancel()
-            await asyncio.gather(*self._flying.values(), return_exceptions=True)
+            await asyncio.gather(*flying, return_exceptions=True)
+            self._threads.shutdown(wait=False)
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: object) -> Any:
+        """In a thread of our own: those of a channel that hangs never keep the store from us."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def _round(self) -> float:
         """Starts what is due; seconds until the next look."""
         if not self._may_speak():
             return SILENT_SECONDS
         try:
-            due, wait = await asyncio.to_thread(self._due)
+            due, wait = await self._in_thread(self._look, frozenset(self._flying), dict(self._lines))
         except StoreError as error:
             log.warning("outbox: %s", error)  # one line: the store's own words
             return 1.0
@@ -76,7 +79,7 @@ class Dispatcher:
             task = asyncio.create_task(self._deliver(delivery), name=f"deliver-{delivery.id}")
             self._flying[delivery.id] = task
             task.add_done_callback(lambda done, number=delivery.id: self._landed(number, done))  # type: ignore[misc]
-        return wait
+        return float(wait)
 
     def _landed(self, number: int, task: asyncio.Task[None]) -> None:
         self._flying.pop(number, None)
@@ -84,81 +87,47 @@ class Dispatcher:
             log.error("outbox %d: %s", number, one_line(error))
         self._wake.set()
 
-    def _due(self) -> tuple[list[Delivery], float]:
+    def _look(self, flying: frozenset[int], lines: Mapping[str, Line]) -> tuple[list[Delivery], float]:
+        """What is begun now, written down as begun; seconds until the next look."""
+        rows, known = self._rows.waiting()
         now_us = self._clock.now_us()
-        flying = list(self._flying)
-        waiting = select(outbox).where(outbox.c.state == "pending", outbox.c.id.not_in(flying))
-        with self._store.read() as connection:
-            rows = connection.execute(waiting.order_by(outbox.c.due_us, outbox.c.id).limit(AT_ONCE + 1)).all()
-        due = [row for row in rows if row.due_us <= now_us][: max(0, AT_ONCE - len(flying))]
-        later = [row.due_us for row in rows if row.due_us > now_us]
-        wait = (min(later) - now_us) / SECOND_US if later else 5.0
-        return [
-            Delivery(
-                id=row.id,
-                message=msgspec.json.decode(row.message, type=Notification),
-                created_us=row.created_us,
-                attempts=row.attempts,
-            )
-            for row in due
-        ], min(max(wait, 0.01), 5.0)
+        decided = plan(rows, now_us, flying=flying, lines=lines, known=known)
+        begun = self._rows.decided(decided, now_us)
+        return begun, min(max((decided.look_us - now_us) / SECOND_US, 0.01), 5.0)
 
     async def _deliver(self, delivery: Delivery) -> None:
         message = delivery.message
         channel = self._channels.get(message.channel)
         if channel is None:  # taken out of the desk's file since
-            await asyncio.to_thread(self._failed, delivery, f"no channel named {message.channel}")
+            await self._in_thread(self._rows.failed, delivery, f"no channel named {message.channel}")
             return
         if not self._may_speak():  # stopped since it was read: it may have been sent by another by now
             return
+        if message.page and message.incident is not None and self._ack is not None:
+            message = replace(message, ack_url=self._ack(message.incident, message.to, message.at_us))
         try:
             receipt = await channel(message)
         except RejectedError as error:
-            await asyncio.to_thread(self._failed, delivery, one_line(error))
+            self._lines.pop(message.channel, None)  # it answered: there is nothing wrong with the way to it
+            log.warning("%s to %s by %s: refused: %s", message.what, message.to, message.channel, one_line(error))
+            await self._in_thread(self._rows.failed, delivery, one_line(error))
         except RetryError as error:
-            await asyncio.to_thread(self._later, delivery, error)
+            await self._later(delivery, error)
         else:
-            await asyncio.to_thread(self._sent, delivery, receipt)
+            mended = self._lines.pop(message.channel, None) is not None
+            await self._in_thread(self._rows.sent, delivery, receipt, mended)
 
-    def _sent(self, delivery: Delivery, receipt: str) -> None:
-        now_us = self._clock.now_us()
-        with self._store.write() as connection:
-            self._update(connection, delivery, state="sent", handed_us=now_us, receipt=receipt, error=None)
-            self._line(connection, delivery, "handed to {person} by {channel}: {receipt}", now_us, receipt=receipt)
-
-    def _later(self, delivery: Delivery, error: RetryError) -> None:
-        now_us = self._clock.now_us()
-        if now_us - delivery.created_us > GIVE_UP_US:
-            self._failed(delivery, one_line(error))
-            return
-        wait = error.after_seconds if error.after_seconds is not None else backoff(delivery.attempts)
-        with self._store.write() as connection:
-            self._update(connection, delivery, due_us=now_us + round(wait * SECOND_US), error=one_line(error))
-
-    def _failed(self, delivery: Delivery, error: str) -> None:
-        now_us = self._clock.now_us()
-        with self._store.write() as connection:
-            self._update(connection, delivery, state="failed", error=error)
-            self._line(connection, delivery, "delivery to {person} by {channel} failed: {error}", now_us, error=error)
-
-    @staticmethod
-    def _update(connection: Connection, delivery: Delivery, **values: object) -> None:
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.id == delivery.id, outbox.c.state == "pending")
-            .values(attempts=delivery.attempts + 1, **values)
-        )
-
-    @staticmethod
-    def _line(connection: Connection, delivery: Delivery, words: str, now_us: int, **values: str) -> None:
-        message = delivery.message
-        line = say(DESK_LANGUAGE, words, person=message.to, channel=message.channel, **values)
-        connection.execute(
-            insert(incident_timeline).values(number=message.incident, at_us=now_us, what=line, who="sereno")
-        )
+    async def _later(self, delivery: Delivery, error: RetryError) -> None:
+        name, now_us = delivery.message.channel, self._clock.now_us()
+        after_us = None if error.after_seconds is None else round(error.after_seconds * SECOND_US)
+        if error.whole:
+            before = self._lines.get(name, Line())
+            self._lines[name] = failed(before, now_us, after_us=after_us)
+            if self._lines[name].broken and not before.broken:
+                log.warning("channel %s does not deliver: %s", name, one_line(error))
+        wait_us = after_us if after_us is not None else backoff_us(delivery.attempts)
+        doubt = isinstance(error, DoubtError)
+        await self._in_thread(self._rows.later, delivery, now_us + wait_us, one_line(error), doubt)
 
 
-def backoff(attempts: int) -> float:
-    """Doubling from one second to five minutes, each with a fifth of jitter so that a crowd does not return at once."""
-    base = min(FIRST_RETRY_SECONDS * float(2 ** min(attempts, 20)), LONGEST_RETRY_SECONDS)
-    return base * random.uniform(0.8, 1.2)  # noqa: S311 - spread, not secrecy
+__all__ = ["Ack", "Dispatcher"]

@@ -1,19 +1,24 @@
-"""Mail by SMTP: `smtp://` with STARTTLS where the server offers it, `smtps://` with TLS from the start."""
+"""Mail by SMTP: `smtp://` with STARTTLS as configured, `smtps://` with TLS from the start."""
 
-from email.message import EmailMessage
-from email.utils import formatdate
+import asyncio
+import ipaddress
+import ssl
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from alerting.channels.base import TIMEOUT_SECONDS, Channel, RejectedError, RetryError, one_line
+from alerting.channels.base import TIMEOUT_SECONDS, Channel, DoubtError, RejectedError, RetryError, one_line
+from alerting.channels.mail import envelope, mail, recipients
 from alerting.effects import Notification
-from sereno.clock import SECOND_US
 from sereno.desk import ChannelConfig
 from sereno.topology import resolve_secret
 
 _PERMANENT = 500  # RFC 5321 §4.2.1: 5yz, a permanent negative completion
 _PORTS = {"smtp": 25, "smtps": 465}
+_WHOLE_SECONDS = 30.0  # all the commands of one mail; each alone has ten
+_LEAVE_SECONDS = 1.0
+_STARTTLS = {"opportunistic": None, "required": True, "never": False}
 
 
 def smtp_channel(name: str, config: ChannelConfig) -> Channel:
@@ -22,55 +27,97 @@ def smtp_channel(name: str, config: ChannelConfig) -> Channel:
     sender = config.from_ or "sereno@localhost"
 
     async def send(message: Notification) -> str:
-        if message.address is None:
-            raise RejectedError(f"{message.to} has no e-mail address")
+        to, letter = recipients(message), mail(message, sender, config.reply_to)
         user = config.user or (unquote(url.username) if url.username else None)
         password = resolve_secret(config.secret, name) if config.secret is not None else None
         if config.secret is not None and password is None:
             raise RetryError("the channel's secret is missing")
-        client = aiosmtplib.SMTP(
-            hostname=url.hostname,
-            port=url.port or _PORTS[url.scheme],
-            use_tls=url.scheme == "smtps",
-            start_tls=None if url.scheme == "smtp" else False,
-            timeout=TIMEOUT_SECONDS,
-        )
+        client = _client(config, login=user is not None)
+        said = False
         try:
-            async with client:
+            async with asyncio.timeout(_WHOLE_SECONDS):
+                await client.connect()
                 if user is not None and password is not None:
+                    _private(client, url.hostname or "")
                     await client.login(user, password)
-                refused, said = await client.send_message(mail(message, sender))
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            worst = max(one.code for one in error.recipients)
-            _raise(worst, "; ".join(f"{one.recipient}: {one.code} {one.message}" for one in error.recipients))
+                await client.mail(envelope(sender))
+                refused = await _address(client, to)
+                said = True
+                answer = await client.data(letter.as_bytes())
+            return _receipt(answer, refused)
         except aiosmtplib.SMTPResponseException as error:
-            _raise(error.code, f"{error.code} {error.message}")
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise RetryError(f"{type(error).__name__}: {one_line(error)}") from None
-        if refused:
-            raise RejectedError(f"refused: {', '.join(refused)}")
-        return " ".join(str(said).split())
+            raise _answered(error.code, f"{error.code} {one_line(error.message, password)}") from None
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            words = f"{type(error).__name__}: {one_line(error, password)}"
+            raise (DoubtError(words) if said else RetryError(words)) from None
+        finally:
+            await _leave(client)
 
     return send
 
 
-def mail(message: Notification, sender: str) -> EmailMessage:
-    """The message; its Message-ID is its key, so that a second delivery is recognised as the same."""
-    letter = EmailMessage()
-    letter["From"] = sender
-    letter["To"] = str(message.address)
-    letter["Subject"] = " ".join(message.subject.split())
-    letter["Date"] = formatdate(message.at_us / SECOND_US)
-    domain = sender.rpartition("@")[2].rstrip(">") or "localhost"
-    letter["Message-ID"] = f"<sereno.{message.key.replace('/', '.')}@{domain}>"
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    letter["X-Priority"] = "1" if message.page else "3"
-    letter.set_content(message.body)
-    return letter
+def _client(config: ChannelConfig, *, login: bool) -> aiosmtplib.SMTP:
+    url = urlsplit(config.smtp or "")
+    implicit = url.scheme == "smtps"
+    try:
+        context = ssl.create_default_context(cafile=config.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise RetryError(f"{config.ca}: {one_line(error)}") from None
+    if not (implicit or login or config.ca is not None or config.starttls == "required"):
+        context.check_hostname = False  # opportunistic (RFC 7435): without it the mail would go in the clear
+        context.verify_mode = ssl.CERT_NONE
+    return aiosmtplib.SMTP(
+        hostname=url.hostname,
+        port=url.port or _PORTS[url.scheme],
+        use_tls=implicit,
+        start_tls=False if implicit else _STARTTLS[config.starttls or "opportunistic"],
+        tls_context=context,
+        timeout=TIMEOUT_SECONDS,
+    )
 
 
-def _raise(code: int, what: str) -> None:
-    words = " ".join(what.split())[:300]
+def _private(client: aiosmtplib.SMTP, host: str) -> None:
+    """A password goes out under TLS only, but within this machine."""
+    if client.get_transport_info("sslcontext") is not None or host == "localhost":
+        return
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    raise RetryError("the server offers no TLS: the password is not sent in the clear")
+
+
+async def _address(client: aiosmtplib.SMTP, to: list[str]) -> list[str]:
+    """Who was refused, if anybody was taken; else the gravest refusal is raised."""
+    faults: list[aiosmtplib.SMTPResponseException] = []
+    for address in to:
+        try:
+            await client.rcpt(address)
+        except aiosmtplib.SMTPResponseException as error:
+            faults.append(error)
+    if len(faults) < len(to):
+        return [f"{fault.code} {one_line(fault.message)}" for fault in faults]
+    words = "; ".join(f"{fault.code} {one_line(fault.message)}" for fault in faults)
+    raise _answered(max(fault.code for fault in faults), words, whole=False)
+
+
+def _answered(code: int, words: str, *, whole: bool = True) -> Exception:
     if code >= _PERMANENT:
-        raise RejectedError(words) from None
-    raise RetryError(words) from None
+        return RejectedError(words)
+    return RetryError(words, whole=whole)
+
+
+def _receipt(answer: aiosmtplib.SMTPResponse, refused: list[str]) -> str:
+    said = one_line(f"{answer.code} {answer.message}")
+    return f"{said} (not all: {'; '.join(refused)})" if refused else said
+
+
+async def _leave(client: aiosmtplib.SMTP) -> None:
+    """The mail is with them or not; a server that is slow to say goodbye changes nothing."""
+    with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+        if client.is_connected:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await client.quit()
+    client.close()
+
+
+__all__ = ["smtp_channel"]

@@ -1,22 +1,22 @@
-"""Webhook: POST of a JSON document, signed when a secret is given; a 2xx is the receipt."""
+"""Webhook of our own shape: POST of a JSON document, signed when a secret is given; a 2xx is the receipt."""
 
 import hashlib
 import hmac
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+import time
 
-import httpx
 import msgspec
 
-from alerting.channels.base import TIMEOUT_SECONDS, Channel, RejectedError, RetryError, one_line
-from alerting.effects import Notification
+from alerting.channels.base import Channel, RetryError
+from alerting.channels.http import post, settled
+from alerting.effects import Item, Notification
+from alerting.letters.whole import whole
 from sereno.clock import iso
 from sereno.desk import ChannelConfig
 from sereno.topology import resolve_secret
 
 SIGNATURE_HEADER = "X-Sereno-Signature"
-_TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+TIMESTAMP_HEADER = "X-Sereno-Timestamp"
+SIGNATURE_V2_HEADER = "X-Sereno-Signature-V2"
 
 
 def webhook_channel(name: str, config: ChannelConfig) -> Channel:
@@ -25,20 +25,23 @@ def webhook_channel(name: str, config: ChannelConfig) -> Channel:
 
     async def send(message: Notification) -> str:
         body = msgspec.json.encode(document(message))
-        headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
         secret = resolve_secret(config.secret, name) if config.secret is not None else None
         if config.secret is not None and secret is None:
             raise RetryError("the channel's secret is missing")
-        if secret is not None:
-            headers[SIGNATURE_HEADER] = "sha256=" + signature(secret, body)
-        try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
-                answer = await client.post(url, content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise RetryError(f"{type(error).__name__}: {one_line(error)}") from None
-        return receipt(answer)
+        return settled(await post(url, body, headers(message.key, body, secret), secret))
 
     return send
+
+
+def headers(key: str, body: bytes, secret: str | None) -> dict[str, str]:
+    """Of one attempt: the same key on every try; with a secret the signatures."""
+    found = {"Content-Type": "application/json", "Idempotency-Key": key, "User-Agent": "sereno"}
+    if secret is not None:
+        at = str(int(time.time()))
+        found[SIGNATURE_HEADER] = "sha256=" + signature(secret, body)
+        found[TIMESTAMP_HEADER] = at
+        found[SIGNATURE_V2_HEADER] = "sha256=" + signature(secret, at.encode() + b"." + body)
+    return found
 
 
 def document(message: Notification) -> dict[str, object]:
@@ -52,11 +55,31 @@ def document(message: Notification) -> dict[str, object]:
         "to": message.to,
         "incident": message.incident,
         "url": message.url,
+        "ack_url": message.ack_url,
+        "service": message.service,
         "priority": message.priority,
         "severity": message.severity,
         "cause": {"kind": message.kind, "name": message.name},
+        "since": None if message.since_us is None else iso(message.since_us),
+        "resolved": None if message.resolved_us is None else iso(message.resolved_us),
         "subject": message.subject,
-        "text": message.body,
+        "text": whole(message),
+        "short": message.short,
+        "incidents": [_item(one) for one in message.items],
+    }
+
+
+def _item(one: Item) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "what": one.what,
+        "title": one.title,
+        "priority": one.priority,
+        "severity": one.severity,
+        "cause": {"kind": one.kind, "name": one.name},
+        "since": iso(one.since_us),
+        "resolved": None if one.resolved_us is None else iso(one.resolved_us),
+        "url": one.url,
     }
 
 
@@ -65,27 +88,4 @@ def signature(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def receipt(answer: httpx.Response) -> str:
-    """The receipt of a 2xx; RetryError or RejectedError otherwise."""
-    status = answer.status_code
-    said = f"HTTP {status} {answer.reason_phrase}".strip()
-    if answer.is_success:
-        return said
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
-        raise RetryError(said, _retry_after(answer.headers.get("Retry-After")))
-    raise RejectedError(said)
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds or a date (RFC 9110 §10.2.3); None when it is neither."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+__all__ = ["document", "headers", "signature", "webhook_channel"]

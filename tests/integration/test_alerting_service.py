@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 from alerting_bench import topology
 from sqlalchemy import insert, select
 
-from alerting import outbox as outbox_module
+from alerting import delivery
 from alerting.channels import channels_of
 from alerting.service import AlertingService, Desk, machine_for
 from sereno.clock import SystemClock
@@ -121,7 +121,7 @@ def store(any_store: Store) -> Store:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(delivery, "SHORTEST_US", 50_000)
 
 
 def desk_file(folder: Path, channels: dict[str, Any]) -> DeskFile:
