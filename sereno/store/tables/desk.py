@@ -1,6 +1,6 @@
 """The desk: incidents and all that people do with them."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from sereno.store.tables.base import Serial, String, metadata
 
@@ -119,6 +119,17 @@ rota_overrides = Table(  # somebody else is on call for a while
     Column("cancelled_us", BigInteger),
 )
 
+rota_feeds = Table(  # the last good copy of every calendar feed that says who is on call
+    "rota_feeds",
+    metadata,
+    Column("rota", String(64), primary_key=True),
+    Column("place", Text, nullable=False),  # stands for what it was read from: another place makes it another feed
+    Column("tried_us", BigInteger, nullable=False),
+    Column("read_us", BigInteger),  # of the copy
+    Column("copy", LargeBinary),
+    Column("error", Text),  # of the last try, NULL: it was read
+)
+
 silences = Table(  # alarms that people do not want to hear of for a while, with the reason
     "silences",
     metadata,
@@ -151,7 +162,8 @@ incident_messages = Table(  # what was said to the customer's contacts, and what
     "incident_messages",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("number", BigInteger, nullable=False),
+    Column("number", BigInteger),  # of the incident
+    Column("maintenance", BigInteger),  # of the window, where the message announces one
     Column("at_us", BigInteger, nullable=False),
     Column("direction", String(8), nullable=False),  # out | in
     Column("kind", String(16), nullable=False),  # opening | progress | question | solution | maintenance | answer
@@ -163,6 +175,7 @@ incident_messages = Table(  # what was said to the customer's contacts, and what
     Column("outbox_key", String(160)),  # its delivery and receipt
     Column("message_id", String(254)),  # RFC 5322 §3.6.4, by which replies are recognised
     Index(None, "number", "id"),
+    Index(None, "maintenance"),
     Index(None, "message_id"),
 )
 
@@ -196,6 +209,7 @@ activities = Table(  # agreed activities of a contract (SOW): due, done, with wh
     Column("who", String(80), nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
     Column("cancelled_us", BigInteger),
+    Column("told_us", BigInteger),  # when the desk heard that it is late
     Index(None, "customer", "due_us"),
 )
 

@@ -62,6 +62,16 @@ def _on_call() -> None:
         sa.Column("cancelled_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rota_overrides")),
     )
+    op.create_table(
+        "rota_feeds",
+        sa.Column("rota", _name(64), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("tried_us", sa.BigInteger(), nullable=False),
+        sa.Column("read_us", sa.BigInteger(), nullable=True),
+        sa.Column("copy", sa.LargeBinary(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("rota", name=op.f("pk_rota_feeds")),
+    )
 
 
 def _silences() -> None:
@@ -98,7 +108,8 @@ def _messages() -> None:
     op.create_table(
         "incident_messages",
         sa.Column("id", SERIAL, autoincrement=True, nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("maintenance", sa.BigInteger(), nullable=True),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("direction", _name(8), nullable=False),
         sa.Column("kind", _name(16), nullable=False),
@@ -111,6 +122,7 @@ def _messages() -> None:
         sa.Column("message_id", _name(254), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_messages")),
     )
+    op.create_index(op.f("ix_incident_messages_maintenance"), "incident_messages", ["maintenance"], unique=False)
     op.create_index(op.f("ix_incident_messages_message_id"), "incident_messages", ["message_id"], unique=False)
     op.create_index(op.f("ix_incident_messages_number_id"), "incident_messages", ["number", "id"], unique=False)
 
@@ -147,6 +159,7 @@ def _activities() -> None:
         sa.Column("who", _name(80), nullable=False),
         sa.Column("recorded_us", sa.BigInteger(), nullable=False),
         sa.Column("cancelled_us", sa.BigInteger(), nullable=True),
+        sa.Column("told_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_activities")),
     )
     op.create_index(op.f("ix_activities_customer_due_us"), "activities", ["customer", "due_us"], unique=False)
