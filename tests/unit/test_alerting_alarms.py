@@ -1,6 +1,7 @@
 """The declared alarms: the shipped set, an operator's own file, and the alarm machine's table."""
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ from babel.messages.pofile import read_po
 
 from alerting.machine import due_us, on_change, on_time
 from alerting.words import DESK_LANGUAGE, TITLES, say
-from sereno.alarms import load_alarms, parse_alarms
+from sereno.alarms import Alarms, describe, load_alarms, parse_alarms
 from sereno.errors import ConfigError
 from sereno.i18n import catalogue
 from sereno.verdict import Change
 
 S = 1_000_000
+DOCS = Path(__file__).parents[2] / "docs"
 ONE = '{kind: core, what: verdict, states: [down], urgency: alto, impact: departamento, page: true, first_step: "x"%s}'
 
 
@@ -50,12 +52,29 @@ def test_every_message_has_its_spanish_with_the_same_values() -> None:
             assert message.id in written, f"nobody says {message.id!r}"
 
 
-def test_the_page_of_alarms_lists_every_one() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "alarms.md").read_text()
+@pytest.mark.parametrize("part", [describe.table, describe.meanings])
+def test_the_page_of_alarms_says_what_the_file_says(part: Callable[[Alarms], Iterator[str]]) -> None:
+    page = (DOCS / "alarms.md").read_text().splitlines()
+    rows = list(part(load_alarms()))
+    begin = page.index(rows[0])
+    assert page[begin : begin + len(rows)] == rows
+    assert page[begin + len(rows)] == ""
+
+
+def test_the_page_of_measures_and_of_runbooks_too() -> None:
+    assert "\n".join(describe.measures()) + "\n\n" in (DOCS / "alarms.md").read_text()
+    assert (DOCS / "runbooks.md").read_text().endswith(describe.runbooks(load_alarms()))
+
+
+def test_every_shipped_alarm_says_what_to_do_in_two_languages() -> None:
     for name, alarm in load_alarms().alarms.items():
-        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
-        assert f"| {', '.join(alarm.kinds)} | {alarm.what} |" in row
-        assert f"| {'yes' if alarm.page else 'no'} |" in row
+        spanish, english = alarm.told("es_CO"), alarm.told("en")
+        for told in (spanish, english):
+            assert told.meaning.endswith("."), name
+            assert told.first_step, name
+            assert told.runbook, name
+        assert not {*spanish.runbook, spanish.meaning} & {*english.runbook, english.meaning}, name
+        assert len(spanish.runbook) == len(english.runbook), name
 
 
 def test_an_operators_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
