@@ -1,6 +1,6 @@
 """The desk's book: incident records, their timelines, and what was decided since it was last asked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -88,6 +88,12 @@ class Book:
             record, what, at_us, customer=customer, channel=channel, address=address, locale=locale, words=words,
             zone=zone,
         )  # fmt: skip
+
+    def note(
+        self, key: str, what: What, at_us: int, subject_id: str, values: Mapping[str, object], lines: Iterable[str] = ()
+    ) -> list[Notification]:
+        """A few words about no incident to the people of the first level, each in his language."""
+        return self.teller.note(key, what, at_us, subject_id, values, tuple(lines))
 
     @staticmethod
     def _who(record: IncidentRecord, what: What) -> Iterable[str]:

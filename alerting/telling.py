@@ -8,8 +8,8 @@ from alerting.bundle import Bundler, Held
 from alerting.effects import Item, Notification, What
 from alerting.letters import Letter, Reader, digest, letter
 from alerting.letters.customer import customer_letter
-from alerting.people import Recipient, addressees
-from alerting.words import titled
+from alerting.people import Recipient, addressees, policy
+from alerting.words import say, titled
 from sereno.alarms import Alarms
 from sereno.clock import SECOND_US
 from sereno.desk import Desk
@@ -27,6 +27,7 @@ class Teller:
         self._service, self._alarms = service, alarms
         self._url = url.rstrip("/") if url else None
         self._recipients = addressees(desk, zone)
+        self._first = [entry[2:] for entry in policy(desk) if entry.startswith("0:")]
         kept = desk.channels.items() if desk is not None else ()
         self.bundler = Bundler(
             self.limits.burst, self.limits.within_us, self._listed,
@@ -69,6 +70,24 @@ class Teller:
         message = msgspec.structs.replace(message, key=key, url=None, kind="", name="")
         self.bundler.admit(message, None)
         return message
+
+    def note(
+        self, key: str, what: What, at_us: int, subject_id: str, values: Mapping[str, object], lines: tuple[str, ...]
+    ) -> list[Notification]:
+        """A few words about no incident, to the people of the first level; they wake nobody."""
+        found = []
+        for one in self._on(self._first, what):
+            subject = say(one.locale, subject_id, **values)
+            body = "\n".join([subject, "", *lines] if lines else [subject])
+            message = Notification(
+                key=f"{key}/{one.person}/{one.channel}", at_us=at_us, incident=None, what=what, page=False,
+                to=one.person, channel=one.channel, address=one.address, locale=one.locale, subject=subject, body=body,
+                priority="Baja", severity=None, kind="", name="", service=self._service, title=subject, short=subject,
+                thread=key.replace("/", "."),
+            )  # fmt: skip
+            self.bundler.admit(message, None)
+            found.append(message)
+        return found
 
     def _on(self, people: Iterable[str], what: What) -> Iterable[Recipient]:
         """The ways to them; of an acknowledgement only those far ends hear that keep an alert open."""

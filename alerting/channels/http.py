@@ -41,10 +41,19 @@ class Answer(NamedTuple):
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], *secrets: str | None) -> Answer:
     """The answer within ten seconds in all, however it trickles; RetryError when there is none."""
+    return await _ask("POST", url, body, headers, *secrets)
+
+
+async def get(url: str, headers: Mapping[str, str], *secrets: str | None) -> Answer:
+    """The same with nothing to say but that we ask."""
+    return await _ask("GET", url, b"", headers, *secrets)
+
+
+async def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str], *secrets: str | None) -> Answer:
     hidden = (url, *secrets, *_hidden(url))
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await _post(url, body, headers)
+            return await _speak(method, url, body, headers)
     except _NOT_SPOKEN as error:
         raise RetryError(f"{type(error).__name__}: {one_line(error, *hidden)}") from None
     except TimeoutError:
@@ -59,9 +68,9 @@ def _authorities() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+async def _speak(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=_authorities())
-    async with client, client.stream("POST", url, content=body, headers=dict(headers)) as answer:
+    async with client, client.stream(method, url, content=body, headers=dict(headers)) as answer:
         read = b""
         with suppress(httpx.HTTPError, TimeoutError):  # the status line is the receipt: a body takes nothing back
             async with asyncio.timeout(_BODY_SECONDS):
@@ -108,4 +117,4 @@ def _hidden(url: str) -> tuple[str, ...]:
     return tuple(part for part in (parts.path.strip("/"), parts.query, parts.username, parts.password) if part)
 
 
-__all__ = ["Answer", "post", "retry_after", "settled"]
+__all__ = ["Answer", "get", "post", "retry_after", "settled"]
