@@ -63,6 +63,8 @@ class Impact:
         found: dict[str, Priority] = {}
         for name in self._leaning(group.cause):
             customer = self._topology.sites[name].customer
+            if customer in record.split_off:
+                continue
             said = world.get(("site", name, VERDICT))
             if name in down:
                 suffers: Priority = clocks.worst([base, *self.site_priorities(sites, now_us)])

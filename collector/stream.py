@@ -47,10 +47,36 @@ class IncidentAct(msgspec.Struct, frozen=True, tag_field="event", tag="incident"
 
     v: int
     at: str
-    action: Literal["open", "ack", "start", "pause", "resume", "note", "resolve", "close", "reopen", "assign"]
+    action: Literal[
+        "open", "request", "update", "ack", "start", "assign", "note", "priority", "pause", "resume", "redate",
+        "resolve", "confirm", "close", "reopen", "merge", "split", "tell", "answer", "survey",
+    ]  # fmt: skip
     by: str
     number: int | None = None
     note: str | None = None
+    to: str | None = None  # assign
+    title: str | None = None  # open, request, update, split
+    customer: str | list[str] | None = None
+    site: str | list[str] | None = None
+    channel: str | None = None
+    reporter: str | None = None
+    contact: str | None = None
+    extension: str | None = None
+    direction: str | None = None
+    counterpart: str | None = None
+    occurred: str | None = None
+    description: str | None = None
+    priority: str | None = None
+    urgency: str | None = None
+    impact: str | None = None
+    category: str | None = None  # resolve, close, confirm
+    cause: str | None = None
+    due: str | None = None  # redate
+    reason: str | None = None
+    into: int | None = None  # merge
+    kind: str | None = None  # tell: opening, progress, question, solution
+    text: str | None = None  # tell, answer
+    score: int | None = None  # survey
 
 
 class Cancel(msgspec.Struct, frozen=True, tag_field="event", tag="cancel"):

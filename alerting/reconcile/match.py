@@ -27,13 +27,21 @@ class Matcher:
         mine = [
             record for record in self.book.active()
             if record.class_ == group.class_ and record.number not in owners and record.opened_by == MONITOR
-            and (record.cause == group.cause or record.number in held)
+            and (record.cause == group.cause or (record.number in held and group.cause not in record.absorbed))
             and self.room.topic(record) == group.topic
         ]  # fmt: skip
         if not mine:
             return None
         best = min(mine, key=lambda one: (one.cause != group.cause, RANK.get(one.cause.kind, 9), one.number))
         return best.number
+
+    def absorber(self, group: Group) -> int | None:
+        """The open incident that a person merged this cause into: it is not told apart again."""
+        mine = (
+            record.number for record in self.book.active()
+            if record.opened_by == MONITOR and record.class_ == group.class_ and group.cause in record.absorbed
+        )  # fmt: skip
+        return min(mine, default=None)
 
     def adopter(
         self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group], now_us: int

@@ -56,6 +56,9 @@ class Reconciler(Room):
         """The group's incident, brought up to date with it."""
         match = self._matcher
         number = match.owner(group, states, owners)
+        if number is None and (number := match.absorber(group)) is not None:
+            _belong(group, states, number)
+            return
         if number is None and (number := match.adopter(group, states, owners, now_us)) is not None:
             _belong(group, states, number)
             return
