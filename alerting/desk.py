@@ -104,6 +104,8 @@ class DeskMachine:
                 key = (name, said.kind, said.name)
                 before = self.states.get(key) or self.resting.get(key)
                 self._settle(key, before, machine.on_change(name, alarm, before, said, self.alarms.flapping))
+        if change.what == "page_undelivered" and change.facts.get("reached") is False:
+            self.escalation.undelivered(change.facts["incident"], change.facts["person"], at_us)
         if change.what == LEDGER_REVISED:
             retro.take(self._incidents, self.topology, self.alarms, change, at_us)
             self._book.settle(at_us)
@@ -210,7 +212,7 @@ class DeskMachine:
             self._book, everybody=tuple(desk.people) if desk is not None else (), stands=self._stands,
             first_step=lambda record: self._incidents.first_step(record), hushed=self._hushed,  # noqa: PLW0108 - made below
         )  # fmt: skip
-        escalation.roster = Roster(desk)
+        escalation.roster = Roster(desk, own.versions[-1].timezone if own is not None else "UTC")
         return escalation
 
     def _stands(self, record: IncidentRecord) -> Stands:

@@ -68,7 +68,7 @@ def _of(record: IncidentRecord, steps: list[Step], now_us: int) -> Iterable[Find
         return
     began_us = max(record.opened_us, record.reopened_us or 0)
     if not episode:
-        if not record.pages and now_us - began_us > GRACE_US and record.class_ == "service":
+        if not record.pages and not steps and now_us - began_us > GRACE_US and record.class_ == "service":
             yield Finding(fault="no_page", incident=record.number)
         elif record.pages and rungs_in(record) and now_us - began_us > GRACE_US:
             yield Finding(fault="no_step", incident=record.number)

@@ -5,6 +5,7 @@ together, so that whoever changes a record (an acknowledgement, a merge, an end)
 """
 
 from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,8 +21,16 @@ from sereno.oncall import Roster
 LATE_US = 60 * SECOND_US  # what fell due longer ago than this fell due while nobody could do it
 APART_US = 60 * SECOND_US  # the same person is not called twice for the same within this
 LOUD = ("Urgente", "Alta")
+AUDIT = "escalation_audit"  # the alarm of the auditor: everybody is called at once
 WAITING = ("open", "reopened")  # nobody has acknowledged
-Standing = Callable[[IncidentRecord], int | None]  # since when its cause is bad without a break; None: not bad now
+QUIET_US = 30 * 60 * SECOND_US  # one that comes and goes calls somebody else after this long at the latest
+
+
+class Stands(NamedTuple):
+    """Since when a cause is bad without a break (None: it is not bad now), and whether it comes and goes."""
+
+    since_us: int | None
+    comes_and_goes: bool
 
 
 class Escalation:
@@ -29,30 +38,32 @@ class Escalation:
 
     def __init__(
         self, book: Book, *, everybody: Collection[str],
-        first_step: Callable[[IncidentRecord], str], in_maintenance: Callable[[IncidentRecord], bool],
-        standing: Standing,
+        first_step: Callable[[IncidentRecord], str], hushed: Callable[[IncidentRecord], str | None],
+        stands: Callable[[IncidentRecord], Stands],
     ) -> None:  # fmt: skip
         self.roster = Roster()
         self.horizon_us = 0
         self.steps: dict[int, Step] = {}
         self._book, self._everybody = book, tuple(everybody)
-        self._first_step, self._in_maintenance, self._standing = first_step, in_maintenance, standing
+        self._first_step, self._hushed, self._stands = first_step, hushed, stands
 
     # -- what others ask of it -----------------------------------------------------------------------------------------
 
     def page(self, record: IncidentRecord, what: What, at_us: int) -> IncidentRecord:
         """Somebody must hear of this now: those whom its priority pages at once; then whoever comes after them."""
         self._end(record, "replaced", at_us)
-        step = self._plan(record, "page", what, at_us, at_us)
-        if self._in_maintenance(record):
-            return self._hold(record, step, at_us)
+        step = self._plan(record, "page", "audit" if record.alarm == AUDIT else what, at_us, at_us)
+        if (why := self._hushed(record)) is not None:
+            return self._hold(record, step, why, at_us)
         if self.horizon_us - at_us > LATE_US:  # first hear what came of it meanwhile
             self._keep(replace(step, due_us=self.horizon_us, first_due_us=at_us))
             return record
         return self._begin(record, step, at_us)
 
     def quiet(self, record: IncidentRecord, at_us: int) -> None:
-        """It was decided that nobody is woken for this."""
+        """It was decided that nobody is woken for this, grave as it is."""
+        if record.priority not in LOUD or record.number in self.steps:
+            return
         step = self._plan(record, "quiet", "opened", at_us, at_us)
         self._keep(replace(step, state="done", done_us=at_us))
 
@@ -99,8 +110,8 @@ class Escalation:
             if self.horizon_us - now_us > LATE_US:
                 first_us = step.first_due_us if step.first_due_us is not None else step.due_us
                 self._keep(replace(step, due_us=self.horizon_us, first_due_us=first_us))
-            elif self._in_maintenance(record):
-                self._hold(record, step, now_us)
+            elif (why := self._hushed(record)) is not None:
+                self._hold(record, step, why, now_us)
             elif (calm_us := self._calm_until(record, step, now_us)) > now_us:
                 waits = tuple(Wait(one.level, max(one.due_us, calm_us)) for one in step.waits)
                 self._keep(replace(step, due_us=calm_us, waits=waits))
@@ -116,9 +127,9 @@ class Escalation:
                 line = "nobody was called: it was over, or taken, before anybody could be"
                 self._book.put(record, now_us, say(DESK_LANGUAGE, line))
             self._end(record, why, now_us)
-        elif step.state == "held" and not self._in_maintenance(record):
-            line = say(DESK_LANGUAGE, "the announced maintenance covers it no longer and it is still wrong")
-            self._book.put(record, now_us, line)
+        elif step.state == "held" and self._hushed(record) is None:
+            line = "nothing hushes it any more and it is still wrong: calls go on"
+            self._book.put(record, now_us, say(DESK_LANGUAGE, line))
             self._keep(replace(step, state="pending", due_us=now_us))
 
     def _wants(self, record: IncidentRecord) -> bool:
@@ -142,16 +153,14 @@ class Escalation:
         self._keep(replace(step, due_us=max(now_us, step.waits[0].due_us)))
 
     def _calm_until(self, record: IncidentRecord, step: Step, now_us: int) -> int:
-        """One that flaps and was announced calls nobody new, unless it has stood for a level's whole time."""
-        if (
-            step.what not in {"escalated", "repaged"}
-            or record.quiet_until_us is None
-            or now_us >= record.quiet_until_us
-        ):
+        """One that comes and goes calls nobody new, unless it stands for a level's whole time, or goes on for long."""
+        stands = self._stands(record)
+        quiet = record.quiet_until_us is not None and now_us < record.quiet_until_us
+        if step.what not in {"escalated", "repaged"} or not step.waits or not (quiet or stands.comes_and_goes):
             return now_us
-        since_us = self._standing(record)
-        ack = self._ladder(record, now_us).rungs[step.waits[0].level].ack_us if step.waits else 0
-        return min((since_us if since_us is not None else now_us) + ack, max(record.quiet_until_us, now_us))
+        ack_us = rungs_in(record)[step.waits[0].level].ack_us
+        since_us = stands.since_us if stands.since_us is not None else now_us
+        return min(since_us + ack_us, step.created_us + QUIET_US)
 
     # -- doing it ------------------------------------------------------------------------------------------------------
 
@@ -250,9 +259,8 @@ class Escalation:
         step = self._plan(record, "page", "escalated", now_us, now_us)
         return replace(step, waits=done.waits, paged=done.paged, round=done.round, called=done.called)
 
-    def _hold(self, record: IncidentRecord, step: Step, now_us: int) -> IncidentRecord:
-        line = "in announced maintenance: nobody is called before it overruns"
-        record = self._book.put(record, now_us, say(DESK_LANGUAGE, line))
+    def _hold(self, record: IncidentRecord, step: Step, why: str, now_us: int) -> IncidentRecord:
+        record = self._book.put(record, now_us, say(DESK_LANGUAGE, why))
         self._keep(replace(step, state="held"))
         return record
 
@@ -283,7 +291,7 @@ class Escalation:
 
     def snapshot(self) -> tuple[Step, ...]:
         """The newest step of every incident that is not over for good."""
-        living = {record.number for record in self._book.living()}
+        living = {record.number for record in self._book.records.values() if record.state != "closed"}
         return tuple(step for number, step in sorted(self.steps.items()) if number in living)
 
     def restore(self, steps: Iterable[Step]) -> None:

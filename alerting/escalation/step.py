@@ -5,7 +5,9 @@ from typing import Literal
 import msgspec
 
 StepKind = Literal["page", "quiet"]  # quiet: it was decided that nobody is woken
-StepState = Literal["pending", "held", "done", "cancelled"]  # held: it waits for announced maintenance to end
+StepState = Literal[
+    "pending", "held", "done", "cancelled"
+]  # held: something hushes the incident, such as announced maintenance
 Why = Literal["acknowledged", "assigned", "resolved", "closed", "merged", "eased", "replaced", "over"]
 
 

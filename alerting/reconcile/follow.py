@@ -112,13 +112,14 @@ class Follower:
         if fresh and loud:
             self.room.escalation.page(after, "opened", now_us)
         elif fresh:
-            after = self.book.put(after, now_us, say(DESK_LANGUAGE, "nobody is woken for this"))
-            self.room.escalation.quiet(after, now_us)
+            self.book.put(after, now_us, say(DESK_LANGUAGE, "nobody is woken for this"))
         elif worse and loud:
             gravest = clocks.heavier(after.priority, before.priority_peak)
             if gravest or (after.promoted_us is not None and now_us - after.promoted_us >= QUIET_US):
                 after = self.book.put(after, now_us, promoted_us=now_us)
                 self.room.escalation.page(after, "promoted", now_us)
+        if not after.pages:
+            self.room.escalation.quiet(after, now_us)
 
     def announce_return(self, before: IncidentRecord, record: IncidentRecord, now_us: int) -> None:
         """One page for a cause that returns; then quiet, for it flaps: the next words are that it is over, or worse."""

@@ -12,6 +12,7 @@ from sereno.oncall.rung import is_open
 from sereno.oncall.shift import Shift
 from sereno.oncall.turns import turn
 
+_HOUR_US = 3_600_000_000
 By = Literal["override", "rota", "feed", "people"]
 
 
@@ -41,16 +42,19 @@ class Duty(msgspec.Struct, frozen=True, kw_only=True):
     people: tuple[str, ...]
     by: By
     until_us: int | None = None
-    note: str | None = None
+    note: str | None = None  # an English message …
+    note_values: dict[str, str] = {}  # … and its values
 
 
 class Roster:
-    """What is known of rotas, overrides and feeds; it changes by being replaced."""
+    """What is known of rotas, overrides and feeds."""
 
     def __init__(
-        self, desk: Desk | None = None, overrides: Iterable[Override] = (), copies: Mapping[str, Copy] | None = None
-    ) -> None:
+        self, desk: Desk | None = None, zone: str = "UTC", overrides: Iterable[Override] = (),
+        copies: Mapping[str, Copy] | None = None,
+    ) -> None:  # fmt: skip
         self.desk = desk
+        self.zone = zone  # of rotas that name none
         self.overrides = tuple(sorted(overrides, key=lambda one: one.id))
         self.copies = dict(copies or {})
 
@@ -96,7 +100,7 @@ class Roster:
             return plain
         rota = self.desk.rotas.get(rung.rota) if self.desk is not None else None
         if rota is None:
-            return msgspec.structs.replace(plain, note=f"rota {rung.rota} is no longer in the desk's file")
+            return _noted(plain, "{level}: rota {rota} is no longer in the desk's file", rota=rung.rota)
         if rota.icalendar is None:
             person, until_us = turn(rota, rung.timezone, at_us)
             return msgspec.structs.replace(plain, people=(person,), by="rota", until_us=until_us)
@@ -105,20 +109,23 @@ class Roster:
     def _by_feed(self, plain: Duty, rota: str, stale_us: int, at_us: int) -> Duty:
         copy = self.copies.get(rota)
         if copy is None or copy.checked_us is None:
-            why = copy.error if copy is not None and copy.error else "never read"
-            return msgspec.structs.replace(plain, note=f"feed {rota}: {why}")
-        note = None
-        if at_us - copy.checked_us > stale_us:
-            note = f"feed {rota}: its copy is {(at_us - copy.checked_us) // 3_600_000_000} h old"
-            note += f" ({copy.error})" if copy.error else ""
+            why = copy.error if copy is not None and copy.error else "-"
+            return _noted(plain, "{level}: the feed of rota {rota} was never read ({why})", rota=rota, why=why)
         now = [one for one in copy.shifts if one.from_us <= at_us < one.to_us]
         edges = [one.to_us for one in now] + [one.from_us for one in copy.shifts if one.from_us > at_us]
+        found = msgspec.structs.replace(plain, until_us=min(edges, default=None))
         people = tuple(dict.fromkeys(person for one in now for person in self._named(one.names)))
-        until_us = min(edges, default=None)
-        if people:
-            return msgspec.structs.replace(plain, people=people, by="feed", until_us=until_us, note=note)
-        why = f"feed {rota}: nobody of the desk is named" if now else f"feed {rota}: no shift"
-        return msgspec.structs.replace(plain, until_us=until_us, note=why)
+        if not people:
+            why = "{level}: the feed of rota {rota} names nobody of this desk now"
+            return _noted(found, why if now else "{level}: the feed of rota {rota} has no shift now", rota=rota)
+        found = msgspec.structs.replace(found, people=people, by="feed")
+        age_us = at_us - copy.checked_us
+        if age_us <= stale_us:
+            return found
+        hours, why = str(age_us // _HOUR_US), copy.error or "-"
+        return _noted(
+            found, "{level}: the copy of rota {rota} is {hours} h old ({why})", rota=rota, hours=hours, why=why
+        )
 
     def _named(self, names: Sequence[str]) -> Iterable[str]:
         """The people whom some words name: by mail address, or by name as a word of its own."""
@@ -134,6 +141,10 @@ class Roster:
         """Those who are still of the desk."""
         known = self.desk.people if self.desk is not None else {}
         return tuple(person for person in people if person in known)
+
+
+def _noted(duty: Duty, note: str, **values: str) -> Duty:
+    return msgspec.structs.replace(duty, note=note, note_values={"level": duty.level, **values})
 
 
 def _word(name: str, text: str) -> bool:
