@@ -12,8 +12,13 @@ FILE = "alarms.yaml"
 def load_alarms(beside: Path | None = None) -> Alarms:
     """`alarms.yaml` in the folder `beside` where there is one, else the shipped set; ConfigError says what is wrong."""
     if beside is not None and (beside / FILE).is_file():
-        return validated(read_document(beside / FILE), Alarms)
+        return read_alarms(beside / FILE)
     return parse_alarms(f"sereno/alarms/data/{FILE}", (resources.files("sereno.alarms") / "data" / FILE).read_bytes())
+
+
+def read_alarms(path: Path) -> Alarms:
+    """The alarms in a file."""
+    return validated(read_document(path), Alarms)
 
 
 def parse_alarms(name: str, raw: bytes) -> Alarms:

@@ -116,6 +116,14 @@ class InEnglish(Frozen):
     runbook: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 
 
+def _title(value: str) -> str:
+    try:
+        value.format(name="x")
+    except (LookupError, ValueError, AttributeError):
+        raise ValueError("has braces that stand for nothing: write {name} for the element's name") from None
+    return value
+
+
 class Told(NamedTuple):
     """What people read of an alarm, in one language."""
 
@@ -130,7 +138,7 @@ class Declared(Frozen):
     urgency: Urgency = "medio"
     impact: Impact = "departamento"
     page: bool = False
-    title: Text = ""
+    title: Annotated[Text, AfterValidator(_title)] = ""
     meaning: Text = ""
     first_step: Text = ""
     runbook: Annotated[tuple[Text, ...], Field(strict=False)] = ()

@@ -1,0 +1,197 @@
+"""What `sereno alarms` tells: declared alarms, what a store says of them, silences; as lines and as JSON."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sereno.alarms import Alarm, Alarms, ThresholdAlarm, load_alarms, read_alarms
+from sereno.alarms.describe import span, watches
+from sereno.alarms.held import Holding, every_silence, holding
+from sereno.alarms.silence import Silence
+from sereno.clock import iso
+from sereno.errors import StoreError, UsageError
+from sereno.instance import open_store
+from sereno.yamlfile import nearest
+
+_PHASES = {"pending": "por cumplirse", "firing": "activa", "clearing": "recuperándose"}
+
+
+class Scene(NamedTuple):
+    """The alarms in use and what the store knows; `holding` is None where there is no store."""
+
+    alarms: Alarms
+    holding: list[Holding] | None
+    silences: list[Silence]
+    at_us: int
+
+
+def scene(file: Path | None, data: Path | None, database: str | None, at_us: int) -> Scene:
+    """What is declared and, where there is a store, what holds; a store that was named must be there."""
+    from sereno.store.queries.ledger import in_force
+
+    given = read_alarms(file) if file is not None else None
+    try:
+        store = open_store(data, database)
+    except StoreError:
+        if data is not None or database is not None:
+            raise
+        return Scene(given or load_alarms(), None, [], at_us)
+    try:
+        with store.read() as connection:
+            known = in_force(connection)
+            held, asked = holding(connection, at_us), every_silence(connection)
+    finally:
+        store.dispose()
+    beside = Path(known[-1].beside) if known and known[-1].beside else None
+    return Scene(given or load_alarms(beside), held, asked, at_us)
+
+
+def silences(data: Path | None, database: str | None) -> list[Silence]:
+    """Every silence of a store."""
+    store = open_store(data, database)
+    try:
+        with store.read() as connection:
+            return every_silence(connection)
+    finally:
+        store.dispose()
+
+
+def declared(found: Scene, name: str) -> Alarm:
+    """The alarm of a name; UsageError says which are near."""
+    alarm = found.alarms.alarms.get(name)
+    if alarm is None:
+        raise UsageError(f"no alarm is named {name!r}{nearest(name, found.alarms.alarms)}; see sereno alarms list")
+    return alarm
+
+
+# -- as lines ----------------------------------------------------------------------------------------------------------
+
+
+def lines(found: Scene, *, now: bool) -> Iterator[str]:
+    """What holds first, what is silenced with it, then everything declared."""
+    if found.holding is not None:
+        held = [one for one in found.holding if one.holds or one.phase == "pending"]
+        yield from _held_lines(found, held)
+    elif now:
+        raise StoreError("nothing runs here and there is no store: give --data or --database")
+    if now:
+        return
+    yield ""
+    for name, alarm in found.alarms.alarms.items():
+        page = "despierta" if alarm.page else ""
+        yield f"{name:<26}{'/'.join(alarm.kinds):<16}{alarm.urgency} × {alarm.impact:<13} {page:<10}{watches(alarm)}"
+
+
+def _held_lines(found: Scene, held: list[Holding]) -> Iterator[str]:
+    hidden = [one for one in held if one.silence is not None and one.holds and one.alarm == "service_down"]
+    for one in hidden:  # whatever else is silent, this is said
+        yield f"✕ EL SERVICIO {one.name} ESTÁ CAÍDO desde {iso(one.since_us)} y su alarma está silenciada"
+    if not held:
+        yield "Ninguna alarma activa."
+    for one in held:
+        more = ["va y viene"] if one.flapping else []
+        more += [f"incidente {one.incident}"] if one.incident is not None else []
+        if one.silence is not None:
+            more.append(f"silenciada hasta {iso(one.silence.to_us)} por {one.silence.who}: {one.silence.why}")
+        tail = f"  ({'; '.join(more)})" if more else ""
+        yield f"{_PHASES[one.phase]:<15}{one.alarm:<26}{one.kind}:{one.name}  desde {iso(one.since_us)}{tail}"
+    current = [one for one in found.silences if one.cancelled_us is None and one.to_us > found.at_us]
+    for silence in current:
+        window = f"{iso(silence.from_us)} – {iso(silence.to_us)}"
+        yield f"silencio {silence.id}: {matcher(silence)}  {window}  {silence.who}: {silence.why}"
+
+
+def matcher(one: Silence) -> str:
+    """Which alarms of which elements."""
+    element = f"{one.kind or '*'}:{one.name or '*'}" if one.kind or one.name else "todo elemento"
+    return f"{one.alarm or 'toda alarma'} de {element}"
+
+
+def alarm_lines(found: Scene, name: str, alarm: Alarm, language: str) -> Iterator[str]:
+    """One alarm, whole."""
+    said = alarm.told(language)
+    english = language.startswith("en")
+    yield f"{name}: {said.meaning}" if said.meaning else name
+    yield f"  {'/'.join(alarm.kinds)}: {watches(alarm)}"
+    yield f"  for {span(alarm.for_us)}, clear {span(alarm.clear_us)}, {alarm.urgency} × {alarm.impact}, " + (
+        "page" if alarm.page else "no page"
+    )
+    if said.first_step:
+        yield f"\n{'First step' if english else 'Primer paso'}: {said.first_step}"
+    for at, step in enumerate(said.runbook, 1):
+        yield f"  {at}. {step}"
+    for one in found.holding or ():
+        if one.alarm == name:
+            yield f"\n{_PHASES[one.phase]}: {one.kind}:{one.name} desde {iso(one.since_us)} {one.reason or ''}".rstrip()
+
+
+# -- as JSON -----------------------------------------------------------------------------------------------------------
+
+
+def as_json(found: Scene, *, now: bool) -> dict[str, Any]:
+    """Everything, by alarm."""
+    rows = [alarm_json(found, name, alarm) for name, alarm in found.alarms.alarms.items()]
+    return {
+        "at": iso(found.at_us),
+        "alarms": [row for row in rows if row["holding"]] if now else rows,
+        "silences": [silence_json(one, found.at_us) for one in found.silences],
+        "silenced_service_down": [
+            one.name for one in found.holding or () if one.silence and one.holds and one.alarm == "service_down"
+        ],
+    }
+
+
+def alarm_json(found: Scene, name: str, alarm: Alarm) -> dict[str, Any]:
+    """One alarm: its declaration and where it holds; `holding` is null where there is no store."""
+    spanish, english = alarm.told("es"), alarm.told("en")
+    held = None if found.holding is None else [_held_json(one) for one in found.holding if one.alarm == name]
+    return {
+        "alarm": name,
+        "type": "threshold" if isinstance(alarm, ThresholdAlarm) else "verdict",
+        "kinds": list(alarm.kinds),
+        "what": alarm.what,
+        "fires_when": watches(alarm),
+        "for_seconds": alarm.for_us / 1e6,
+        "clear_seconds": alarm.clear_us / 1e6,
+        "urgency": alarm.urgency,
+        "impact": alarm.impact,
+        "page": alarm.page,
+        "class": alarm.class_,
+        "meaning": spanish.meaning,
+        "first_step": spanish.first_step,
+        "runbook": list(spanish.runbook),
+        "english": {
+            "meaning": english.meaning, "first_step": english.first_step, "runbook": list(english.runbook),
+        },
+        "holding": held,
+    }  # fmt: skip
+
+
+def _held_json(one: Holding) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "phase": one.phase,
+        "since": iso(one.since_us),
+        "reason": one.reason,
+        "flapping": one.flapping,
+        "incident": one.incident,
+        "silence": None if one.silence is None else one.silence.id,
+    }
+
+
+def silence_json(one: Silence, at_us: int) -> dict[str, Any]:
+    """One silence."""
+    return {
+        "id": one.id,
+        "alarm": one.alarm,
+        "kind": one.kind,
+        "name": one.name,
+        "from": iso(one.from_us),
+        "to": iso(one.to_us),
+        "why": one.why,
+        "who": one.who,
+        "recorded": iso(one.recorded_us),
+        "cancelled": None if one.cancelled_us is None else iso(one.cancelled_us),
+        "in_force": one.holds(at_us),
+    }
