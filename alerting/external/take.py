@@ -4,9 +4,10 @@ A row per (fingerprint, startsAt, status). What fires is heard again and again: 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, delete, exists, insert, not_, select, tuple_, update
 
 from alerting.external.read import WHAT, Heard, Reading, change_of, named
 from sereno.alertmanager import Told
@@ -57,8 +58,7 @@ def expire_alerts(connection: Connection, reading: Reading, before_us: int, now_
     """Alerts that were not repeated since: a silenced one never says that it resolved. How many."""
     gone = [
         (row.source, msgspec.structs.replace(_told(row.body), status="resolved", ends_us=now_us), row.name)
-        for row in connection.execute(select(external_alerts).where(_ROWS.status == "firing"))
-        if int(row.received_us) < before_us and not _resolved(connection, row.source, row.fingerprint, row.starts_us)
+        for row in connection.execute(unrepeated(before_us))
     ]
     for source, told, name in gone:
         connection.execute(
@@ -69,6 +69,18 @@ def expire_alerts(connection: Connection, reading: Reading, before_us: int, now_
         )  # fmt: skip
     _say(connection, reading, dict.fromkeys(name for _, _, name in gone), now_us)
     return len(gone)
+
+
+def unrepeated(before_us: int) -> Select[Any]:
+    """What fires, as far as is known, and was not heard since."""
+    over = external_alerts.alias()
+    resolved = select(over.c.id).where(
+        over.c.source == _ROWS.source, over.c.fingerprint == _ROWS.fingerprint, over.c.starts_us == _ROWS.starts_us,
+        over.c.status == "resolved",
+    )  # fmt: skip
+    return select(external_alerts).where(
+        _ROWS.status == "firing", _ROWS.received_us < before_us, not_(exists(resolved))
+    )
 
 
 def _known(connection: Connection, source: str, alerts: Sequence[Told]) -> set[_Row]:
@@ -89,14 +101,6 @@ def _hear(connection: Connection, source: str, rows: Iterable[_Row], now_us: int
     for first in range(0, len(every), _CHUNK):
         wanted = tuple_(_ROWS.fingerprint, _ROWS.starts_us, _ROWS.status).in_(every[first : first + _CHUNK])
         connection.execute(update(external_alerts).where(_ROWS.source == source, wanted).values(received_us=now_us))
-
-
-def _resolved(connection: Connection, source: str, fingerprint: str, starts_us: int) -> bool:
-    found = select(_ROWS.id).where(
-        _ROWS.source == source, _ROWS.fingerprint == fingerprint, _ROWS.starts_us == starts_us,
-        _ROWS.status == "resolved",
-    )  # fmt: skip
-    return connection.execute(found.limit(1)).first() is not None
 
 
 def _say(connection: Connection, reading: Reading, names: Iterable[str], now_us: int) -> None:
@@ -172,4 +176,4 @@ def _is_known(connection: Connection, element: Element) -> bool:
     return said is not None and said != "unknown"
 
 
-__all__ = ["expire_alerts", "take_alerts"]
+__all__ = ["expire_alerts", "take_alerts", "unrepeated"]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.external import Reading, expire_alerts, take_alerts
+from alerting.mailbox import Letter, take_mail
 from sereno.alertmanager import Told
 from sereno.desk.inbound import Alerts
 from sereno.store.commands import Command
@@ -32,7 +33,14 @@ def _expire(connection: Connection, machine: DeskMachine, command: Command, now_
     return f"{gone} alertas que ya nadie repite", []
 
 
+def _mail(connection: Connection, machine: DeskMachine, command: Command, now_us: int) -> Taken:
+    asked = command.arguments
+    letter = msgspec.convert(asked["letter"], type=Letter)
+    return take_mail(connection, machine, str(asked["mailbox"]), str(asked["uid"]), letter, now_us)
+
+
 HANDLERS: dict[str, InboundHandler] = {
     "external.alerts": _alerts,
     "external.expire": _expire,
+    "mail.take": _mail,
 }

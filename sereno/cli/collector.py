@@ -62,8 +62,9 @@ def collector(
     setup_logging()
     again = _Again(topology, desk)
     setting = _Setting(
-        store=store, broker=where, watched=watched(store, topology, desk), listen=listen, extra=probe or []
-    )
+        store=store, broker=where, watched=watched(store, topology, desk), listen=listen, extra=probe or [],
+        folder=data_directory(data) if database is None else None,
+    )  # fmt: skip
     run(_main(setting, again))
     store.dispose()
     if again.wanted:
@@ -131,6 +132,7 @@ class _Setting(msgspec.Struct, frozen=True, kw_only=True):
     watched: "Watched"
     listen: tuple[str, int]
     extra: list[str]
+    folder: Path | None  # the data directory; none where a database was named
 
 
 async def _main(setting: _Setting, again: _Again) -> None:
@@ -151,7 +153,7 @@ async def _main(setting: _Setting, again: _Again) -> None:
     again.refused = lambda: metrics.reloaded(ok=False)
     watchdog = Watchdog(lease, member, again.begin, patient=setting.store.is_sqlite)
     collecting = _collect(setting, lease, member, metrics, clock, page)
-    serving = _serve(setting.store, clock, metrics, listener, lease.holder)
+    serving = _serve(setting, clock, metrics, listener, lease.holder)
     running = asyncio.ensure_future(until_first(collecting, serving, again.when_stepped(clock), watchdog.beat()))
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.asked, running.cancel)
     try:
@@ -177,8 +179,10 @@ async def _collect(
 ) -> None:
     """Stands by, then leads; returns when another collector had better lead."""
     from alerting.channels import channels_of
+    from alerting.mailbox.service import InboundService
     from alerting.service import AlertingService, machine_for
     from collector.service import CollectorService
+    from sereno.cli._inbound import ack_links
     from sereno.cli._watched import record
     from sereno.notify import tell
     from sereno.tasks import until_first
@@ -190,7 +194,10 @@ async def _collect(
     watched, fenced = setting.watched, setting.store.fenced(lease.check)
     machine = machine_for(watched.topology, watched.desk, watched.beside)
     channels = channels_of(watched.desk.channels) if watched.desk is not None else {}
-    alerting = AlertingService(fenced, machine, clock, channels, may_speak=lease.held)
+    alerting = AlertingService(
+        fenced, machine, clock, channels, may_speak=lease.held, ack=ack_links(watched.desk, setting.folder),
+        heartbeat=watched.desk.heartbeat if watched.desk is not None else None,
+    )  # fmt: skip
     record(fenced, watched, clock.now_us())
     service = CollectorService(
         fenced, lease, setting.broker, watched.topology, watched.contracts, clock,
@@ -202,20 +209,23 @@ async def _collect(
         tell("ready", f"collector epoch {lease.epoch}, {page}")
         await asyncio.Event().wait()
 
-    await until_first(member.lead(service.connected), service.run(), alerting.run(), announce())
+    inbound = InboundService(fenced, clock, watched.desk, alerting.wake)
+    await until_first(member.lead(service.connected), service.run(), alerting.run(), inbound.run(), announce())
 
 
-async def _serve(store: "Store", clock: Any, metrics: Any, listener: socket.socket, name: str) -> None:
+async def _serve(setting: _Setting, clock: Any, metrics: Any, listener: socket.socket, name: str) -> None:
     """The page, in this process's loop; signals stay ours."""
     import uvicorn
 
     from dashboards.web.app import create_app
+    from sereno.cli._inbound import inbound_settings
 
     class Server(uvicorn.Server):
         def capture_signals(self) -> Any:
             return nullcontext()
 
-    web = create_app(store, clock, metrics.scrape, name)
+    inbound = inbound_settings(setting.watched.desk, setting.folder, setting.listen[0])
+    web = create_app(setting.store, clock, metrics.scrape, name, inbound=inbound)
     config = uvicorn.Config(
         web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
     )
