@@ -16,6 +16,8 @@ from sereno.verdict import VERDICT, Change
 
 QUIET_US = 30 * 60 * 1_000_000  # a flapping one, once announced, pages no more for this long
 _LOUD = ("Urgente", "Alta")
+_MENDING_US = 30 * 1_000_000
+UNCONFIRMED = "Path {name} down; core {core} unconfirmed"
 
 
 class Follower:
@@ -39,7 +41,7 @@ class Follower:
         sites = self.room.impact.down_sites(group, states)
         priority = clocks.worst([base, *self.room.impact.site_priorities(sites, now_us)])
         updated = replace(
-            self._named(record, group, states, world, lead),
+            self._named(record, group, states, world, lead, now_us),
             cause=group.cause,
             causes=tuple(dict.fromkeys((*record.causes, group.cause))),
             faults=self._known_faults(record, group, states),
@@ -68,17 +70,19 @@ class Follower:
 
     def _named(
         self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState], world: Mapping[Key, Change],
-        lead: str,
+        lead: str, now_us: int,
     ) -> IncidentRecord:  # fmt: skip
         """With the title, the parts and the evidence of what leads it."""
         elements = group.elements
         if record.cause == group.cause:  # on the way back up its parts leave one by one; the record keeps them all
             known = (*record.elements, *(part for part in group.elements if part not in record.elements))
             elements = tuple(sorted(known, key=lambda part: (part.kind, part.name)))
+        # a core that comes back is seen before its last path is: what was said while they were gone stays
         core = world.get(("core", group.cause.name.partition("/")[2], VERDICT))
         title_id, values = naming.title(
             self.room.topology, group, elements, self.room.alarms.alarms[lead],
-            unconfirmed=core is not None and core.state == "unknown",
+            unconfirmed=core is not None
+            and (core.state == "unknown" or (record.title_id == UNCONFIRMED and now_us - core.at_us < _MENDING_US)),
         )  # fmt: skip
         lead_state = max(
             (states[key] for key in group.members if key[0] == lead), key=lambda state: (group.own(state), state.bad)
