@@ -1,7 +1,8 @@
 """Promises about to be broken, and broken: said once each, to those who can still do something about it.
 
 That a warning was given and that a clock was missed is in the incident's own record, written in the transaction of the
-round: so each is said once, also over a restart, and what fell due while nothing ran is said at the start, in order.
+round: so each is said once, also over a restart. What fell due while nothing ran is written down at the start, each at
+its own instant and in order; of a promise that was broken meanwhile only that is told.
 """
 
 from msgspec.structs import replace
@@ -9,12 +10,14 @@ from msgspec.structs import replace
 from alerting import clocks
 from alerting.book import Book
 from alerting.effects import What
+from alerting.escalation.ladder import Ladder, rungs_in
+from alerting.escalation.machine import Escalation
 from alerting.words import DESK_LANGUAGE, say
 from sereno.clock import iso
 from sereno.incident import Clock, IncidentRecord
 
 
-def run(book: Book, record: IncidentRecord, first_step: str, now_us: int) -> IncidentRecord:
+def run(book: Book, escalation: Escalation, record: IncidentRecord, first_step: str, now_us: int) -> IncidentRecord:
     """The record at this instant, with what its clocks have to say written down and told."""
     after = replace(record, clocks=clocks.passed(record, now_us))
     if after.clocks == record.clocks:
@@ -22,8 +25,25 @@ def run(book: Book, record: IncidentRecord, first_step: str, now_us: int) -> Inc
     warned, missed = clocks.warned_since(record, after), clocks.missed_since(record, after)
     record = book.put(record, now_us, *(_missed(one) for one in missed), *(_warned(one) for one in warned),
                       clocks=after.clocks)  # fmt: skip
+    people = concerned(escalation, record, now_us)
     what: What = "breached" if missed else "breach_warning"
-    return book.tell(record, what, now_us, first_step, page=False)
+    if missed or any(one.due_us >= escalation.horizon_us for one in warned):
+        record = book.tell(record, what, now_us, first_step, page=False, people=people)
+    return record
+
+
+def concerned(escalation: Escalation, record: IncidentRecord, at_us: int) -> tuple[str, ...] | None:
+    """Whose it is, and the level that it has come to; None where there are no levels: everybody."""
+    mine = (record.assigned,) if record.assigned is not None else ()
+    rungs = rungs_in(record)
+    if not rungs:
+        return mine or None
+    step = escalation.steps.get(record.number)
+    levels = {0}
+    if step is not None and step.episode == record.reopenings and (step.waits or step.paged):
+        levels = {wait.level for wait in step.waits} or {max(step.paged)}
+    level = [one for one in levels if one < len(rungs)] or [0]
+    return tuple(dict.fromkeys((*mine, *Ladder(rungs, escalation.roster, at_us).call(level).people)))
 
 
 def _missed(clock: Clock) -> str:

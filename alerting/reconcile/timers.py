@@ -27,7 +27,8 @@ class Timers:
     def run(self, now_us: int) -> None:
         """Everything that has fallen due."""
         for record in sorted(self.book.living(), key=lambda one: one.number):
-            record = breaches.run(self.book, record, self.room.first_step(record), now_us)  # noqa: PLW2901 - one version on
+            step = self.room.first_step(record)
+            record = breaches.run(self.book, self.room.escalation, record, step, now_us)  # noqa: PLW2901 - one version on
             telling = telling_due(record)
             if telling is not None and telling <= now_us:
                 record = self._tell_resolved(record, now_us)  # noqa: PLW2901
