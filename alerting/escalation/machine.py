@@ -206,7 +206,8 @@ class Escalation:
             self._tell(record, replace(step, what="repaged"), call, waits, now_us, line)
         else:
             waits = ordered((*rest, *ladder.waits(call.levels, now_us)))
-            self._tell(record, replace(step, what="escalated"), call, waits, now_us, line)
+            what = "escalated" if step.round == 1 else "repaged"
+            self._tell(record, replace(step, what=what), call, waits, now_us, line)
 
     def _catch_up(self, record: IncidentRecord, step: Step, now_us: int) -> None:
         """Nobody could climb for a while: every level whose turn came is called once, now, and the last one counts."""
