@@ -179,7 +179,7 @@ class Condition(Frozen):
     Between the threshold and `clear`, the value at which it is good again, nothing changes.
     """
 
-    measure: Annotated[str, _one_of("measure", MEASURES)]
+    measure: Annotated[str, _one_of("measure", MEASURES), WithJsonSchema({"type": "string", "enum": list(MEASURES)})]
     by: Parts = ()
     aggregate: Annotated[Aggregate, _one_of("aggregate", get_args(Aggregate))]
     over: Window

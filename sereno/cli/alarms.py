@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sereno.alarms.silence import Silence
 from sereno.cli import _alarms as told
 from sereno.clock import iso, parse_duration, parse_instant
 from sereno.errors import UsageError
@@ -110,7 +111,7 @@ def silence(
     end: Annotated[str | None, typer.Option("--to", help="ISO 8601 with offset.")] = None,
     length: Annotated[str | None, typer.Option("--for", help="How long instead, such as 2h.")] = None,
     why: Annotated[str, typer.Option("--why", help="The reason, for those who see it later.")] = "",
-    by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
+    *, by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Hear nothing of some alarms for a while: they open nothing and page nobody, and are listed."""
     from sereno.cli._inbox import ask
@@ -137,7 +138,7 @@ def unsilence(
     _print([one for one in told.silences(data, database) if one.id == number], as_json=as_json)
 
 
-def _print(found: list[told.Silence], *, as_json: bool) -> None:
+def _print(found: list[Silence], *, as_json: bool) -> None:
     if as_json:
         rows = [told.silence_json(one, time.time_ns() // 1_000) for one in found]
         print(json.dumps({"silences": rows}, ensure_ascii=False, indent=2))
