@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from collector.availability import PPM, Promise, Scope, allowance
-from collector.exclusion import Exclusions, promised, zone_of
+from collector.exclusion import Exclusions, promised, target_ppm, zone_of
 from collector.ledger import spans
 from collector.ledger.blocks import BLOCK_US, block_of
 from collector.ledger.spans import Spans
@@ -25,6 +25,7 @@ from sereno.store.queries import spent as rows
 from sereno.topology import Topology
 
 FRESH_SECONDS = 2.0
+_BURN_US = 300 * SECOND_US  # whether it still goes on: no period that is shown
 PERIODS = {"hour": 3_600 * SECOND_US, "day": 86_400 * SECOND_US, "3d": 3 * 86_400 * SECOND_US}
 _LIVE_US = 26 * 3_600 * SECOND_US  # a ledger that is further behind than this is no live one
 
@@ -33,13 +34,14 @@ class Spent(NamedTuple):
     """One site (the service, where there are no sites) in one period that ends now."""
 
     site: str
-    period: str  # hour, day, 3d, month
+    period: str  # 5m, hour, day, 3d, month
     from_us: int
     down_us: int
     unknown_us: int
     excluded_us: int
     allowed_us: int | None = None  # of the whole month, less what is excluded so far; None without a target
     remaining_us: int | None = None  # negative when it is overspent
+    target_ppm: int | None = None  # promised now
 
 
 class _Past:
@@ -117,11 +119,13 @@ class Budgets:
         for scope in scopes:
             down, known = self._account(scope, open_us, now_us)
             out = excluded(scope)
-            begins = {name: now_us - length for name, length in PERIODS.items()} | {"month": months[scope][0]}
+            begins = {name: now_us - length for name, length in PERIODS.items()}
+            begins |= {"5m": now_us - _BURN_US, "month": months[scope][0]}
             for period, begin in begins.items():
                 one = _spent(scope.name, period, begin, now_us, down, known, out)
                 if period == "month":
                     one = _with_budget(one, promised(topology, self._contracts, scope, *months[scope]), out)
+                    one = one._replace(target_ppm=target_ppm(topology, self._contracts, scope, now_us))
                 found.append(one)
         return found
 

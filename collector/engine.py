@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from collector.facts import facts_of
+from collector.thresholds import Thresholds
 from collector.verdicts import standing
 from collector.verdicts.graph import Graph, Transition
 from collector.verdicts.guard import GUARDED, guardian
+from collector.verdicts.marks import Marks
 from collector.verdicts.nodes import PathNode, VoteNode
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import DEFAULT_EVERY_US, LeafKey, Timing, known, leaf_key, sample
@@ -20,10 +22,11 @@ from collector.verdicts.series import Series
 from collector.verdicts.standing import Standings
 from collector.verdicts.votes import Value
 from collector.verdicts.watch import ProbeWatch
+from sereno.alarms import Alarms
 from sereno.clock import SECOND_US
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change, ElementKind, ElementVerdict, MaintenanceWindow, State
-from sereno.wire import Result
+from sereno.wire import Result, Status
 
 if TYPE_CHECKING:
     from sereno.contract import Contract
@@ -39,7 +42,13 @@ _Place = tuple[str, str | None, str | None]  # a probe's path; without a core, a
 class Engine:
     """Verdicts of a topology now. Not thread-safe; every method takes the time it is told."""
 
-    def __init__(self, topology: Topology, contracts: "Mapping[str, Contract] | None" = None, at_us: int = 0) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        contracts: "Mapping[str, Contract] | None" = None,
+        at_us: int = 0,
+        alarms: Alarms | None = None,
+    ) -> None:
         self.topology = topology
         self.graph = Graph(topology, counted_planes(topology, contracts or {}, at_us))
         self._timing = Timing(topology)
@@ -56,6 +65,12 @@ class Engine:
         self._isolated: dict[str, int] = {}
         self._said: dict[_Element, tuple[str, int, str | None]] = {}
         self._now_us = 0
+        self.thresholds = (
+            Thresholds(topology, alarms, self.graph.reachable, self.graph.serving) if alarms is not None else None
+        )
+        rules = self.thresholds.rules if self.thresholds is not None else []
+        self.marks = Marks({(rule.scope, rule.what): rule.alarm.for_us for rule in rules if rule.degrades})
+        self._marked_us = 0
 
     # -- inputs -----------------------------------------------------------------------------------------------------
 
@@ -86,17 +101,30 @@ class Engine:
             if series.feed(sample(result, at_us, series.timeout_us), arrived_us):
                 touch(series.leaf)
                 touched = True
-                for slow in series.guarded:
-                    if slow.again():
-                        touch(slow.leaf)
+                if series.guarded:
+                    self._again(series)
         if self.graph.ask_again() or touched:
             changes += self._settle(arrived_us)
-        return changes + self._watched(arrived_us, woken) if woken else changes
+        if woken:
+            changes += self._watched(arrived_us, woken)
+        return changes + self.measure(results, arrived_us)
 
     def probe_event(self, probe: str, state: str, at_us: int) -> list[Change]:
         """A probe said `online` or `offline` (or its last will did); its opinions still run out by their hold."""
         self._watch.status(probe, state, at_us)
         return self._watched(at_us, {probe})
+
+    def status(self, status: Status, now_us: int) -> list[Change]:
+        """What a probe says of itself: its clock, its meter, its spool."""
+        return self._marking(self.thresholds.status(status, now_us), now_us) if self.thresholds is not None else []
+
+    def own(self, measure: str, value: float, now_us: int) -> list[Change]:
+        """What the collector measures of itself."""
+        return self._marking(self.thresholds.own(measure, value, now_us), now_us) if self.thresholds is not None else []
+
+    def measure(self, results: list[tuple[Result, int]], now_us: int) -> list[Change]:
+        """What the thresholds say of results: new ones, or at a start older ones that only their windows reach."""
+        return self._marking(self.thresholds.feed(results, now_us), now_us) if self.thresholds is not None else []
 
     def maintenance(self, window: MaintenanceWindow, now_us: int | None = None) -> list[Change]:
         """Announced work; it takes effect when its time comes."""
@@ -121,6 +149,9 @@ class Engine:
 
     def keep(self, said: Change) -> None:
         """A finding that was true before a restart, of what is measured too seldom to be found again at once."""
+        if self.thresholds is not None and self.thresholds.keep(said):
+            self.marks.take([said])
+            return
         if said.state == "true" and self._standings.keep(said.kind, said.name, said.what):
             self._said[said.kind, said.name, said.what] = ("true", said.since_us, said.reason)
 
@@ -138,6 +169,8 @@ class Engine:
                 touched = True
         touched = self.graph.wake(now_us) or touched
         changes = self._settle(now_us) if touched else []
+        if self.thresholds is not None:
+            changes += self._marking(self.thresholds.tick(now_us), now_us)
         changes += self._windowed(now_us)
         return changes + self._watched(now_us, None)
 
@@ -147,9 +180,8 @@ class Engine:
         if self.graph.due_us is not None:
             dues.append(self.graph.due_us)
         dues += [edge for window in self._windows for edge in (window.from_us, window.to_us) if edge > self._now_us]
-        watch = self._watch.next_after(self._now_us)
-        if watch is not None:
-            dues.append(watch)
+        others = (self._watch.next_after(self._now_us), self.marks.next_after(self._marked_us))
+        dues += [due for due in others if due is not None]
         return min(dues, default=None)
 
     @property
@@ -178,9 +210,31 @@ class Engine:
 
     def findings(self) -> list[tuple[str, str, str]]:
         """Every finding that is true now, as (kind, name, what)."""
-        return sorted(element for element, said in self._said.items() if element[2] != VERDICT and said[0] == "true")
+        found = {element for element, said in self._said.items() if element[2] != VERDICT and said[0] == "true"}
+        return sorted(found | set(self.thresholds.said if self.thresholds is not None else ()))
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _marking(self, changes: list[Change], now_us: int) -> list[Change]:
+        """Poor quality that degrades its SBC or path, and what is better again."""
+        elements = self.marks.take(changes) if changes else set()
+        due = self.marks.next_after(self._marked_us)
+        if due is not None and due <= now_us:
+            elements |= self.marks.due(self._marked_us, now_us)
+        self._marked_us = max(self._marked_us, now_us)
+        for kind, name in sorted(elements):
+            node = self.graph.elements.get((kind, name, VERDICT))
+            if node is not None:
+                element = (kind, name, VERDICT)
+                state, since, reason = self._shown(element, node.value, now_us)
+                changes = [*changes, *self._say(element, state, since or now_us, now_us, reason)]
+        return changes
+
+    def _again(self, signalling: Series) -> None:
+        """The signalling of a path says something else: what was told of its slow planes is looked at again."""
+        for slow in signalling.guarded:
+            if slow.again():
+                self.graph.touch(slow.leaf)
 
     def _stand(self, result: Result, at_us: int, arrived_us: int) -> list[Change]:
         """What gets slowly worse beside the voice."""
@@ -266,9 +320,14 @@ class Engine:
             since = max(since, *closed)
         elif said is not None and said[0] == value.state:
             since = said[1] if said[1] in closed else min(said[1], value.since_us)
+        elif said is not None and said[0] == "degraded" and value.state == "up" and value.since_us < said[1]:
+            since = now_us  # what ended is a mark, not what the samples say
         reason = value.reason
         if kind == "sbc" and name in self._isolated and value.state != "up":
             reason = "isolated"
+        mark = self.marks.of((kind, name), now_us) if value.state == "up" else None
+        if mark is not None:
+            return "degraded", max(value.since_us, mark[1]), mark[0]
         return value.state, since, reason
 
     def _say(self, element: _Element, state: str, since_us: int, now_us: int, reason: str | None) -> list[Change]:
@@ -280,18 +339,13 @@ class Engine:
         kind, name, what = element
         node = self.graph.elements.get(element)
         facts = facts_of(node, self._series) if node is not None else {}
+        of: ElementKind = kind  # type: ignore[assignment]  # elements are wired with the closed list of kinds
         return [
             Change(
-                kind=_kind(kind),
-                name=name,
-                what=what,
-                state=state,
-                since_us=since_us,
-                at_us=now_us,
-                reason=reason,
-                facts=facts,
+                kind=of, name=name, what=what, state=state,
+                since_us=since_us, at_us=now_us, reason=reason, facts=facts,
             )
-        ]
+        ]  # fmt: skip
 
     def _windowed(self, now_us: int) -> list[Change]:
         if not self._windows and self._covered is None:
@@ -300,6 +354,12 @@ class Engine:
         scopes = [(window.scope_kind, window.scope_name) for window in windows]
         self._covered = Coverage(self.topology, scopes) if scopes else None
         changes: list[Change] = []
+        for window in self._windows:  # a change that may have to do with what fails next
+            element = (window.scope_kind, window.scope_name, "maintenance_window")
+            if window in windows:
+                changes += self._say(element, "open", window.from_us, now_us, None)
+            elif window.to_us <= now_us and self._said.get(element, ("",))[0] == "open" and element[:2] not in scopes:
+                changes += self._say(element, "over", window.to_us, now_us, None)
         for element, node in self.graph.elements.items():
             if element[2] == VERDICT and element[0] != "customer":
                 state, since, reason = self._shown(element, node.value, now_us)
@@ -326,17 +386,12 @@ def counted_planes(topology: Topology, contracts: "Mapping[str, Contract]", at_u
     return found
 
 
-def _kind(kind: str) -> ElementKind:
-    return kind  # type: ignore[return-value]  # elements are wired with the closed list of kinds
-
-
 def _verdict(
     kind: str, name: str, state: str, since_us: int, reason: str | None, facts: dict[str, object]
 ) -> ElementVerdict:
+    of: ElementKind = kind  # type: ignore[assignment]  # elements are wired with the closed list of kinds
     said: State = state  # type: ignore[assignment]  # rules speak only the closed list of states
-    return ElementVerdict(
-        kind=_kind(kind), name=name, state=said, since_us=since_us or None, reason=reason, facts=facts
-    )
+    return ElementVerdict(kind=of, name=name, state=said, since_us=since_us or None, reason=reason, facts=facts)
 
 
 __all__ = ["Engine", "PathNode", "VoteNode", "counted_planes"]

@@ -9,28 +9,38 @@ from sqlalchemy import Connection, select
 
 from collector.engine import Engine
 from collector.ingest import AHEAD_US
+from collector.thresholds.budget import Burn, Spending
+from collector.thresholds.hours import HOUR_US, KEPT_US
+from sereno.alarms import Alarms
+from sereno.alarms.hour import Hour
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
 from sereno.store.changes import Said, last_said
+from sereno.store.queries.hours import hours_since
 from sereno.store.queries.probes import words_since
-from sereno.store.results import lately, since
+from sereno.store.results import lately, of_checks, since
 from sereno.store.tables import isolations, maintenance
 from sereno.topology import Topology
 from sereno.verdict import VERDICT, Change, ElementVerdict, MaintenanceWindow
-from sereno.wire import Result
+from sereno.wire import Result, Status
 
 log = logging.getLogger(__name__)
 
 LOOK_BACK_US = 15 * 60 * SECOND_US
 _MOST = 150_000  # results that a start takes up: some two seconds, and all of the look-back up to 160 a second
+_MOST_CALLS = 300_000  # that are looked through for the calls of an hour: half a second
+_SELDOM = ("call", "terminating", "register")
 _VERDICT_KINDS = ("service", "site", "core", "sbc", "path", "portal", "database", "probe")
 
 
 class Judge:
     """Says what changes; writes nothing itself."""
 
-    def __init__(self, topology: Topology, contracts: Mapping[str, Contract], now_us: int) -> None:
-        self._engine = Engine(topology, contracts, now_us)
+    def __init__(
+        self, topology: Topology, contracts: Mapping[str, Contract], now_us: int, alarms: Alarms | None = None
+    ) -> None:
+        self._engine = Engine(topology, contracts, now_us, alarms)
+        self._burn = Burn()
         self._windows: dict[int, MaintenanceWindow] = {}
         self._isolated: dict[int, str] = {}
 
@@ -46,6 +56,22 @@ class Judge:
 
     def probe(self, name: str, state: str, at_us: int) -> list[Change]:
         return self._engine.probe_event(name, state, at_us)
+
+    def status(self, status: Status, now_us: int) -> list[Change]:
+        """What a probe's word about itself changes."""
+        return self._engine.status(status, now_us)
+
+    def own(self, measure: str, value: float, now_us: int) -> list[Change]:
+        """What the collector measured of itself changes."""
+        return self._engine.own(measure, value, now_us)
+
+    def spent(self, found: Sequence[Spending], now_us: int) -> list[Change]:
+        """What the error budgets changed."""
+        return self._burn.feed(found, now_us)
+
+    def hours(self) -> list[Hour]:
+        """Hours that ended since the last call, to be kept."""
+        return self._engine.thresholds.known.hours.ended() if self._engine.thresholds is not None else []
 
     def tick(self, now_us: int) -> list[Change]:
         """What the passing of time changes, if anything was due."""
@@ -93,9 +119,11 @@ class Judge:
         said: Said = {}
         stored = last_said(connection)
         for change in stored.values():
-            self._engine.keep(change)
+            if not self._burn.keep(change):
+                self._engine.keep(change)
         events = _probe_events(connection, from_us, now_us)
         newest_us = lately(connection, from_us, _MOST)
+        self._look_back(connection, newest_us, now_us, said)
         past = (
             pair for pair in since(connection, newest_us) if pair[1] <= now_us and pair[0].at_us <= now_us + AHEAD_US
         )
@@ -111,6 +139,19 @@ class Judge:
         _note(said, self.announced(connection, now_us))
         return self._differences(said, stored, now_us)
 
+    def _look_back(self, connection: Connection, to_us: int, now_us: int, said: Said) -> None:
+        """Past hours, and the calls that the longest windows reach back to: as far as a start can read."""
+        thresholds = self._engine.thresholds
+        if thresholds is None:
+            return
+        thresholds.known.hours.take(hours_since(connection, now_us - KEPT_US - HOUR_US))
+        from_us = lately(connection, now_us - thresholds.longest_us, _MOST_CALLS)
+        past = of_checks(connection, _SELDOM, from_us, to_us)
+        for arrived_us, group in groupby(past, key=lambda pair: pair[1]):
+            if arrived_us <= now_us:
+                _note(said, self._engine.measure([(result, result.at_us) for result, _ in group], arrived_us))
+        thresholds.known.hours.ended()  # they are in the store
+
     def _differences(self, said: Said, stored: Said, now_us: int) -> list[Change]:
         """From what the store says to what the engine says."""
         current = {(verdict.kind, verdict.name): verdict for verdict in self._engine.verdicts(now_us)}
@@ -119,7 +160,7 @@ class Judge:
             for (kind, name), verdict in current.items()
             if (kind, name, VERDICT) not in stored or stored[kind, name, VERDICT].state != verdict.state
         ]
-        true = set(self._engine.findings())
+        true = {*self._engine.findings(), *self._burn.said}
         was_true = {key for key, before in stored.items() if key[2] != VERDICT and before.state == "true"}
         changes += [replace(said[key], at_us=now_us) for key in sorted(true - was_true) if key in said]
         nothing = {"since_us": now_us, "at_us": now_us, "facts": {}}

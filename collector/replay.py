@@ -17,9 +17,12 @@ from collector.exclusion import Exclusions, promised
 from collector.ledger.blocks import Basis
 from collector.ledger.fold import Fold, Interval, joined
 from collector.ledger.pour import Pour
+from collector.spending import Tally
 from collector.stream import Cancel, Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
+from collector.verdicts.marks import Span
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import span_us
+from sereno.alarms import Alarms
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import Contract
 from sereno.errors import ConfigError
@@ -47,9 +50,12 @@ class Replay:
         listener: Listener,
         act: Act,
         due: Due,
+        alarms: Alarms | None = None,
     ) -> None:
         self.topology, self.contracts = topology, contracts
-        self.engine = Engine(topology, contracts, start_us)
+        self.engine = Engine(topology, contracts, start_us, alarms)
+        self.engine.marks.spans = []
+        self._tally = Tally(topology, contracts)
         self.fold = Fold(topology, counted_planes(topology, contracts, start_us))
         # Versions of contracts that count other planes, from their dates on.
         self._changes = Basis([TopologyInForce(0, topology)], contracts).changes(start_us + 1, _FAR_US)
@@ -116,8 +122,8 @@ class Replay:
             self.now_us = max(self.now_us, to_us)
             return
         while True:
-            dues = [due for due in (self.engine.next_due_us(), self._due(), self.pour.due_us()) if due is not None]
-            due = min(dues, default=None)
+            dues = (self.engine.next_due_us(), self._due(), self.pour.due_us(), self._tally.due_us)
+            due = min((due for due in dues if due is not None), default=None)
             if due is None or due > to_us:
                 break
             due = max(due, self.now_us)
@@ -131,6 +137,9 @@ class Replay:
         self._wake_us = min(self.now_us + _LOOK_US, due if due is not None else self.now_us + _LOOK_US)
 
     def _hear(self, changes: list[Change], at_us: int, *, always: bool = False) -> None:
+        if changes:
+            self._tally.take(changes, at_us)
+        changes = [*changes, *self._tally.look(at_us, self.windows)]
         if changes or always:
             self._wake_us = 0
             self._listener(changes, at_us)
@@ -177,6 +186,9 @@ class Replay:
     def intervals(self) -> list[Interval]:
         """Verdicts of every element over the whole recording; open windows show as maintenance."""
         found = [one for one in self.fold.intervals(self.start_us, self.now_us) if one.kind != "customer"]
+        marked = self.engine.marks.over(self.now_us)
+        if marked:
+            found = joined(piece for one in found for piece in _marked(one, marked))
         if not self.windows:
             return found
         return joined(piece for one in found for piece in self._overlaid(one))
@@ -202,6 +214,18 @@ class Replay:
             excluded=Exclusions(self.topology, self.contracts, self.windows),
             promised=promised(self.topology, self.contracts, scope, from_us, to_us),
         )
+
+
+def _marked(one: Interval, spans: list[Span]) -> Iterable[Interval]:
+    """An interval in which the element was up, less when poor quality degraded it (docs/verdicts.md §8)."""
+    mine = [span for span in spans if span.element == (one.kind, one.name)] if one.state == "up" else []
+    edges = {edge for span in mine for edge in (span.from_us, span.to_us) if one.from_us < edge < one.to_us}
+    for begin, end in pairwise(sorted({one.from_us, one.to_us, *edges})):
+        reason = next((span.reason for span in mine if span.from_us <= begin < span.to_us), None)
+        if reason is None:
+            yield one._replace(from_us=begin, to_us=end)
+        else:
+            yield one._replace(state="degraded", reason=reason, from_us=begin, to_us=end)
 
 
 def _arrival(result: Result, at_us: int) -> int:

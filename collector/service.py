@@ -20,6 +20,9 @@ from collector.history.keeper import Keeper
 from collector.ingest import Ingest, Taken
 from collector.judge import Judge
 from collector.link import Incoming, Link
+from collector.own_health import OwnHealth
+from collector.thresholds.hours import HOUR_US, KEPT_US
+from sereno.alarms import Alarms, load_alarms
 from sereno.clock import SECOND_US, Clock, iso
 from sereno.contract import Contract
 from sereno.errors import WireError
@@ -27,6 +30,7 @@ from sereno.mqtt import Broker
 from sereno.store import Store
 from sereno.store.changes import insert_changes
 from sereno.store.lease import Lease
+from sereno.store.queries.hours import save_hours
 from sereno.store.queries.probes import last_words, save_status
 from sereno.store.results import Refused, insert_fresh, insert_refused, load_cursors, save_cursors
 from sereno.store.tables import probe_events
@@ -75,11 +79,13 @@ class CollectorService:
         extra_probes: Sequence[str] = (),
         observer: Observer | None = None,
         on_changes: Callable[[], None] = lambda: None,
+        alarms: Alarms | None = None,
     ) -> None:
         self._store, self._lease, self._clock = store, lease, clock
         self._observer, self._on_changes = observer, on_changes
         self._topology = topology
-        self._judge = Judge(topology, contracts, clock.now_us())
+        self._judge = Judge(topology, contracts, clock.now_us(), alarms if alarms is not None else load_alarms())
+        self._own = OwnHealth(store, clock, sites=bool(topology.sites))
         self._link = Link(broker, self._messages, lease.held)
         self._probes = list(dict.fromkeys([*topology.probes, *extra_probes]))
         self._statuses: dict[str, _Word] = {}
@@ -157,9 +163,10 @@ class CollectorService:
             self._probes.append(message.probe)
             self._publish_topology()
         save_status(connection, status, now_us)
+        changes = self._judge.status(status, now_us)
         word = _word(status)
         if self._statuses.get(message.probe) == word:
-            return []
+            return changes
         self._tell_notes(status, now_us)
         self._statuses[message.probe] = word
         body = encode(status).decode()
@@ -168,7 +175,7 @@ class CollectorService:
                 probe=status.probe, state=status.state, boot=status.boot, at_us=now_us, body=body
             )
         )
-        return self._judge.probe(status.probe, status.state, now_us)
+        return changes + self._judge.probe(status.probe, status.state, now_us)
 
     def _tell_refused(self, refused: Sequence[Refused], now_us: int) -> None:
         """One line for what was refused of a boot: a clock that is off spoils thousands of results."""
@@ -235,14 +242,25 @@ class CollectorService:
             with self._store.read() as connection:
                 changes = self._judge.announced(connection, now_us)
             changes += self._judge.tick(now_us)
-            if changes:
+            if self._own.due(now_us):
+                changes += await self._look_at_oneself(now_us)
+            hours = self._judge.hours()
+            if changes or hours:
                 with self._store.write() as connection:
                     insert_changes(connection, changes)
+                    save_hours(connection, hours, now_us - KEPT_US - HOUR_US)
+            if changes:
                 self._on_changes()
             self._keep()
             due = self._judge.next_due_us()
             wait = POLL_SECONDS if due is None else min(POLL_SECONDS, (due - self._clock.now_us()) / SECOND_US)
             await asyncio.sleep(max(0.01, wait))
+
+    async def _look_at_oneself(self, now_us: int) -> list[Change]:
+        """Room on the disk, and the error budgets, read beside the loop."""
+        room, spent = await asyncio.to_thread(lambda: (self._own.room(), self._own.read()))
+        changes = self._judge.own("disk_free_ratio", room, now_us) if room is not None else []
+        return changes + self._judge.spent(spent, now_us)
 
     async def _checkpoint(self) -> None:
         """A commit that also moves the log into the database takes ten times as long as one that does not."""

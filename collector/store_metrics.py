@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from collector.budget import Budgets, Spent
+from collector.budget import PERIODS, Budgets, Spent
 from collector.exposition.catalogue import CATALOGUE
 from collector.exposition.families import Family, Labels, Values
 from collector.exposition.kinds import INCIDENT_STATES, PRIORITIES, STATES
@@ -135,8 +135,9 @@ class StoreMetrics:
                 self._sites.change(name, state, since_us, at_us)
 
     def _show_budgets(self, spent: list[Spent]) -> None:
-        self._down.replace({(one.site, one.period): one.down_us / SECOND_US for one in spent})
-        self._unknown.replace({(one.site, one.period): one.unknown_us / SECOND_US for one in spent})
+        shown = [one for one in spent if one.period in PERIODS or one.period == "month"]
+        self._down.replace({(one.site, one.period): one.down_us / SECOND_US for one in shown})
+        self._unknown.replace({(one.site, one.period): one.unknown_us / SECOND_US for one in shown})
         months = [one for one in spent if one.period == "month"]
         self._budget.replace({(one.site,): one.allowed_us / SECOND_US for one in months if one.allowed_us is not None})
         self._remaining.replace(

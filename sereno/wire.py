@@ -153,6 +153,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stalled_seconds: float | None = None  # this process did not run
     doubted: dict[str, int] | None = None  # results called invalid by the probe itself: network, cpu, clock
     lateness: Lateness | None = None
+    spool_oldest_seconds: float | None = None  # age of the oldest result that no collector has committed; 0: none waits
+    disk_free_ratio: float | None = None  # room left on the disk of the spool, of what this user may fill
 
 
 class TopologyPart(msgspec.Struct, frozen=True, kw_only=True):

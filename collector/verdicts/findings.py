@@ -47,22 +47,18 @@ class Finding(Node):
 
 
 def of_path(node: PathNode) -> list[Finding]:
-    """wrong_core, intermittent, options_slow, call_failing."""
+    """intermittent, options_slow, call_failing."""
     name = f"{node.sbc}/{node.core}"
     signalling, _, call = node.planes_
 
     def tagged(tag: str) -> Callable[[], Value | None]:
         return lambda: signalling.value if tag in signalling.value.tags else None
 
-    def wrong_core() -> Value | None:
-        return signalling.value if signalling.value.reason == "wrong_core" else None
-
     def call_failing() -> Value | None:
         value = call.value
         return value if value.state == "down" and "audio" not in value.tags else None
 
     return [
-        Finding([signalling], ("path", name, "wrong_core"), wrong_core),
         Finding([signalling], ("path", name, "intermittent"), tagged("intermittent")),
         Finding([signalling], ("path", name, "options_slow"), tagged("options_slow")),
         Finding([call], ("path", name, "call_failing"), call_failing),
@@ -70,7 +66,7 @@ def of_path(node: PathNode) -> list[Finding]:
 
 
 def of_sbc(name: str, node: SbcNode, inside: VoteNode, view: ViewNode) -> list[Finding]:
-    """failover_broken, steering, sbc_unreachable_internet, register_failing, audio_broken."""
+    """failover_broken, steering, sbc_unreachable_internet, register_failing."""
     natural = view.natural.planes_[0]
     signalling: list[Node] = [path.planes_[0] for path in view.paths]
 
@@ -87,18 +83,12 @@ def of_sbc(name: str, node: SbcNode, inside: VoteNode, view: ViewNode) -> list[F
     def unreachable() -> Value | None:
         return node.edge.value if node.edge.value.state == "down" and inside.value.alive else None
 
-    def plane(index: int, tag: str | None) -> Callable[[], Value | None]:
-        def test() -> Value | None:
-            votes = [path.planes_[index] for path in (view.natural, *view.paths)]
-            for vote in votes:
-                value = vote.value
-                if value.state == "down" and (tag is None or tag in value.tags):
-                    return value
-            return None
+    registrations = [path.planes_[1] for path in (view.natural, *view.paths)]
 
-        return test
+    def register_failing() -> Value | None:
+        down = [vote.value for vote in registrations if vote.value.state == "down"]
+        return down[0] if down else _accounts_failing(registrations)
 
-    planes: list[list[Node]] = [[path.planes_[index] for path in (view.natural, *view.paths)] for index in (1, 2)]
     return [
         Finding([natural, *view.paths], ("sbc", name, "failover_broken"), failover_broken, forced_fresh),
         Finding([natural, *signalling], ("sbc", name, "steering"), steering, lambda: view.contradicted),
@@ -108,9 +98,26 @@ def of_sbc(name: str, node: SbcNode, inside: VoteNode, view: ViewNode) -> list[F
             unreachable,
             lambda: inside.fresh(node.edge.value.since_us),
         ),
-        Finding(planes[0], ("sbc", name, "register_failing"), plane(1, None)),
-        Finding(planes[1], ("sbc", name, "audio_broken"), plane(2, "audio")),
+        Finding([*registrations], ("sbc", name, "register_failing"), register_failing),
     ]
+
+
+def _accounts_failing(votes: list[VoteNode]) -> Value | None:
+    """Two accounts of one path that fail for the server's reasons: another that works does not excuse it."""
+    for vote in votes:
+        accounts: dict[str | None, list[Value]] = {}
+        for leaves in vote.probes.values():
+            for leaf in leaves:
+                accounts.setdefault(leaf.key.account, []).append(leaf.value)
+        failing = [
+            min(values, key=lambda value: value.since_us)
+            for values in accounts.values()
+            if any(value.state == "down" for value in values)
+            and all(value.state in {"down", "unknown"} and "refused" not in value.tags for value in values)
+        ]
+        if len(failing) > 1:
+            return sorted(failing, key=lambda value: value.since_us)[1]
+    return None
 
 
 def of_core(name: str, node: CoreNode) -> list[Finding]:

@@ -246,6 +246,21 @@ class Graph:
             self._add(node)
         leaf.dependents.append(node)
 
+    def reachable(self, sbc: str, core: str | None, since_us: int) -> bool:
+        """Whether the signalling of a path (of an SBC's natural view) is well, and was since then, if anybody looks."""
+        node = self._known_path(sbc, core)
+        if node is None or not node.planes_[0].exists:
+            return True
+        return node.signalling.alive and node.signalling.since_us <= since_us
+
+    def serving(self, sbc: str, core: str | None, since_us: int) -> bool:
+        """Whether no plane of it is down, nor was since then."""
+        node = self._known_path(sbc, core)
+        return node is None or (node.value.state != "down" and node.value.since_us <= since_us)
+
+    def _known_path(self, sbc: str, core: str | None) -> PathNode | None:
+        return self._paths.get((("*",), self._all_planes, sbc, core))
+
     def touch(self, leaf: Leaf) -> None:
         """A leaf changed its opinion."""
         for node in leaf.dependents:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from alerting.desk import DeskMachine
@@ -18,7 +19,7 @@ from collector.ledger.late import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
 from collector.stream import DisorderError, IncidentAct, Line
-from sereno.alarms import load_alarms
+from sereno.alarms import Alarms, load_alarms
 from sereno.clock import iso, parse_instant
 from sereno.contract import Contract, load_contract
 from sereno.desk import Desk as DeskModel
@@ -56,8 +57,10 @@ class Desk:
 
     def act(self, event: IncidentAct, at_us: int, where: str) -> None:
         """What a person did; a refusal is said and the replay goes on, as the desk would."""
-        arguments = {"number": event.number, "note": event.note}
-        given = {key: value for key, value in arguments.items() if value is not None}
+        given = {
+            key: value for key, value in msgspec.structs.asdict(event).items()
+            if value is not None and key not in {"v", "at", "action", "by"}
+        }  # fmt: skip
         try:
             self._take(self.machine.command(f"incident.{event.action}", given, event.by, at_us))
             self._due_us = self.machine.next_due_us()
@@ -115,7 +118,7 @@ def replay(
     if told is None:
         told = _nobody(next(iter(contracts), DEFAULT_CONTRACT))
     promised = contracts or {DEFAULT_CONTRACT: load_contract(DEFAULT_CONTRACT)}  # a desk needs a matrix
-    run, heard = _run(files, watched, contracts, lambda: DeskMachine(watched, told, promised, alarms), until_us)
+    run, heard = _run(files, watched, contracts, lambda: DeskMachine(watched, told, promised, alarms), until_us, alarms)
     answer = {
         "intervals": [
             {"kind": one.kind, "name": one.name, "state": one.state, "from": iso(one.from_us), "to": iso(one.to_us)}
@@ -178,14 +181,15 @@ def _run(
     contracts: dict[str, Contract],
     machine: Callable[[], DeskMachine],
     until_us: int | None,
+    alarms: Alarms,
 ) -> tuple[Replay, Desk]:
     recording = Recording(topology, files)
     heard = Desk(machine())
     try:
-        run = _feed(recording.lines(), topology, contracts, heard, until_us)
+        run = _feed(recording.lines(), topology, contracts, heard, until_us, alarms)
     except DisorderError:  # not in order of time after all: read the whole and sort
         heard = Desk(machine())
-        run = _feed(recording.in_order(), topology, contracts, heard, until_us)
+        run = _feed(recording.in_order(), topology, contracts, heard, until_us, alarms)
     if recording.strangers and topology.probes:
         names = ", ".join(sorted(recording.strangers))
         sys.stderr.write(f"sereno: probes that the topology does not name vote as outside probes: {names}\n")
@@ -193,11 +197,16 @@ def _run(
 
 
 def _feed(
-    lines: Iterator[Line], topology: Topology, contracts: dict[str, Contract], heard: Desk, until_us: int | None
+    lines: Iterator[Line],
+    topology: Topology,
+    contracts: dict[str, Contract],
+    heard: Desk,
+    until_us: int | None,
+    alarms: Alarms,
 ) -> Replay:
     first = next(lines, None)
     start_us = first.at_us if first is not None else (until_us or 0)
-    run = Replay(topology, contracts, start_us, heard.hear, heard.act, heard.due_us)
+    run = Replay(topology, contracts, start_us, heard.hear, heard.act, heard.due_us, alarms)
     run.run(_again(first, lines), until_us, _progress() if sys.stderr.isatty() else None)
     return run
 

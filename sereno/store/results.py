@@ -126,6 +126,19 @@ def lately(connection: Connection, from_us: int, limit: int) -> int:
     return from_us if found is None else int(found)
 
 
+def of_checks(connection: Connection, checks: Sequence[str], from_us: int, to_us: int) -> Iterator[tuple[Result, int]]:
+    """Results of some checks sent in `[from, to)` with their arrival, in the order of arrival."""
+    columns = results.c
+    rows = connection.execute(
+        select(columns.body, columns.arrived_us)
+        .where(columns.at_us >= from_us, columns.at_us < to_us, columns.check.in_(checks))
+        .order_by(columns.arrived_us, columns.at_us, columns.probe, columns.boot, columns.seq)
+    )
+    decoder = msgspec.json.Decoder(Result)
+    for body, arrived_us in rows:
+        yield decoder.decode(body), arrived_us
+
+
 def since(connection: Connection, from_us: int) -> Iterator[tuple[Result, int]]:
     """Results sent at `from_us` or later with their arrival, in the order of arrival."""
     rows = connection.execute(

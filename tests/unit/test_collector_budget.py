@@ -57,6 +57,7 @@ def test_hours_of_the_ledger_and_the_rest_by_live_verdicts(any_store, utc):
     clock = FakeClock(NOW)
     budgets = Budgets(any_store, clock)
     assert spent(budgets) == {
+        "5m": (0, 0),
         "hour": (100, 0),
         "day": (3700, 0),
         "3d": (2 * 3600 + 3700, 0),

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from collector.engine import Engine
+from sereno.alarms import load_alarms
 from sereno.clock import iso
 from sereno.topology import topology_from_json
 from sereno.verdict import VERDICT, MaintenanceWindow
@@ -307,7 +308,7 @@ def test_calls_and_registrations_explained_by_signalling_do_not_hold_the_path_do
 
 
 def test_a_call_plane_of_its_own_downs_the_path():
-    engine, probe = Engine(topology()), Probe()
+    engine, probe = Engine(topology(), alarms=load_alarms()), Probe()
     for second in range(0, 120, 20):
         for tick in range(second, second + 20):
             feed(engine, [probe.result(tick, "options", "sbc-1", "core-a")])

@@ -180,7 +180,10 @@ def test_the_last_word_on_everything_up_to_any_change(any_store):
             assert list(last_said(connection, position)) == sorted(expected, key=lambda key: int(expected[key]))
 
 
-SMALL = {"lease", "topologies", "maintenance", "isolations", "collectors", "leaderships", "positions", "cursors"}
+SMALL = {
+    "lease", "topologies", "maintenance", "isolations", "collectors", "leaderships", "positions", "cursors",
+    "measure_hours",  # nine days of them, all needed
+}  # fmt: skip
 STEPS = {"subjects", "seconds", "names"}  # of a recursion, each a look-up
 
 

@@ -1,0 +1,79 @@
+"""Forced OPTIONS: failed, late, repeated, how long they take, and against the last seven days."""
+
+from collections.abc import Iterator
+
+from collector.thresholds.known import Known
+from collector.thresholds.source import Reading, Source, number
+from sereno.wire import Result
+
+_SERIES = 100_000  # whose newest failure is remembered
+_STREAMS = frozenset({"tcp", "tls", "ws", "wss"})
+_SHIFT_SECONDS = 0.05  # what a median must have grown by at least, for anybody to notice
+_VOID = frozenset({"probe_fault", "steering", "blocked"})
+
+
+def _corrects(result: Result, at_us: int, known: Known) -> bool:
+    """A late reply comes as a second result with the same `at`, and takes its failure back (docs/adr/0004)."""
+    series = (result.probe, result.sbc or "", result.core or "", result.address or "")
+    if result.outcome == "failed":
+        if len(known.failed_at) < _SERIES or series in known.failed_at:
+            known.failed_at[series] = at_us
+        return False
+    return result.reason == "late" and known.failed_at.get(series) == at_us
+
+
+def _failed(result: Result, at_us: int, known: Known) -> Iterator[Reading]:
+    if _corrects(result, at_us, known):
+        yield Reading(-1.0, 0.0)
+    elif result.reason not in _VOID:
+        yield Reading(float(result.outcome == "failed"))
+
+
+def _late(result: Result, at_us: int, known: Known) -> Iterator[Reading]:
+    late = result.outcome == "ok" and result.reason == "late"
+    yield Reading(1.0, 0.0) if _corrects(result, at_us, known) else Reading(float(late))
+
+
+def _retransmitted(result: Result, _at_us: int, _known: Known) -> float | None:
+    """Of those answered over UDP. A round trip is told only of what went once (Karn), so it is known to be none."""
+    if result.outcome != "ok" or (result.transport or "udp").lower() in _STREAMS:
+        return None
+    if result.retransmissions is not None:
+        return 1.0 if result.retransmissions > 0 else 0.0
+    return 0.0 if result.rtt_seconds is not None else None
+
+
+def _wrong_core(result: Result, _at_us: int, _known: Known) -> float | None:
+    return 1.0 if result.reason == "wrong_core" else 0.0
+
+
+def _rtt(result: Result, _at_us: int, _known: Known) -> float | None:
+    return number(result.rtt_seconds) if result.outcome == "ok" else None
+
+
+def _shift(result: Result, at_us: int, known: Known) -> float | None:
+    """The round trip over the median of the last seven days; 1 where it is less than 50 ms above that."""
+    rtt = number(result.rtt_seconds) if result.outcome == "ok" else None
+    if rtt is None:
+        return None
+    path = f"{result.sbc}/{result.core}"
+    median = known.hours.last_week(path, "rtt_seconds", at_us)
+    known.hours.note(path, "rtt_seconds", at_us, rtt, median=True)
+    if median is None or median <= 0:
+        return None
+    return rtt / median if rtt - median >= _SHIFT_SECONDS else min(1.0, rtt / median)
+
+
+SOURCES = {
+    "failed": Source(("options",), many=_failed, quality=True, reads="`outcome` failed"),
+    "late": Source(("options",), many=_late, quality=True, reads="`reason` late"),
+    "retransmitted": Source(
+        ("options",), _retransmitted, quality=True, reads="`retransmissions` above 0, of those answered over UDP"
+    ),
+    "wrong_core": Source(("options",), _wrong_core, reads="`reason` wrong_core"),
+    "rtt_seconds": Source(("options",), _rtt, quality=True, reads="`rtt_seconds`"),
+    "rtt_shift_ratio": Source(
+        ("options",), _shift, quality=True,
+        reads="`rtt_seconds` over the median of the hours of the last seven days (at least one); 1 below +50 ms",
+    ),
+}  # fmt: skip
