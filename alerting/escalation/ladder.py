@@ -8,6 +8,9 @@ from sereno.desk.people import ack_us, pages_at_once
 from sereno.incident import IncidentRecord, Rung
 from sereno.oncall import Duty, Roster
 
+_ROUNDS = 3  # as declared; whom three rounds did not move is not moved by one every half hour
+_RAREST_US = 24 * 3_600_000_000
+
 
 class Call(NamedTuple):
     """The levels that are called, their people, and what is remarkable about it: (message, values)."""
@@ -65,9 +68,15 @@ class Ladder:
         """These levels, manned or not."""
         return self._call(sorted(levels), ())
 
-    def waits(self, levels: Collection[int], from_us: int) -> tuple[Wait, ...]:
-        """How long each has, the next first."""
-        return ordered(Wait(level, from_us + self.rungs[level].ack_us) for level in levels)
+    def waits(self, levels: Collection[int], from_us: int, round_: int = 1) -> tuple[Wait, ...]:
+        """How long each has, the next first. From the fourth round on they come ever more rarely."""
+        return ordered(Wait(level, from_us + self._patience(level, round_)) for level in levels)
+
+    def _patience(self, level: int, round_: int) -> int:
+        ack_us = self.rungs[level].ack_us
+        if round_ <= _ROUNDS or self.after(level) is not None:
+            return ack_us
+        return max(ack_us, min(ack_us << min(round_ - _ROUNDS, 20), _RAREST_US))
 
     def _open(self, place: int) -> bool:
         return self._duty(place).open

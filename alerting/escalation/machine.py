@@ -15,7 +15,7 @@ from alerting.escalation.ladder import Call, Ladder, ordered, rungs_in
 from alerting.escalation.step import Called, Step, StepChanged, StepKind, Wait, Why
 from alerting.words import DESK_LANGUAGE, say
 from sereno.clock import SECOND_US, iso
-from sereno.incident import ACTIVE, IncidentRecord
+from sereno.incident import ACTIVE, IncidentRecord, Rung
 from sereno.oncall import Roster
 
 LATE_US = 60 * SECOND_US  # what fell due longer ago than this fell due while nobody could do it
@@ -200,12 +200,12 @@ class Escalation:
             again = say(DESK_LANGUAGE, "from the first level again, time {round}", round=number)
             call = ladder.at_once(record.priority)
             step = replace(step, what="repaged", round=number, paged=())
-            self._tell(record, step, call, ladder.waits(call.levels, now_us), now_us, line, again)
+            self._tell(record, step, call, ladder.waits(call.levels, now_us, number), now_us, line, again)
         elif call.levels[0] in step.paged:
-            waits = rest or ladder.waits(call.levels, now_us)
+            waits = rest or ladder.waits(call.levels, now_us, step.round)
             self._tell(record, replace(step, what="repaged"), call, waits, now_us, line)
         else:
-            waits = ordered((*rest, *ladder.waits(call.levels, now_us)))
+            waits = ordered((*rest, *ladder.waits(call.levels, now_us, step.round)))
             what = "escalated" if step.round == 1 else "repaged"
             self._tell(record, replace(step, what=what), call, waits, now_us, line)
 
@@ -224,10 +224,10 @@ class Escalation:
                 call = ladder.at_once(record.priority)
             levels |= set(call.levels)
             top = max(top, *call.levels)
-            waits = ordered((*waits, *ladder.waits(call.levels, first.due_us)))
+            waits = ordered((*waits, *ladder.waits(call.levels, first.due_us, rounds)))
         call = ladder.call(levels or {top})
         done = replace(step, what="escalated", round=rounds, paged=tuple(range(top)))
-        self._tell(record, done, call, ladder.waits([top], now_us), now_us)
+        self._tell(record, done, call, ladder.waits([top], now_us, rounds), now_us)
 
     def _tell(
         self, record: IncidentRecord, step: Step, call: Call, waits: tuple[Wait, ...], now_us: int, *lines: str
@@ -287,6 +287,10 @@ class Escalation:
 
     def _ladder(self, record: IncidentRecord, at_us: int) -> Ladder:
         return Ladder(rungs_in(record), self.roster, at_us)
+
+    def rungs_at(self, at_us: int) -> tuple[Rung, ...]:
+        """The levels that an incident opened at an instant would carry."""
+        return self._book.levels(at_us)
 
     # -- what it remembers ---------------------------------------------------------------------------------------------
 

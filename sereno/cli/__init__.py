@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("sereno.cli.ledger", "The ledger's sealed days: verify the chain, list it, take a day out."),
     "incidents": ("sereno.cli.incidents", "List, show and work on incidents."),
     "alarms": ("sereno.cli.alarms", "Declared alarms, what holds now, runbooks; silence and unsilence."),
+    "oncall": ("sereno.cli.oncall", "Who is on call now and next; stand in for somebody; did every step happen?"),
     "maintenance": ("sereno.cli.maintenance", "Add, list and cancel maintenance windows."),
     "forensics": ("sereno.cli.forensics", "What happened in a window, in order; what changed first."),
     "replay": ("sereno.cli.replay", "Run recorded results through the same machines."),

@@ -13,6 +13,7 @@ from sereno.oncall.shift import Shift
 from sereno.oncall.turns import turn
 
 _HOUR_US = 3_600_000_000
+_EDGES = 500
 By = Literal["override", "rota", "feed", "people"]
 
 
@@ -41,6 +42,7 @@ class Duty(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
     people: tuple[str, ...]
     by: By
+    from_us: int | None = None  # of one that comes later
     until_us: int | None = None
     note: str | None = None  # an English message …
     note_values: dict[str, str] = {}  # … and its values
@@ -72,16 +74,18 @@ class Roster:
         return msgspec.structs.replace(found, open=manned, until_us=until)
 
     def next_duty(self, rung: Rung, at_us: int) -> Duty | None:
-        """Who follows; None where nobody is known to."""
+        """Who follows, and from when; None where nobody is known to."""
         now = self.duty(rung, at_us)
-        looked = 0
-        while now.until_us is not None and looked < 100:  # noqa: PLR2004 - turns of the same person follow each other
-            later = self.duty(rung, now.until_us)
-            if later.people != self.duty(rung, at_us).people:
-                return msgspec.structs.replace(later, until_us=later.until_us)
-            if later.until_us is None or later.until_us <= now.until_us:
+        edge_us = now.until_us
+        for _ in range(_EDGES):  # turns of the same person follow each other
+            if edge_us is None:
                 return None
-            now, looked = later, looked + 1
+            later = self.duty(rung, edge_us)
+            if later.people != now.people:
+                return msgspec.structs.replace(later, from_us=edge_us)
+            if later.until_us is None or later.until_us <= edge_us:
+                return None
+            edge_us = later.until_us
         return None
 
     def _override(self, level: str, at_us: int) -> Override | None:

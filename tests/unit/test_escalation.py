@@ -1,5 +1,6 @@
 """Who is paged and when: levels, time-outs, closed hours, what ends it, and what was due while nobody was there."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,9 @@ def test_one_that_is_over_is_told_to_all_who_heard_of_it(bench: Bench) -> None:
 
 def test_a_level_that_is_closed_is_passed_over(tmp_path: Path) -> None:
     """T0 is a Saturday, three in the morning."""
-    closed = DESK.replace("{name: L1, people: [ana]}", '{name: L1, people: [ana], calendar: {mon-fri: ["08:00-18:00"]}}')
+    closed = DESK.replace(
+        "{name: L1, people: [ana]}", '{name: L1, people: [ana], calendar: {mon-fri: ["08:00-18:00"]}}'
+    )
     bench = Bench(tmp_path, desk_text=closed)
     alta(bench)
     bench.tick(4 + 16 * MINUTE)
@@ -260,3 +263,12 @@ def test_a_page_that_reaches_nobody_goes_to_the_next_level_at_once(bench: Bench)
     bench.say(70, "channel", "hook", "true", what="page_undelivered", facts=said)
     bench.tick(70)
     assert paged(bench)[1:] == [("escalated", "leo", 70.0)]
+
+
+def test_rounds_come_ever_more_rarely(bench: Bench) -> None:
+    alta(bench)
+    bench.tick(6 * 86_400)
+    rounds = [seconds(one.at_us) for one in bench.pages() if one.to == "ana"]
+    gaps = [(later - earlier) / MINUTE for earlier, later in itertools.pairwise(rounds)]
+    assert gaps[:6] == [50, 50, 50, 80, 140, 260]
+    assert max(gaps) == 24 * 60 + 20
