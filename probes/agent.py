@@ -284,6 +284,7 @@ class Agent:
             notes.append(f"the clock is {offset:+.3f} s off the collector's: results are invalid; look at its NTP")
         sample = self._delivery.offset.best(self._clock.monotonic())
         counts = self._pulse.counts
+        waits, room = self._spool.oldest_seconds(self._clock.now_us()), self._spool.free_ratio()
         return Status(
             v=VERSION,
             probe=self.name,
@@ -308,6 +309,8 @@ class Agent:
             stalled_seconds=round(self._pulse.stalled_seconds, 3),
             doubted=dict(self._doubted) or None,
             lateness=self._pulse.lateness(),
+            spool_oldest_seconds=round(waits, 3) if waits is not None else None,
+            disk_free_ratio=round(room, 6) if room is not None else None,
         )
 
 

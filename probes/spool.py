@@ -5,6 +5,7 @@ it takes them again. What is dropped is the oldest, counted, and told. A file th
 """
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,24 @@ class Spool:
     def unsaved(self) -> int:
         """Results that are only in memory."""
         return len(self._memory)
+
+    def oldest_seconds(self, now_us: int) -> float | None:
+        """For how long the oldest result here has waited to be committed; 0 where none waits, None: nobody can say."""
+        found = [at_us for at_us, _ in self._memory.values()]
+        if self._rows:
+            on_disk: list[int | None] = []
+            if not self._try(lambda file: on_disk.append(file.oldest_at_us())) or on_disk[-1] is None:
+                return None
+            found.append(on_disk[-1])
+        return max(0, now_us - min(found)) / SECOND_US if found else 0.0
+
+    def free_ratio(self) -> float | None:
+        """Room left on its disk, of what this user may fill; None where nobody can say."""
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError:
+            return None
+        return disk.f_bavail / disk.f_blocks if disk.f_blocks else None
 
     def notes(self) -> list[str]:
         """What a person should know of it, one line each."""
