@@ -72,6 +72,7 @@ class Standings:
         self._said: set[_Key] = set()
         self._kept: dict[_Key, int] = {}  # said before a restart and not measured since; first measured well when
         self._named = _named(topology)
+        self._patience_us: dict[_Element, int] = {}  # of each name's owner, by the TTL of its records
         self._elements = {("service", topology.service), *(("sbc", name) for name in topology.sbcs)}
         self._elements |= {("portal", name) for name in topology.portals}
         self._elements |= {("database", name) for name in topology.databases}
@@ -129,12 +130,14 @@ class Standings:
             for address, one in _dict(facts.get("addresses")).items():
                 yield from _tls(element, str(address), _dict(_dict(one).get("tls")))
             missing = bool(facts.get("missing")) if "total" in facts else None
-            yield _Look(element, "dns_incomplete", "", missing, "dns_incomplete")
+            yield _Look(element, "dns_incomplete", "", missing, "dns_incomplete", self._patience_us.get(element, 0))
         elif result.check == "edge" and result.sbc in self._topology.sbcs and "tls" in facts:
             yield from _tls(("sbc", result.sbc), result.address or "", _dict(facts["tls"]))
         elif result.check == "dns":
+            incomplete = bool(facts.get("missing")) or facts.get("agree") is False
             for element in self._named.get(result.target or "", ()):
-                yield _Look(element, "dns_incomplete", "dns", bool(facts.get("missing")), "dns_incomplete")
+                patience_us = self._patience_us[element] = _patience_us(facts)
+                yield _Look(element, "dns_incomplete", "dns", incomplete, "dns_incomplete", patience_us)
         elif result.check == "database" and result.target in self._topology.databases:
             yield from self._database(result.target, facts)
 
@@ -171,6 +174,12 @@ def _tls(element: _Element, address: str, tls: dict[str, Any]) -> Iterator[_Look
     # A best possible grade can only condemn: well is who was measured whole.
     weak = None if grade is None or (whole is None and most in _GOOD_GRADES) else grade not in _GOOD_GRADES
     yield _Look(element, "tls_grade", address, weak, "tls_grade")
+
+
+def _patience_us(facts: dict[str, Any]) -> int:
+    """A change of records takes its TTL to be seen everywhere: twice that is no change any more. 0: no TTL is told."""
+    told = (_number(_dict(one).get("ttl_seconds")) for one in _dict(facts.get("resolvers")).values())
+    return round(2 * max((ttl for ttl in told if ttl is not None), default=0.0) * SECOND_US)
 
 
 def _named(topology: Topology) -> dict[str, list[_Element]]:
