@@ -24,9 +24,9 @@ class Teller:
 
     def __init__(self, service: str, desk: Desk | None, alarms: Alarms, url: str | None, zone: str) -> None:
         self.limits = desk.notifications if desk is not None else Notifications()
-        self._service, self._alarms = service, alarms
+        self.service, self._alarms = service, alarms
         self._url = url.rstrip("/") if url else None
-        self._recipients = addressees(desk, zone)
+        self.recipients = addressees(desk, zone)
         self._first = [entry[2:] for entry in policy(desk) if entry.startswith("0:")]
         kept = desk.channels.items() if desk is not None else ()
         self.bundler = Bundler(
@@ -48,7 +48,7 @@ class Teller:
             reader = Reader(one.locale, one.zone)
             step, runbook = self._steps(record, what, first_step, one.locale)
             url = self._link(record.number)
-            said = letter(record, what, reader, service=self._service, step=step, runbook=runbook, url=url)
+            said = letter(record, what, reader, service=self.service, step=step, runbook=runbook, url=url)
             message = self._message(record, what, at_us, one, said, page=page and what not in _OVER)
             message = msgspec.structs.replace(message, step=step, runbook="\n".join(runbook))
             self.bundler.admit(message, self._item(record, what, one.locale))
@@ -61,7 +61,7 @@ class Teller:
     ) -> Notification:  # fmt: skip
         """A message to a customer's contact, without what only the desk should read. It is never bundled."""
         reader = Reader(locale, zone)
-        said = customer_letter(record, what, reader, service=self._service, words=words)
+        said = customer_letter(record, what, reader, service=self.service, words=words)
         to = customer or address
         one = Recipient(person=to, channel=channel, address=address, locale=locale, zone=zone, kind="smtp")
         message = self._message(record, what, at_us, one, said, page=False)
@@ -82,7 +82,7 @@ class Teller:
             message = Notification(
                 key=f"{key}/{one.person}/{one.channel}", at_us=at_us, incident=None, what=what, page=False,
                 to=one.person, channel=one.channel, address=one.address, locale=one.locale, subject=subject, body=body,
-                priority="Baja", severity=None, kind="", name="", service=self._service, title=subject, short=subject,
+                priority="Baja", severity=None, kind="", name="", service=self.service, title=subject, short=subject,
                 thread=key.replace("/", "."),
             )  # fmt: skip
             self.bundler.admit(message, None)
@@ -92,7 +92,7 @@ class Teller:
     def _on(self, people: Iterable[str], what: What) -> Iterable[Recipient]:
         """The ways to them; of an acknowledgement only those far ends hear that keep an alert open."""
         for person in dict.fromkeys(people):
-            for one in self._recipients.get(person, ()):
+            for one in self.recipients.get(person, ()):
                 if what != "acknowledged" or one.kind == "pagerduty":
                     yield one
 
@@ -126,7 +126,7 @@ class Teller:
             kind=record.cause.kind,
             name=record.cause.name,
             url=self._link(record.number),
-            service=self._service,
+            service=self.service,
             thread=thread(record),
             episode=record.reopenings,
             title=said.title,
@@ -149,7 +149,7 @@ class Teller:
         reader = Reader(first.locale, self._zone_of(first))
         url = f"{self._url}/incidents" if self._url else None
         items = tuple(one.item for one in held)
-        said = digest(items, reader, service=self._service, url=url)
+        said = digest(items, reader, service=self.service, url=url)
         name = f"digest/{first.to}/{first.channel}/{now_us}"
         return msgspec.structs.replace(
             first, key=name, at_us=now_us, incident=None, what="digest", page=any(one.message.page for one in held),
@@ -159,7 +159,7 @@ class Teller:
         )  # fmt: skip
 
     def _zone_of(self, message: Notification) -> str:
-        ways: Mapping[str, list[Recipient]] = self._recipients
+        ways: Mapping[str, list[Recipient]] = self.recipients
         return next((one.zone for one in ways.get(message.to, ()) if one.channel == message.channel), "UTC")
 
     def _link(self, number: int) -> str | None:

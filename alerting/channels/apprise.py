@@ -71,7 +71,7 @@ def _speak(url: str, message: Notification) -> str | None:
             return _NO_SERVICE
         kinds = {"resolved": apprise.NotifyType.SUCCESS, "test": apprise.NotifyType.INFO}
         loud = apprise.NotifyType.FAILURE if message.page else apprise.NotifyType.WARNING
-        with apprise.LogCapture(level=logging.WARNING) as heard:  # type: ignore[no-untyped-call]
+        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as heard:  # type: ignore[no-untyped-call]
             taken = service.notify(
                 title=message.short or message.subject,
                 body=whole(message),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy import Connection
 
+from alerting import trial
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.external import Reading, expire_alerts, take_alerts
@@ -43,4 +44,5 @@ HANDLERS: dict[str, InboundHandler] = {
     "external.alerts": _alerts,
     "external.expire": _expire,
     "mail.take": _mail,
+    trial.VERB: trial.ordered,
 }
