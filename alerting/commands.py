@@ -11,10 +11,12 @@ from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.inbound import HANDLERS as INBOUND
 from alerting.lifecycle import RefusedError
+from alerting.notices import announce
 from alerting.silences import SILENCING
 from sereno.clock import iso
 from sereno.errors import SerenoError
 from sereno.store.commands import Command, Outcome, finish, pending
+from sereno.store.desk import windows
 from sereno.store.tables import isolations, maintenance
 from sereno.topology.model import Topology
 
@@ -29,18 +31,7 @@ def apply_pending(
     done: list[Command] = []
     for command in pending(connection):
         try:
-            if knows(command.verb) or command.verb in SILENCING:
-                effects += machine.command(command.verb, command.arguments, command.who, now_us)
-                text = "hecho"
-            elif command.verb in INBOUND:
-                with connection.begin_nested():
-                    text, decided = INBOUND[command.verb](connection, machine, command, now_us)
-                effects += decided
-            elif command.verb in handlers:
-                with connection.begin_nested():  # PostgreSQL: what it refuses spoils all that is not set apart
-                    text = handlers[command.verb](connection, command, now_us)
-            else:
-                raise RefusedError(f"no se conoce la orden {command.verb!r}")
+            outcome, decided = _apply(connection, machine, handlers, command, now_us)
         except (ArithmeticError, KeyError, TypeError, ValueError) as error:  # a poisoned order is refused, once
             words = f"la orden {command.verb} trae argumentos que no se entienden: {error!r}"
             finish(connection, command.id, Outcome(state="refused", text=words, code=2), now_us)
@@ -50,9 +41,37 @@ def apply_pending(
         except SerenoError as error:
             finish(connection, command.id, Outcome(state="refused", text=str(error), code=error.exit_code), now_us)
         else:
-            finish(connection, command.id, Outcome(state="done", text=text), now_us)
+            finish(connection, command.id, outcome, now_us)
+            effects += decided
             done.append(command)
     return effects, done
+
+
+def _apply(
+    connection: Connection, machine: DeskMachine, handlers: Mapping[str, Handler], command: Command, now_us: int
+) -> tuple[Outcome, list[Effect]]:
+    """One order: by the machine, by what has the machine beside its rows, or by rows alone."""
+    verb, effects = command.verb, list[Effect]()
+    if knows(verb) or verb in SILENCING:
+        effects = machine.command(verb, command.arguments, command.who, now_us)
+        return Outcome(state="done", text="hecho", number=machine.made), effects
+    with connection.begin_nested():  # PostgreSQL: what it refuses spoils all that is not set apart
+        if verb in INBOUND:
+            text, effects = INBOUND[verb](connection, machine, command, now_us)
+        elif verb in handlers:
+            text = handlers[verb](connection, command, now_us)
+            if verb == "maintenance.add" and command.arguments.get("notify"):
+                effects = _announce(connection, machine, command, now_us)
+        else:
+            raise RefusedError(f"no se conoce la orden {verb!r}")
+    return Outcome(state="done", text=text), effects
+
+
+def _announce(connection: Connection, machine: DeskMachine, command: Command, now_us: int) -> list[Effect]:
+    """The customers are told of the window that was just recorded."""
+    window = windows(connection)[-1]
+    what = command.arguments.get("what")
+    return announce(machine, window, str(what) if what else None, now_us)
 
 
 def handlers_for(topology: Topology) -> dict[str, Handler]:

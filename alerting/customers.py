@@ -95,8 +95,16 @@ class Letters:
         )  # fmt: skip
         self._book.emit(
             MessageAdded(
-                number=record.number, at_us=at_us, direction="out", kind=kind, customer=one.customer,
-                address=one.address, who=who, subject=message.subject, body=message.body, outbox_key=message.key,
+                number=record.number,
+                at_us=at_us,
+                direction="out",
+                kind=kind,
+                customer=one.customer,
+                address=one.address,
+                who=who,
+                subject=message.subject,
+                body=message.body,
+                outbox_key=message.key,
                 message_id=message_id(message.key, self._sender),
             )
         )

@@ -72,6 +72,7 @@ class DeskMachine:
         self._dues = Dues(alarms, self.states)
         self._maintained = Maintained()
         self.now_us = 0
+        self.made: int | None = None  # the number of what the last command made
         self.topology = topology
         self.model = desk
         self._dirty_us: int | None = None
@@ -116,11 +117,12 @@ class DeskMachine:
         """What a person does; `RefusedError`, or an error that names what there is not, when it cannot be."""
         self._advance(at_us)
         at_us = max(at_us, self.now_us)
+        self.made = None
         if verb in SILENCING:
             SILENCING[verb](self.silences, arguments, who, at_us)
             self._dirty_us = at_us  # what is no longer silent speaks at the next look
         else:
-            apply(Act(self._incidents, self.states, self.papers, arguments, who, at_us), verb)
+            self.made = apply(Act(self._incidents, self.states, self.papers, arguments, who, at_us), verb)
         self.papers.run(at_us)
         self.escalation.settle(at_us)
         self._book.settle(at_us)

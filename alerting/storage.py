@@ -1,15 +1,20 @@
 """The desk's machine and the store: written after each round in one transaction, rebuilt from it at start."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
+from alerting import silence_rows
 from alerting.bundle import as_rows, from_rows
 from alerting.causes import Key
 from alerting.desk import DeskMachine, DeskSnapshot
 from alerting.effects import Effect, Notification, TimelineAdded
+from alerting.escalation import rows as step_rows
+from alerting.escalation.step import StepChanged
 from alerting.machine import AlarmState
+from alerting.rows import Rows
+from sereno.alarms.silence import Silence
 from sereno.incident import IncidentRecord, encode_record
 from sereno.store.changes import changes_after, last_said
 from sereno.store.desk import incidents as read_incidents
@@ -29,6 +34,9 @@ class Memory:
         self._records: dict[int, IncidentRecord] = {}
         self._alarms: dict[Key, AlarmState] = {}
         self._bundles: dict[tuple[str, str], str] = {}
+        self._silences: dict[int, Silence] = {}
+        self._steps: set[str] = set()  # keys that have a row
+        self._papers = Rows()
 
     def load(self, connection: Connection, machine: DeskMachine) -> None:
         """Rebuild the machine as it was after its last committed round."""
@@ -36,6 +44,7 @@ class Memory:
         self.position = marks.get(READER, 0)
         records = read_incidents(connection)
         alarms = [msgspec.json.decode(row.body, type=AlarmState) for row in connection.execute(select(alarm_states))]
+        problems, activities = self._papers.load(connection)
         machine.restore(
             DeskSnapshot(
                 now_us=marks.get(CLOCK, 0),
@@ -45,22 +54,36 @@ class Memory:
                 alarms=tuple(alarms),
                 incidents=tuple(records),
                 bundles=from_rows(connection.execute(select(bundles.c.body)).scalars()),
+                silences=silence_rows.load(connection),
+                steps=step_rows.load(connection),
+                problems=problems,
+                activities=activities,
             )
         )
+        self._papers.wrote(machine.papers)
         self._bundles = as_rows(machine.teller.bundler.bundles)
         self._records = {record.number: record for record in machine.incidents()}
         self._alarms = {state.key: state for state in alarms}
+        self._silences = dict(machine.silences.known)
+        self._steps = {step.key for step in machine.escalation.steps.values()}
 
     def news(self, connection: Connection) -> list[tuple[int, Change]]:
         """What was said since the last round, at most a batch of it."""
         return changes_after(connection, self.position, BATCH)
 
+    def take_steps(self, connection: Connection, machine: DeskMachine, now_us: int) -> None:
+        """What falls due in this round is nobody else's to do."""
+        step_rows.take(connection, machine.escalation.due(now_us), self._steps)
+
     def write(
-        self, connection: Connection, machine: DeskMachine, effects: Iterable[Effect], position: int, now_us: int
+        self, connection: Connection, machine: DeskMachine, effects: Sequence[Effect], position: int, now_us: int
     ) -> int:
         """The round: incidents, timelines, alarms, messages to send, position. How many messages."""
         self._write_incidents(connection, machine)
         messages = 0
+        changed = [effect.step for effect in effects if isinstance(effect, StepChanged)]
+        step_rows.write(connection, changed)
+        self._steps |= {step.key for step in changed}
         for effect in effects:
             if isinstance(effect, TimelineAdded):
                 entry = effect.entry
@@ -72,8 +95,10 @@ class Memory:
             elif isinstance(effect, Notification):
                 messages += 1
                 connection.execute(insert(outbox).values(**_message(machine, effect, now_us)))
+        self._papers.write(connection, machine.papers, effects)
         self._write_alarms(connection, machine)
         self._write_bundles(connection, machine)
+        silence_rows.write(connection, machine.silences.known, self._silences)
         _mark(connection, READER, position)
         _mark(connection, CLOCK, machine.now_us)
         return messages
@@ -82,8 +107,10 @@ class Memory:
         """The round is committed."""
         self.position = position
         self._records = {record.number: record for record in machine.incidents()}
-        self._alarms = dict(machine.states)
+        self._alarms = machine.remembered()
+        self._silences = dict(machine.silences.known)
         self._bundles = as_rows(machine.teller.bundler.bundles)
+        self._papers.wrote(machine.papers)
 
     def _write_incidents(self, connection: Connection, machine: DeskMachine) -> None:
         for record in machine.incidents():
@@ -109,9 +136,10 @@ class Memory:
                 connection.execute(update(incidents).where(incidents.c.number == record.number).values(**values))
 
     def _write_alarms(self, connection: Connection, machine: DeskMachine) -> None:
-        for key in self._alarms.keys() - machine.states.keys():
+        remembered = machine.remembered()
+        for key in self._alarms.keys() - remembered.keys():
             connection.execute(delete(alarm_states).where(_is(key)))
-        for key, state in machine.states.items():
+        for key, state in remembered.items():
             known = self._alarms.get(key)
             if state is known:
                 continue

@@ -19,7 +19,7 @@ from alerting.acts import (
 from alerting.acts.act import Act
 from alerting.lifecycle import RefusedError
 
-Verb = Callable[[Act], None]
+Verb = Callable[[Act], int | None]  # the number of what it made, if it made something
 PREFIX = "incident."
 ACTS: dict[str, Verb] = {
     "incident.open": opening.open_,
@@ -57,12 +57,12 @@ def knows(verb: str) -> bool:
     return verb in ACTS or verb.startswith(PREFIX)
 
 
-def apply(act: Act, verb: str) -> None:
-    """Do it, or raise what refuses it: RefusedError, or one of the Unknown…Errors."""
+def apply(act: Act, verb: str) -> int | None:
+    """Do it, or raise what refuses it: RefusedError, or one of the Unknown…Errors. The number of what it made."""
     found = ACTS.get(verb) or ACTS.get(PREFIX + verb)
     if found is None:
         raise RefusedError(f"no se conoce la orden {verb!r}")
-    found(act)
+    return found(act)
 
 
 __all__ = ["ACTS", "PREFIX", "Act", "Verb", "apply", "knows"]

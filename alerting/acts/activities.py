@@ -17,7 +17,7 @@ class UnknownActivityError(SerenoError):
         super().__init__(f"no hay ninguna actividad {number}; «sereno activities list --all» las enumera")
 
 
-def add(act: Act) -> None:
+def add(act: Act) -> int:
     """It was agreed with a customer, to be done by a date."""
     customer, what, due_us = act.text("customer"), act.text("what"), act.instant("due")
     if customer is None or what is None or due_us is None:
@@ -36,6 +36,7 @@ def add(act: Act) -> None:
         due = local(due_us, act.desk.topology.timezone)
         act.put(record, say(DESK_LANGUAGE, "activity {number} agreed for {due}: {what}", number=number, due=due,
                             what=what))  # fmt: skip
+    return number
 
 
 def done(act: Act) -> None:

@@ -31,14 +31,16 @@ def resolve(act: Act) -> None:
 
 def refuse_broken(act: Act, record: IncidentRecord) -> None:
     """Nobody resolves what is still down."""
-    mine = [state for state in act.states.values() if state.incident == record.number]
+    mine = [
+        state for state in act.states.values() if state.incident == record.number and act.desk.holds(record, state)
+    ]  # fmt: skip
     if record.split_from is not None:  # its customers' sites are watched under the incident that it came from
         mine += [
             state for state in act.states.values()
-            if state.kind in {"site", "service"} and act.desk.what(state) == VERDICT
+            if state.kind in {"site", "service"} and act.desk.what(state) == VERDICT and act.desk.broken(state)
             and (state.kind == "service" or state.name in record.sites)
         ]  # fmt: skip
-    broken = sorted(state.key for state in mine if act.desk.broken(state))
+    broken = sorted({state.key for state in mine})
     if broken:
         names = ", ".join(dict.fromkeys(f"{kind} {name}" for _, kind, name in broken))
         raise RefusedError(f"no se puede resolver el incidente {record.number}: sigue mal {names}")

@@ -15,9 +15,7 @@ def priority(act: Act) -> None:
     before = act.record
     move(before, "priority")
     if before.opened_by == MONITOR:
-        raise RefusedError(
-            f"el incidente {before.number} lo abrió el monitor: su prioridad sale de lo que está roto"
-        )
+        raise RefusedError(f"el incidente {before.number} lo abrió el monitor: su prioridad sale de lo que está roto")
     fields = {name: value for name, value in report.given(act).items() if name in {"urgency", "impact"}}
     if act.text("priority") is None and not fields:
         raise RefusedError("falta la prioridad: --priority, o --urgency y --impact")

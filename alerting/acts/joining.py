@@ -71,7 +71,7 @@ def _joined(ours: dict[str, Priority], theirs: dict[str, Priority]) -> dict[str,
     return joined
 
 
-def split(act: Act) -> None:
+def split(act: Act) -> int:
     """One that holds two matters: the other one gets its own number, counted from the same opening."""
     parent = act.record
     move(parent, "split")
@@ -110,6 +110,7 @@ def split(act: Act) -> None:
         split_off=(*parent.split_off, *going),
     )  # fmt: skip
     act.put(rest, act.line("incident {number} split from this one: {title}", number=number, title=title))
+    return number
 
 
 def _going(act: Act, parent: IncidentRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:

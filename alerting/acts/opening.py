@@ -15,17 +15,17 @@ _TITLES: dict[TicketKind, str] = {"incident": "incidente registrado a mano", "re
 _DEFAULTS: dict[TicketKind, Priority] = {"incident": "Normal", "request": "Baja"}
 
 
-def open_(act: Act) -> None:
+def open_(act: Act) -> int:
     """An incident opened by a person: a customer called about something that the monitor does not see."""
-    _register(act, "request" if act.text("kind") in {"request", "requerimiento"} else "incident")
+    return _register(act, "request" if act.text("kind") in {"request", "requerimiento"} else "incident")
 
 
-def request(act: Act) -> None:
+def request(act: Act) -> int:
     """A request (requerimiento): nothing is broken, somebody wants something."""
-    _register(act, "request")
+    return _register(act, "request")
 
 
-def _register(act: Act, kind: TicketKind) -> None:
+def _register(act: Act, kind: TicketKind) -> int:
     book = act.desk.book
     number = act.number("number")
     number = book.next_number if number is None else number
@@ -53,6 +53,7 @@ def _register(act: Act, kind: TicketKind) -> None:
     record = act.put(record, *lines)
     if priority in LOUD and kind == "incident":
         act.desk.escalation.page(record, "opened", act.at_us)
+    return number
 
 
 def _titled(description: str | None) -> str | None:

@@ -7,7 +7,7 @@ from alerting.words import DESK_LANGUAGE, say
 from sereno.problem import ProblemRecord
 
 
-def open_(act: Act) -> None:
+def open_(act: Act) -> int:
     """By hand, before it has recurred often enough by itself; with the incidents that it is about."""
     title = act.text("title")
     if title is None:
@@ -19,6 +19,7 @@ def open_(act: Act) -> None:
     )  # fmt: skip
     for record in numbers:
         act.papers.problems.link(problem.number, record, act.at_us, act.who)
+    return problem.number
 
 
 def link(act: Act) -> None:

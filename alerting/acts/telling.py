@@ -50,8 +50,15 @@ def answer(act: Act) -> None:
     line = say(DESK_LANGUAGE, "answer of {sender}: {text}", sender=sender, text=shown)
     act.desk.book.emit(
         MessageAdded(
-            number=record.number, at_us=act.at_us, direction="in", kind="answer", customer=act.text("customer"),
-            address=sender[:254], who=act.who, subject=act.text("subject") or "", body=said,
+            number=record.number,
+            at_us=act.at_us,
+            direction="in",
+            kind="answer",
+            customer=act.text("customer"),
+            address=sender[:254],
+            who=act.who,
+            subject=act.text("subject") or "",
+            body=said,
             message_id=act.text("message_id"),
         )
     )

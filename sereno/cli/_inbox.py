@@ -26,6 +26,13 @@ class RefusedByDeskError(SerenoError):
 
 def ask(data: Path | None, database: str | None, verb: str, arguments: Mapping[str, Any], who: str | None) -> str:
     """What was done, in words; RefusedByDeskError with why not."""
+    return outcome_of(data, database, verb, arguments, who).text
+
+
+def outcome_of(
+    data: Path | None, database: str | None, verb: str, arguments: Mapping[str, Any], who: str | None
+) -> Outcome:
+    """What was done, with the number of what it made; RefusedByDeskError with why not."""
     for text in (who, *arguments.values()):
         if isinstance(text, str) and _is_garbled(text):
             raise UsageError(f"{text!r}: is not text in UTF-8; write it again")
@@ -44,7 +51,7 @@ def ask(data: Path | None, database: str | None, verb: str, arguments: Mapping[s
         )
     if outcome.state == "refused":
         raise RefusedByDeskError(outcome)
-    return outcome.text
+    return outcome
 
 
 def _is_garbled(text: str) -> bool:

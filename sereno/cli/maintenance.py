@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,11 +20,14 @@ By = Annotated[str | None, typer.Option("--by", help="Who announces it.", show_d
 
 @app.command()
 def add(
+    *,
     scope: Annotated[str, typer.Option("--scope", help="service, site:X, core:X, sbc:X, path:S/C or customer:X.")],
     start: Annotated[str, typer.Option("--from", help="ISO 8601 with offset.")],
     end: Annotated[str, typer.Option("--to", help="ISO 8601 with offset.")],
     announced: Annotated[str | None, typer.Option("--announced", help="When customers were told; else now.")] = None,
     critical_fix: Annotated[bool, typer.Option("--critical-fix", help="Mends a critical platform fault.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Mail it to the contacts of every customer of it.")] = False,
+    what: Annotated[str | None, typer.Option("--what", help="What is done, for the notice.")] = None,
     by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Announce a window. It silences alarms of its scope; the contract says whether its time is excluded."""
@@ -40,12 +43,13 @@ def add(
         raise UsageError(f"--from {start} is not before --to {end}; give a window that ends after it begins")
     arguments = {
         "kind": kind, "name": name, "critical_fix": critical_fix, "from_us": from_us, "to_us": to_us,
-        "announced_us": _instant("--announced", announced) if announced else None,
+        "announced_us": _instant("--announced", announced) if announced else None, "notify": notify, "what": what,
     }  # fmt: skip
     text = ask(data, database, "maintenance.add", arguments, by)
     if as_json:
         same = (kind, name, from_us, to_us)
-        _print([one for one in _windows(data, database) if (one.kind, one.name, one.from_us, one.to_us) == same][-1:])
+        windows, notices = _windows(data, database)
+        _print([one for one in windows if (one.kind, one.name, one.from_us, one.to_us) == same][-1:], notices)
     else:
         print(text)
 
@@ -56,9 +60,10 @@ def list_(
     data: Data = None, database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Announced windows."""
-    found = [window for window in _windows(data, database) if every or window.cancelled_us is None]
+    windows, notices = _windows(data, database)
+    found = [window for window in windows if every or window.cancelled_us is None]
     if as_json:
-        _print(found)
+        _print(found, notices)
     elif not found:
         print("Ningún mantenimiento.")
     else:
@@ -66,6 +71,8 @@ def list_(
             gone = "  cancelado" if window.cancelled_us is not None else ""
             span = f"{iso(window.from_us)} – {iso(window.to_us)}"
             print(f"{window.id:>4}  {window.kind}:{window.name}  {span}  anunciado {iso(window.announced_us)}{gone}")
+            for one in notices[window.id]:
+                print(f"      → {one['address']} ({one['customer']}): {one['state']}")
 
 
 @app.command()
@@ -78,7 +85,8 @@ def cancel(
 
     text = ask(data, database, "maintenance.cancel", {"id": number}, by)
     if as_json:
-        _print([window for window in _windows(data, database) if window.id == number])
+        windows, notices = _windows(data, database)
+        _print([window for window in windows if window.id == number], notices)
     else:
         print(text)
 
@@ -101,19 +109,24 @@ def _service(data: Path | None, database: str | None) -> str:
         store.dispose()
 
 
-def _windows(data: Path | None, database: str | None) -> list[Window]:
+def _windows(data: Path | None, database: str | None) -> tuple[list[Window], dict[int, list[dict[str, Any]]]]:
+    """(windows, the notices of each with their receipts)."""
     from sereno.instance import open_store
     from sereno.store.desk import windows
+    from sereno.store.desk_messages import messages_of
 
     store = open_store(data, database)
     try:
         with store.read() as connection:
-            return windows(connection)
+            found = windows(connection)
+            return found, {
+                one.id: [said.as_json() for said in messages_of(connection, maintenance=one.id)] for one in found
+            }
     finally:
         store.dispose()
 
 
-def _print(found: list[Window]) -> None:
+def _print(found: list[Window], notices: dict[int, list[dict[str, Any]]]) -> None:
     rows = [
         {
             "id": window.id,
@@ -125,6 +138,7 @@ def _print(found: list[Window]) -> None:
             "who": window.who,
             "recorded": iso(window.recorded_us),
             "cancelled": None if window.cancelled_us is None else iso(window.cancelled_us),
+            "notices": notices[window.id],
         }
         for window in found
     ]

@@ -14,9 +14,7 @@ def faults(document: Document, desk: Desk) -> Iterator[ConfigError]:
     if name is not None:
         yield from document.named(("customers", "channel"), "channel", "channels", name, desk.channels)
         if name in desk.channels and desk.channels[name].kind != "smtp":
-            yield document.fault(
-                ("customers", "channel"), f"{name} sends no mail", "name a channel that has `smtp:`"
-            )
+            yield document.fault(("customers", "channel"), f"{name} sends no mail", "name a channel that has `smtp:`")
     if desk.survey is not None and (
         not is_url(desk.survey, {"http", "https"}) or re.search(r"[{}]", desk.survey.replace("{number}", ""))
     ):

@@ -28,11 +28,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a command; `text` is what the person reads, `code` the exit status of a refusal."""
+    """What became of a command; `text` is what the person reads, `code` the exit status of a refusal.
+
+    `number` is of the incident, problem or activity that it made.
+    """
 
     state: Literal["pending", "done", "refused"]
     text: str
     code: int = 0
+    number: int | None = None
 
 
 def submit(

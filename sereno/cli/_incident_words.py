@@ -1,0 +1,103 @@
+"""Incidents as people read them in a terminal: Spanish, with local times."""
+
+from collections.abc import Iterator
+
+from sereno.clock import SECOND_US, SystemClock
+from sereno.incident import Clock, IncidentRecord
+
+_CLOCKS = {"running": "corre", "paused": "en pausa", "met": "cumplido", "missed": "incumplido"}
+_CLOCK_NAMES = {"attention": "atención", "solution": "solución"}
+_DIRECTIONS = {"incoming": "entrante", "outgoing": "saliente"}
+_INDENT = " " * 7
+
+
+def line(record: IncidentRecord, zone: str) -> str:
+    """One incident in one line."""
+    from alerting.acts.words import local
+    from alerting.lifecycle import STATE_WORDS
+    from alerting.words import grade
+
+    state = STATE_WORDS[record.state]
+    kind = "" if record.kind == "incident" else "requerimiento: "
+    return f"{record.number:>5}  {grade(record):<11} {state:<12} {local(record.opened_us, zone)}  {kind}{record.title}"
+
+
+def whole(record: IncidentRecord, zone: str) -> list[str]:
+    """All that is known of it."""
+    from alerting.acts.words import local
+
+    found = [line(record, zone), *(_INDENT + text for text in _facts(record, zone))]
+    found += [_INDENT + _clock(clock, zone) for clock in record.clocks]
+    found += [f"{_INDENT}{local(entry.at_us, zone)}  {entry.who}: {entry.what}" for entry in record.timeline]
+    return found
+
+
+def _facts(record: IncidentRecord, zone: str) -> Iterator[str]:
+    from alerting.acts.words import local
+
+    yield f"causa: {record.cause.kind} {record.cause.name}; desde {local(record.since_us, zone)}"
+    listed = {
+        "clientes": [f"{name} ({priority})" for name, priority in record.customers.items()],
+        "sedes": list(record.sites),
+        "síntomas": [f"{one.alarm} {one.name}" for one in record.symptoms],
+    }
+    yield from (f"{label}: {', '.join(names)}" for label, names in listed.items() if names)
+    yield from _report(record, zone)
+    yield from _end(record, zone)
+    others = {
+        "problema": record.problem, "unido al incidente": record.merged_into,
+        "separado del incidente": record.split_from,
+    }  # fmt: skip
+    yield from (f"{label} {number}" for label, number in others.items() if number is not None)
+
+
+def _end(record: IncidentRecord, zone: str) -> Iterator[str]:
+    """How it ended, and what came of it."""
+    from alerting.acts.words import local
+
+    if record.category or record.closing_cause:
+        yield f"categoría: {record.category or '—'}; causa de: {record.closing_cause or '—'}"
+    if record.billing is not None:
+        yield _billing(record)
+    for label, at_us in (("solución acordada", record.agreed_due_us), ("confirmado", record.confirmed_us)):
+        if at_us is not None:
+            yield f"{label}: {local(at_us, zone)}"
+    if record.survey is not None:
+        yield f"encuesta: {record.survey.score} de 5" + (f" ({record.survey.comment})" if record.survey.comment else "")
+
+
+def _report(record: IncidentRecord, zone: str) -> Iterator[str]:
+    from alerting.acts.words import local
+
+    parts = {
+        "canal": record.channel, "reporta": record.reporter, "contacto": record.contact,
+        "extensión": record.extension, "sentido": _DIRECTIONS.get(record.direction or ""),
+        "contraparte": record.counterpart,
+        "ocurrió": None if record.occurred_us is None else local(record.occurred_us, zone),
+    }  # fmt: skip
+    said = [f"{name}: {value}" for name, value in parts.items() if value]
+    if said:
+        yield "; ".join(said)
+    if record.description:
+        yield from ("» " + text for text in record.description.splitlines() if text.strip())
+    if record.opened_by != "sereno" and record.complete_us is None:
+        yield "reporte incompleto: el reloj de atención puede no haber empezado"
+
+
+def _billing(record: IncidentRecord) -> str:
+    bill = record.billing
+    if bill is None or not bill.billable:
+        return "no se factura" + (f" ({bill.rule})" if bill is not None else "")
+    if bill.amount is None:
+        return f"facturable, sin trabajo que cobrar ({bill.rule})"
+    return f"se factura: {bill.currency} {bill.amount:,.2f} por {bill.seconds // 60} min ({bill.rule})"
+
+
+def _clock(clock: Clock, zone: str) -> str:
+    from alerting.acts.words import local
+
+    left = (clock.due_us - SystemClock().now_us()) // SECOND_US
+    rest = f", faltan {left // 60} min" if clock.state == "running" and left > 0 else ""
+    who = clock.customer or "mesa"
+    name = _CLOCK_NAMES[clock.clock]
+    return f"reloj de {name}, {who} ({clock.contract}): {local(clock.due_us, zone)} {_CLOCKS[clock.state]}{rest}"
