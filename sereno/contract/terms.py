@@ -1,9 +1,10 @@
 """The terms of a contract beside its clocks: what a report holds, how a ticket ends, what is billed and discounted."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from sereno.shape import Duration, Frozen, Name, Text
 
@@ -15,6 +16,7 @@ ReportField = Literal[
 ]  # fmt: skip
 Blame = Literal["plataforma", "cliente", "proveedor", "tercero"]
 ClockName = Literal["attention", "solution"]
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _HIGHEST = 1_000_000_000
 _PLACES = 4  # of a number of money or percent
 
@@ -37,7 +39,15 @@ def _number(value: Any) -> Decimal:
 Number = Annotated[
     Decimal, BeforeValidator(_number), PlainSerializer(str, when_used="json"), WithJsonSchema({"type": "number"})
 ]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217
+
+
+def _currency(value: str) -> str:
+    if not _CURRENCY.fullmatch(value):
+        raise ValueError(f"{value!r} is no currency: write its ISO 4217 code, such as USD or COP")
+    return value
+
+
+Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 
 
 class ReportTerms(Frozen):
