@@ -120,6 +120,7 @@ _TOLD = {
     "repaged": "asked again: {names}",
     "escalated": "escalated to: {names}",
     "assigned": "told that it is theirs: {names}",
+    "answered": "told that the customer answered: {names}",
     "audit": "told of a step that did not happen: {names}",
     "breach_warning": "warned of the due date: {names}",
     "breached": "told of the missed due date: {names}",

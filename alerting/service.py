@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -16,12 +17,18 @@ from alerting.channels.base import Channel
 from alerting.commands import Handler, apply_pending, handlers_for
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
-from alerting.outbox import Dispatcher
+from alerting.escalation.auditor import Auditor
+from alerting.escalation.feeds import Feeds
+from alerting.escalation.orders import handlers as oncall_orders
+from alerting.escalation.roster_source import RosterSource
+from alerting.heartbeat import Heartbeat
+from alerting.outbox import Ack, Dispatcher
 from alerting.storage import BATCH, Memory
-from sereno.alarms import load_alarms
+from sereno.alarms import Alarms, load_alarms
 from sereno.clock import SECOND_US, Clock
 from sereno.contract import load_contract
 from sereno.desk import Desk as DeskModel
+from sereno.desk.notifications import Heartbeat as HeartbeatConfig
 from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.store.commands import Command
@@ -32,6 +39,8 @@ from sereno.topology.model import Topology
 log = logging.getLogger(__name__)
 DEFAULT_CONTRACT = "callmyway"  # with neither desk nor customers: clocks that run 24×7, the strictest reading
 URL_VARIABLE = "SERENO_URL"
+_THREADS = 32  # names of far ends are looked up in threads: some that hang must not keep the desk from its store
+_SAY_SECONDS = 60.0
 POLL_SECONDS = 0.1  # commands must be applied within 250 ms; what the collector commits wakes us at once
 
 
@@ -43,15 +52,16 @@ class Desk:
         *, handlers: Mapping[str, Handler] | None = None,
     ) -> None:  # fmt: skip
         self._store, self._machine, self._clock = store, machine, clock
-        self._handlers = {**handlers_for(machine.topology), **(handlers or {})}
+        self._handlers = {**_orders(machine), **(handlers or {})}
         self._memory: Memory | None = None
+        self._rosters = RosterSource()
         self._lock = threading.Lock()
 
     def replace(self, machine: DeskMachine) -> None:
         """Another topology, desk or alarm file is in force from the next round on."""
         with self._lock:
             self._machine = machine
-            self._handlers |= handlers_for(machine.topology)
+            self._handlers |= _orders(machine)
             self._memory = None
 
     def round(self) -> tuple[int, list[Command], bool]:
@@ -87,7 +97,10 @@ class Desk:
 
     def _decide(self, memory: Memory) -> tuple[int, list[Command], bool]:
         machine, effects, position = self._machine, list[Effect](), memory.position
+        machine.escalation.horizon_us = self._clock.now_us()
         with self._store.write() as connection:
+            memory.take_steps(connection, machine, machine.escalation.horizon_us)
+            self._rosters.refresh(connection, machine.escalation.roster, machine.escalation.horizon_us)
             news = memory.news(connection)
             for number, change in news:
                 effects += machine.change(change)
@@ -104,7 +117,13 @@ class Desk:
         return messages, done, more
 
 
-def machine_for(topology: Topology, desk: DeskModel | None, beside: Path | None) -> DeskMachine:
+def _orders(machine: DeskMachine) -> dict[str, Handler]:
+    return {**handlers_for(machine.topology), **oncall_orders(machine.escalation.roster.desk)}
+
+
+def machine_for(
+    topology: Topology, desk: DeskModel | None, beside: Path | None, alarms: Alarms | None = None
+) -> DeskMachine:
     """The machine of a topology and a desk; contracts and alarms from the folder `beside`, else the shipped ones.
 
     Messages carry the incident's address when `SERENO_URL` says where people reach the page.
@@ -112,7 +131,8 @@ def machine_for(topology: Topology, desk: DeskModel | None, beside: Path | None)
     names = {customer.contract for customer in topology.customers.values()}
     names.add(desk.contract if desk is not None else min(names, default=DEFAULT_CONTRACT))
     contracts = {name: load_contract(name, beside) for name in sorted(names)}
-    return DeskMachine(topology, desk, contracts, load_alarms(beside), os.environ.get(URL_VARIABLE))
+    declared = alarms if alarms is not None else load_alarms(beside)
+    return DeskMachine(topology, desk, contracts, declared, os.environ.get(URL_VARIABLE))
 
 
 class AlertingService:
@@ -126,9 +146,19 @@ class AlertingService:
         *, handlers: Mapping[str, Handler] | None = None,
         on_command: Callable[[Command], None] | None = None,
         may_speak: Callable[[], bool] = lambda: True,
+        ack: Ack | None = None, heartbeat: HeartbeatConfig | None = None,
     ) -> None:  # fmt: skip
         self.desk = Desk(store, machine, clock, handlers=handlers)
-        self._dispatcher = Dispatcher(store, channels, clock, may_speak)
+        self._dispatcher = Dispatcher(store, channels, clock, may_speak, ack=ack)
+        self._feeds = Feeds(store, machine.escalation.roster, clock, may_speak)
+        self._auditor = Auditor(store, machine.topology.service, machine.escalation.roster, clock, may_speak)
+        self._rounded_us: int | None = None
+        self._said_at: float | None = None
+        self._heartbeat: Heartbeat | None = None
+        if heartbeat is not None:
+            self._heartbeat = Heartbeat(
+                store, heartbeat, machine.topology, clock, rounded_us=lambda: self._rounded_us, may_speak=may_speak
+            )
         self._clock = clock
         self._on_command = on_command
         self._wake = asyncio.Event()
@@ -139,14 +169,24 @@ class AlertingService:
 
     async def run(self) -> None:
         """Rounds and deliveries until cancelled."""
-        dispatching = asyncio.create_task(self._dispatcher.run(), name="outbox")
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
+        beside = [
+            asyncio.create_task(self._dispatcher.run(), name="outbox"),
+            asyncio.create_task(self._feeds.run(), name="rotas"),
+            asyncio.create_task(self._auditor.run(self.wake), name="auditor"),
+        ]
+        if self._heartbeat is not None:
+            beside.append(asyncio.create_task(self._heartbeat.run(), name="heartbeat"))
         try:
-            while not dispatching.done():
+            while not any(task.done() for task in beside):
                 await self._once()
-            dispatching.result()
+            for task in beside:
+                if task.done():
+                    task.result()
         finally:
-            dispatching.cancel()
-            await asyncio.gather(dispatching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _once(self) -> None:
         self._wake.clear()
@@ -155,9 +195,10 @@ class AlertingService:
         except LeaseLostError:
             raise
         except StoreError as error:
-            log.warning("desk: %s", error)
+            self._troubled(str(error))
             await asyncio.sleep(POLL_SECONDS)
             return
+        self._rounded_us, self._said_at = self._clock.now_us(), None
         if messages:
             self._dispatcher.wake()
         for command in done:
@@ -170,6 +211,13 @@ class AlertingService:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    def _troubled(self, words: str) -> None:
+        """A round failed: said once a minute, not ten times a second; the heartbeat stops by itself."""
+        at = self._clock.monotonic()
+        if self._said_at is None or at - self._said_at >= _SAY_SECONDS:
+            self._said_at = at
+            log.error("desk: a round failed, nothing is decided or told until one does not: %s", words)
 
     def _patience(self) -> float:
         due = self.desk.next_due_us()

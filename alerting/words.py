@@ -78,6 +78,7 @@ SUBJECTS = {
     "escalated": "[{priority}] Incident {number} escalated to you: {title}",
     "acknowledged": "[{priority}] Incident {number} acknowledged: {title}",
     "assigned": "[{priority}] Incident {number} is yours: {title}",
+    "answered": "[{priority}] Incident {number}, the customer answered: {title}",
     "audit": "[{priority}] Incident {number}, a step did not happen: {title}",
     "resolved": "[resolved] Incident {number}: {title}",
     "found_late": "[found late, over] Incident {number}: {title}",

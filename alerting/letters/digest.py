@@ -12,7 +12,7 @@ _LISTED = 60  # incidents that one message spells out
 _NAMES = {
     "opened": "opened", "promoted": "worse", "reopened": "again", "resolved": "over", "found_late": "found late, over",
     "repaged": "still waiting", "escalated": "still waiting", "breach_warning": "due soon", "breached": "overdue",
-    "assigned": "assigned", "audit": "audit",
+    "assigned": "assigned", "answered": "answered", "audit": "audit",
 }  # fmt: skip
 
 

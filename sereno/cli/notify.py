@@ -82,7 +82,7 @@ def channels(data: Data = None, database: Database = None, as_json: AsJson = Fal
 
 
 @app.command("test")
-def test_(
+def try_out(
     channel: Annotated[str | None, typer.Option("--channel", help="Through this channel.")] = None,
     person: Annotated[str | None, typer.Option("--person", help="To this person, by all their channels.")] = None,
     desk: Annotated[Path | None, typer.Option("--desk", help="Send from here, by this desk file.")] = None,
