@@ -61,6 +61,8 @@ class View:
             if self._core_of(sbc) is None and sbc not in self._mute
         }
         self._began = self._beginnings()
+        options = topology.checks.options
+        self._slack_us = max(_SLACK_US, 3 * options.every_us) if options is not None else _SLACK_US
 
     def what(self, state: AlarmState) -> str:
         return self._alarms[state.alarm].what
@@ -104,8 +106,13 @@ class View:
         self, kind: str, paths: Mapping[str, frozenset[str]], what: str, free: set[str], fired: set[str]
     ) -> set[str]:
         taken: set[str] = set()
+        bad = self.bad("path", what)
+        incident = {state.name: state.incident for state in self._by["path", what]}
         for name, mine in paths.items():
-            if len(mine) > 1 and mine <= free and not mine.isdisjoint(fired):
+            if len(mine) < 2 or not mine <= free or mine.isdisjoint(fired):  # noqa: PLR2004
+                continue
+            # those that are good already count as long as they are of the same story, and not left over from another
+            if mine <= bad or len({incident[path] for path in mine}) == 1:
                 element = Element(kind, name)
                 self.derived[element] = _sorted({*self.derived.get(element, ()), *(Element("path", p) for p in mine)})
                 self._spread |= {("path", path, what): element for path in mine}
@@ -155,12 +162,12 @@ class View:
         if own.kind not in _VOICE or (topic_of(what) and own.kind != "site"):
             return self._beside(own)
         spread = self._spread.get((own.kind, own.name, what))
-        found = self._explained(own, what)
+        found = self._explained(own, what, state.bad_since_us)
         if spread is not None and (found == own or is_fault(what)) and not self.service_down:
             found = spread
         if not is_fault(what) and found not in {own, spread}:
             began = self._began.get(found)
-            if began is not None and state.first_since_us < began - _SLACK_US:
+            if began is not None and state.first_since_us < began - self._slack_us:
                 return spread or own  # it was there before, and will be afterwards
         return found
 
@@ -172,7 +179,7 @@ class View:
     def _by_database(self) -> bool:
         return bool(self.databases and self.refusing)
 
-    def _explained(self, own: Element, what: str) -> Element:
+    def _explained(self, own: Element, what: str, since_us: int) -> Element:
         if self.service_down:
             return Element("service", self.topology.service)
         if own.kind == "core":
@@ -183,7 +190,7 @@ class View:
             return self._sbc(own, what)
         if own.kind == "network":
             return self._network(own)
-        return self._site(own, what) if own.kind == "site" else self._service(own, what)
+        return (self._site if own.kind == "site" else self._service)(own, what, since_us)
 
     def _core(self, name: str) -> Element:
         """A core; or, where it answers and refuses, the database that is down."""
@@ -219,7 +226,7 @@ class View:
             return Element("sbc", sbc)
         return Element("network", network) if len(self._splits.get(network, ())) > 1 else own
 
-    def _site(self, own: Element, what: str) -> Element:
+    def _site(self, own: Element, what: str, since_us: int) -> Element:
         site = self.topology.sites.get(own.name)
         if site is None:
             return own
@@ -231,23 +238,36 @@ class View:
         sbc = next((name for name in site.sbcs if name in self.sbcs), None)
         if what != "redundancy_lost" and sbc:  # down with a core dead too: what the phone lost first is its SBC
             return Element("sbc", sbc)
-        return self._within(site.sbcs, site.networks) or own
+        return self._within(site.sbcs, site.networks, since_us) or own
 
-    def _service(self, own: Element, what: str) -> Element:
+    def _service(self, own: Element, what: str, since_us: int) -> Element:
         """Of the service but no verdict: lost redundancy where no sites are declared, or the sum of its SBCs."""
         if (sbc := self._first_sbc.get(what)) and own not in self.derived:
             return self._sbc(Element("sbc", sbc), what)
-        return self._within(tuple(self.topology.sbcs), ()) or own
+        return self._within(tuple(self.topology.sbcs), (), since_us) or own
 
-    def _within(self, sbcs: tuple[str, ...], networks: tuple[str, ...]) -> Element | None:
-        """The largest cause among what these SBCs lean on."""
-        if core := next((found for found in map(self._core_of, sbcs) if found), None):
-            return self._core(core)
-        if sbc := next((name for name in sbcs if name in self.sbcs or name in self.stuck), None):
-            return Element("sbc", sbc)
-        return self._network_of(sbcs, networks) or next(
-            (Element("path", self._broken[sbc]) for sbc in sbcs if sbc in self._broken), None
-        )
+    def _within(self, sbcs: tuple[str, ...], networks: tuple[str, ...], since_us: int) -> Element | None:
+        """The largest cause among what these SBCs lean on; what was there before it is not its doing."""
+        core, network = self._core_of_any(sbcs), self._network_of(sbcs, networks)
+        gone = next((name for name in sbcs if name in self.sbcs or name in self.stuck), None)
+        path = next((self._broken[name] for name in sbcs if name in self._broken), None)
+        found = [Element("core", core)] if core else []
+        found += [Element("sbc", gone)] if gone else []
+        found += [network] if network else []
+        found += [Element("path", path)] if path else []
+        in_time = [one for one in found if self._began_at(one) <= since_us + self._slack_us]
+        # a split of networks is often only the order in which probes confirm an outage: it explains nothing earlier
+        chosen = next(iter(in_time or [one for one in found if one.kind != "network"]), None)
+        return self._core(chosen.name) if chosen is not None and chosen.kind == "core" else chosen
+
+    def _core_of_any(self, sbcs: tuple[str, ...]) -> str | None:
+        return next((core for core in map(self._core_of, sbcs) if core), None)
+
+    def _began_at(self, cause: Element) -> int:
+        parts = self.derived.get(cause, (cause,))
+        if cause.kind == "network" and "/" not in cause.name:
+            parts = tuple(Element("network", f"{sbc}/{cause.name}") for sbc in self._splits[cause.name])
+        return min((self._began[part] for part in parts if part in self._began), default=0)
 
     def _all_suspected(self) -> bool:
         sites = self.topology.sites

@@ -10,6 +10,7 @@ from alerting.words import DESK_LANGUAGE, say
 from sereno.incident import Element, IncidentRecord
 from sereno.verdict import VERDICT
 
+_BEFORE_US = 10 * 1_000_000
 REOPEN_US = 30 * 60 * 1_000_000  # a cause that returns within this is the same incident
 
 
@@ -86,9 +87,24 @@ class Matcher:
         return self._returned(group, broken, faults, owners, now_us) or self._open(group, broken, now_us)
 
     def _opening_due(self, group: Group, broken: list[AlarmState]) -> int:
-        first = min(state.bad_at_us for state in broken)
-        urgent = any(state.kind == "service" and self.room.what(state) == VERDICT for state in broken)
-        return first if urgent or group.class_ == "monitor" else first + self.room.settle_us
+        known = _known_us(group, broken)
+        # an alert of others comes when its rule has waited already
+        settled = self._urgent(broken) or group.class_ == "monitor" or group.cause.kind == "external"
+        return known if settled else known + self.room.settle_us
+
+    def settling(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState], now_us: int) -> bool:
+        """Another cause for an incident that is open: it must have settled too, but for the service itself."""
+        broken = [states[key] for key in group.members if states[key].bad]
+        if group.cause == record.cause or record.version == 0 or not broken or self._urgent(broken):
+            return False
+        due = _known_us(group, broken) + self.room.settle_us
+        if now_us >= due:
+            return False
+        self.waiting_us = min(due, self.waiting_us or due)
+        return True
+
+    def _urgent(self, broken: list[AlarmState]) -> bool:
+        return any(state.kind == "service" and self.room.what(state) == VERDICT for state in broken)
 
     def _returned(
         self, group: Group, broken: list[AlarmState], faults: set[Key], owners: Mapping[int, Group], now_us: int
@@ -138,11 +154,25 @@ class Matcher:
 
     def taken(self, record: IncidentRecord, owners: Mapping[int, Group]) -> int | None:
         """The incident whose cause now explains this one's."""
-        cause = (record.cause.kind, record.cause.name)
+        mine = {(part.kind, part.name) for part in (record.cause, *record.elements)}
         for number, group in owners.items():
-            if number != record.number and any((key[1], key[2]) == cause for key in group.members):
+            if number != record.number and any((key[1], key[2]) in mine for key in group.members):
                 return number
         return None
+
+
+def _known_us(group: Group, broken: list[AlarmState]) -> int:
+    """When the cause began to show; of the sum of its parts, when the last of them did.
+
+    What was wrong long before does not count: that it is explained by something new now makes the new no older.
+    """
+    own = [state for state in broken if group.own(state)]
+    if not own:
+        return min(state.bad_at_us for state in broken)
+    if group.elements and not group.many:
+        return max(state.bad_at_us for state in own)
+    began_us = min(state.bad_since_us for state in own) - _BEFORE_US
+    return min(state.bad_at_us for state in broken if state.bad_since_us >= began_us)
 
 
 def _same_fault(record: IncidentRecord, faults: set[Key]) -> bool:

@@ -67,6 +67,8 @@ class Reconciler(Room):
             return
         owners[number] = group
         before = self.book.records[number]
+        if match.settling(before, group, states, now_us):
+            return
         self._follower.follow(before, group, view, states, world, now_us)
         if before.state == "reopened" and before.reopened_us == now_us:
             self._follower.announce_return(before, self.book.records[number], now_us)
