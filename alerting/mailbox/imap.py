@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from imaplib import IMAP4
 from urllib.parse import urlsplit
 
@@ -52,8 +53,12 @@ class Imap:
         self._host = url.hostname or ""
         try:
             self._client = self._connected(url.scheme, url.port or _PORTS[url.scheme])
+        except _BAD as error:
+            raise self._fault(error) from None
+        try:
             self._client.login(box.user, secret, box.folder)
         except _BAD as error:
+            self.leave()
             raise self._fault(error) from None
 
     def _connected(self, scheme: str, port: int) -> imap_tools.BaseMailBox:
@@ -126,10 +131,10 @@ class Imap:
 
     def leave(self) -> None:
         """In order, from the thread that uses it."""
-        try:
+        with suppress(*_BAD):
             self._client.client.shutdown()
-        except _BAD:
-            return
+        with suppress(OSError):
+            self._client.client.sock.close()
 
     def _fault(self, error: BaseException) -> MailboxError:
         if isinstance(error, MailboxError):

@@ -70,11 +70,12 @@ class Poller:
         for fetched in imap.fetch(waiting[:AT_ONCE] if known is not None else waiting):
             if self._stopped():
                 return count
-            self._order(end.validity, fetched.uid, fetched.raw, fetched.size)
+            taken = self._order(end.validity, fetched.uid, fetched.raw, fetched.size)
             if known is not None:
                 self._stand(Place(end.validity, fetched.uid))
-            self._mark(imap, fetched.uid)
-            count += 1
+            if taken:
+                self._mark(imap, fetched.uid)
+                count += 1
         if known is None:
             self._stand(begin)
         return count
@@ -88,14 +89,19 @@ class Poller:
                 log.warning("taken, and not marked: %s", error)
             self._unmarked = str(error)
 
-    def _order(self, validity: int, uid: int, raw: bytes, size: int) -> None:
+    def _order(self, validity: int, uid: int, raw: bytes, size: int) -> bool:
+        """Whether the desk has it; what it cannot take at all is for people to read."""
         letter = read(raw, size=size)
         place = f"{validity}/{uid}"
         key = hashlib.sha256(f"{self.name}/{place}".encode()).hexdigest()[:40]
         arguments = {"mailbox": self.name, "uid": place, "letter": msgspec.to_builtins(letter)}
         command = submit(self._store, VERB, arguments, WHO, f"mail/{key}", self._clock)
-        if wait(self._store, command, ANSWER_SECONDS).state == "pending":
+        outcome = wait(self._store, command, ANSWER_SECONDS)
+        if outcome.state == "pending":
             raise MailboxError(f"{self.name}: the desk did not take message {place} in time; it is tried again")
+        if outcome.state == "refused":
+            log.error("%s: message %s is left unread in its folder: %s", self.name, place, outcome.text)
+        return outcome.state == "done"
 
     # -- the place in the folder ---------------------------------------------------------------------------------------
 

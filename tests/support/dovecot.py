@@ -1,10 +1,11 @@
-"""Debian's Dovecot as a plain process, with its own configuration, on free loopback ports, with a certificate of its own."""
+"""Debian's Dovecot as a plain process, with its own configuration and certificate, on free loopback ports."""
 
 import contextlib
 import imaplib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -62,7 +63,8 @@ service stats {{
 class Dovecot:
     """One mailbox. `start`, `stop`, and `deliver` a message as a mail server would."""
 
-    def __init__(self, folder, certificate, key, *, ssl_mode="yes"):
+    def __init__(self, folder, certificate, key, ca, *, ssl_mode="yes"):
+        self.ca = ca
         self.folder = Path(folder)
         self.port, self.plain_port = free_port(), free_port()
         root = os.geteuid() == 0
@@ -83,10 +85,11 @@ class Dovecot:
         self._process = None
 
     def start(self):
-        self._process = subprocess.Popen(
-            [PROGRAM, "-F", "-c", str(self.folder / "dovecot.conf")], stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "stderr").open("ab"),
-        )  # fmt: skip
+        with (self.folder / "stderr").open("ab") as errors:
+            self._process = subprocess.Popen(
+                [PROGRAM, "-F", "-c", str(self.folder / "dovecot.conf")], stdout=subprocess.DEVNULL, stderr=errors,
+                start_new_session=True,
+            )  # fmt: skip
         deadline = time.monotonic() + 20
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.plain_port), 1) as open_:
@@ -99,7 +102,7 @@ class Dovecot:
 
     def stop(self):
         if self._process is not None:
-            self._process.terminate()
+            os.killpg(self._process.pid, signal.SIGTERM)  # a session under way would outlive its master
             self._process.wait(10)
             self._process = None
 
@@ -110,9 +113,9 @@ class Dovecot:
     @contextlib.contextmanager
     def client(self):
         """A mail program of the mailbox's people."""
-        opened = imaplib.IMAP4("127.0.0.1", self.plain_port, timeout=10)
+        opened = imaplib.IMAP4("localhost", self.plain_port, timeout=10)
         try:
-            opened.starttls(ssl._create_unverified_context())  # the tests' own server
+            opened.starttls(ssl.create_default_context(cafile=self.ca))
             opened._simple_command("LOGIN", opened._quote(USER), opened._quote(PASSWORD))
             opened.state = "AUTH"
             yield opened
@@ -127,7 +130,8 @@ class Dovecot:
     def flags(self, folder="INBOX"):
         """The flags of every message."""
         with self.client() as client:
-            if client.select(folder, readonly=True)[0] != "OK":
+            said, count = client.select(folder, readonly=True)
+            if said != "OK" or count == [b"0"]:
                 return []
             _, data = client.fetch("1:*", "(FLAGS)")
         return [line.decode() for line in data if line]
@@ -143,10 +147,10 @@ class Dovecot:
 
 
 @contextlib.contextmanager
-def dovecot(certificate, key, **more):
+def dovecot(certificate, key, ca, **more):
     with tempfile.TemporaryDirectory(prefix="sd-", ignore_cleanup_errors=True) as folder:  # short: it makes sockets
-        os.chmod(folder, 0o755)
-        made = Dovecot(folder, certificate, key, **more)
+        Path(folder).chmod(0o755)
+        made = Dovecot(folder, certificate, key, ca, **more)
         made.start()
         try:
             yield made
