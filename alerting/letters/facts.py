@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from alerting.clocks import overdue
 from alerting.effects import Row
 from alerting.letters.times import moment
+from alerting.naming import change_line
 from alerting.words import grade, say, titled
 from sereno.incident import Clock, IncidentRecord
 
@@ -27,31 +29,31 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 def facts(record: IncidentRecord, what: str, reader: Reader, service: str) -> tuple[Row, ...]:
-    """Every row that has something to say."""
-    rows = [
-        Row(reader.say("What"), titled(record, reader.locale)),
-        Row(reader.say("Where"), _where(record, reader, service)),
-        Row(reader.say("Since"), reader.moment(record.since_us)),
+    """Every row that has something to say: what, where, since when, how bad, until when; then what is known of it."""
+    found = [
+        ("What", titled(record, reader.locale)),
+        ("Where", _where(record, reader, service)),
+        ("Since", reader.moment(record.since_us)),
+        ("Good since", "" if record.resolved_us is None else reader.moment(record.resolved_us)),
+        ("How bad", _gravity(record)),
+        ("Customers", listed(f"{name} ({priority})" for name, priority in record.customers.items())),
+        ("Sites", listed(record.sites)),
     ]
-    if record.resolved_us is not None:
-        rows.append(Row(reader.say("Good since"), reader.moment(record.resolved_us)))
-    rows.append(Row(reader.say("How bad"), _gravity(record)))
-    if record.customers:
-        named = [f"{name} ({priority})" for name, priority in record.customers.items()]
-        rows.append(Row(reader.say("Customers"), listed(named)))
-    if record.sites:
-        rows.append(Row(reader.say("Sites"), listed(record.sites)))
-    if what not in _OVER and (due := _due(record.clocks, reader)):
-        rows.append(Row(reader.say("Due"), due))
-    if record.symptoms:
-        rows.append(Row(reader.say("Also seen"), listed(dict.fromkeys(one.name for one in record.symptoms))))
-    if record.evidence:
-        rows.append(Row(reader.say("Evidence"), record.evidence))
-    if record.description:
-        rows.append(Row(reader.say("Reported"), record.description))
-    if record.assigned:
-        rows.append(Row(reader.say("Assigned to"), record.assigned))
-    return tuple(rows)
+    if what not in _OVER:
+        found.append(("Overdue", _clocks(overdue(record), reader)))
+        found.append(("Due", _clocks(_next_due(record), reader)))
+    return tuple(Row(reader.say(label), text) for label, text in (*found, *_known(record, reader)) if text)
+
+
+def _known(record: IncidentRecord, reader: Reader) -> list[tuple[str, str]]:
+    changes = (f"{change_line(reader.locale, one)}, {reader.moment(one.at_us)}" for one in record.changes)
+    return [
+        ("Also seen", listed(dict.fromkeys(one.name for one in record.symptoms))),
+        ("Evidence", record.evidence or ""),
+        ("Change", "; ".join(changes)),
+        ("Reported", record.description or ""),
+        ("Assigned to", record.assigned or ""),
+    ]
 
 
 def listed(names: Iterable[str]) -> str:
@@ -74,14 +76,16 @@ def _gravity(record: IncidentRecord) -> str:
     return grade(record) + peak
 
 
-def _due(clocks: Iterable[Clock], reader: Reader) -> str:
+def _next_due(record: IncidentRecord) -> list[Clock]:
     """The next attention and the next solution that are owed."""
     found: dict[str, Clock] = {}
-    for clock in clocks:
+    for clock in record.clocks:
         if clock.state == "running" and (clock.clock not in found or clock.due_us < found[clock.clock].due_us):
             found[clock.clock] = clock
+    return [found[name] for name in ("attention", "solution") if name in found]
+
+
+def _clocks(clocks: Iterable[Clock], reader: Reader) -> str:
     return "; ".join(
-        f"{reader.say(name)} {reader.moment(found[name].due_us)} ({found[name].customer or found[name].contract})"
-        for name in ("attention", "solution")
-        if name in found
+        f"{reader.say(one.clock)} {reader.moment(one.due_us)} ({one.customer or one.contract})" for one in clocks
     )
