@@ -15,6 +15,7 @@ from collector.exposition.catalogue import CATALOGUE
 from collector.exposition.families import Family, Labels, Values
 from collector.exposition.kinds import INCIDENT_STATES, PRIORITIES, STATES
 from collector.exposition.names import Names
+from collector.finding_metrics import Findings
 from collector.site_time import SiteTime
 from sereno.clock import SECOND_US, Clock
 from sereno.store import Store, lease
@@ -24,6 +25,7 @@ from sereno.verdict import VERDICT
 
 _OVER = ("resolved", "closed", "merged")
 _Verdicts = dict[tuple[str, str], str]
+_Findings = dict[tuple[str, str, str], str]  # kind, name, what: true or false
 
 
 class Found(NamedTuple):
@@ -31,6 +33,7 @@ class Found(NamedTuple):
 
     number: int
     verdicts: _Verdicts
+    findings: _Findings
     site_time: Mapping[Labels, float]
     spent: list[Spent]
     incidents: Mapping[Labels, float]
@@ -47,6 +50,8 @@ class StoreMetrics:
         self._lock = threading.Lock()
         self._verdicts: _Verdicts = dict.fromkeys(names.elements(), "unknown")
         self._last_id: int | None = None
+        self._findings = Findings(names)
+        self._found: _Findings = {}
         self._budgets = Budgets(store, clock)
         self._place = "site" if names.sites else "service"  # a system without sites is one
         self._places = frozenset(name for kind, name in self._verdicts if kind == self._place)
@@ -68,6 +73,7 @@ class StoreMetrics:
     def families(self) -> Iterator[Family]:
         yield from (self._state, self._site_time, self._down, self._unknown, self._budget, self._remaining)
         yield from (self._incidents, self._next_due, self._notifications)
+        yield from self._findings.families()
 
     def begin(self) -> None:
         """The process leads from now on: time by state counts from here."""
@@ -97,7 +103,8 @@ class StoreMetrics:
             }
             spent = [one for one in self._budgets.read() if one.site in self._places]
             self._reads += 1
-            return Found(self._reads, dict(self._verdicts), time, spent, counts, due, sent, hashes)
+            said = dict(self._verdicts), dict(self._found)
+            return Found(self._reads, *said, time, spent, counts, due, sent, hashes)
 
     def show(self, found: "Found") -> None:
         """Takes it over into the families, in the thread that writes them: no scrape shows half of a state set."""
@@ -108,6 +115,8 @@ class StoreMetrics:
             current = found.verdicts[element]
             for state, value in series:
                 value.value = int(state == current)
+        for finding, state in found.findings.items():
+            self._findings.say(*finding, state)
         self._site_time.replace(found.site_time)
         self._incidents.replace(found.incidents)
         self._next_due.replace(found.next_due)
@@ -120,14 +129,18 @@ class StoreMetrics:
         columns = verdict_changes.c
         newest = int(connection.scalar(select(func.max(columns.id))) or 0)
         if self._last_id is None:
-            said = [one for one in last_said(connection).values() if one.what == VERDICT]
-            rows = [(one.kind, one.name, one.state, one.since_us, one.at_us) for one in said]
+            said = last_said(connection).values()
+            rows = [(one.kind, one.name, one.what, one.state, one.since_us, one.at_us) for one in said]
         else:
-            wanted = select(columns.kind, columns.name, columns.state, columns.since_us, columns.at_us)
-            wanted = wanted.where(columns.id > self._last_id, columns.what == VERDICT).order_by(columns.id)
+            wanted = select(columns.kind, columns.name, columns.what, columns.state, columns.since_us, columns.at_us)
+            wanted = wanted.where(columns.id > self._last_id).order_by(columns.id)
             rows = [tuple(row) for row in connection.execute(wanted)]
         self._last_id = newest
-        for kind, name, state, since_us, at_us in rows:
+        for kind, name, what, state, since_us, at_us in rows:
+            if what != VERDICT:
+                if state in {"true", "false"}:
+                    self._found[kind, name, what] = state
+                continue
             if (kind, name) not in self._verdicts:
                 continue  # no longer in the topology
             self._verdicts[kind, name] = state

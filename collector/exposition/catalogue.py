@@ -127,6 +127,11 @@ _TRUTH = (
         "sereno_verdict_state", "kind element state", "The verdict of an element: 1 at its state, 0 at the others.",
         "for what is no longer in the topology; what nobody judged yet is unknown", "elements states",
     ),
+    _gauge(
+        "sereno_finding", "kind element finding",
+        "What is said of an element beside its verdict: 1 while it is true, 0 when it is over.",
+        "until it was true once", "found",
+    ),
     _counter(
         "sereno_site_state_seconds_total", "site state",
         "Time that a site's live verdict was in a state; provisional, the ledger revises.", _SITES, "sites states",

@@ -39,6 +39,7 @@ def expected(topology: Topology, codecs: int = 1) -> dict[str, int]:
             "media": calls * len(DIRECTIONS) * codecs,
             "channels": 2,
             "unmeasured": 0,
+            "found": 0,
             "refusals": 0,
             **_fixed(topology),
             "targets": sum(_targets(topology).values()),
@@ -68,7 +69,7 @@ def at_most(topology: Topology) -> dict[str, int]:
             "unmeasured": len(kinds.UNMEASURED),
             "refusals": len(kinds.REFUSALS),
             **_fixed(topology),
-            **dict.fromkeys(("targets", "portals", "databases", "traffic", "listeners"), GAUGES),
+            **dict.fromkeys(("targets", "portals", "databases", "traffic", "listeners", "found"), GAUGES),
         }
     )
 

@@ -55,11 +55,11 @@ def result(seq=1, check="options", probe="p1", outcome="ok", **fields):
     return Result(v=VERSION, probe=probe, boot="b", seq=seq, at=at, check=check, outcome=outcome, **fields)
 
 
-def said(store, kind, name, state, *, since_us=NOW, at_us=NOW):
+def said(store, kind, name, state, *, what="verdict", since_us=NOW, at_us=NOW):
     with store.write() as connection:
         connection.execute(
             verdict_changes.insert().values(
-                kind=kind, name=name, what="verdict", state=state, since_us=since_us, at_us=at_us, facts="{}"
+                kind=kind, name=name, what=what, state=state, since_us=since_us, at_us=at_us, facts="{}"
             )
         )
 
@@ -101,6 +101,7 @@ def of_everything(store, clock):
         current=True,
     )  # fmt: skip
     said(store, "site", "acme-bog", "down")
+    said(store, "core", "core-a", "true", what="core_refusing")
     body = {"clocks": [{"contract": "callmyway", "clock": "solution", "due_us": NOW + SECOND_US, "state": "running"}]}
     with store.write() as connection:
         connection.execute(
@@ -173,10 +174,26 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(any_store,
             assert set(one.labels) - {"le"} == set(family.declared.labels), family.declared.name
 
 
+def test_findings_begin_when_they_are_true_and_are_of_the_topology(store, clock):
+    metrics = Metrics(store, SMALL, clock=clock)
+    metrics.lead(3)
+    said(store, "core", "core-b", "false", what="core_refusing")
+    said(store, "core", "core-a", "true", what="core_refusing")
+    said(store, "core", "nobody", "true", what="core_refusing")
+    said(store, "channel", "pager", "true", what="notify_failing")
+    said(store, "site", "acme-bog", "found", what="ledger_revised")
+    refusing = 'sereno_finding{element="core-a",finding="core_refusing",kind="core"}'
+    failing = 'sereno_finding{element="pager",finding="notify_failing",kind="channel"}'
+    found = scraped(metrics)
+    assert {name: found[name] for name in found if "finding{" in name} == {refusing: 1, failing: 1}
+    said(store, "core", "core-a", "false", what="core_refusing")
+    assert scraped(metrics)[refusing] == 0
+
+
 def test_labels_are_of_the_design_s_list_and_histograms_have_no_probe():
     listed = {
         "probe", "sbc", "core", "site", "element", "kind", "state", "check", "codec", "direction", "reason", "code",
-        "priority", "channel", "outcome", "clock", "period", "address", "replica", "version", "hash",
+        "priority", "channel", "outcome", "clock", "period", "address", "replica", "version", "hash", "finding",
     }  # fmt: skip
     for one in CATALOGUE.values():
         assert set(one.labels) <= listed, one.name
