@@ -149,10 +149,14 @@ class Bundler:
                 yield replace(told, key=f"{told.key}/resolved", what="resolved", page=False, at_us=message.at_us)
         self.bundles[bundle.key] = replace(bundle, lists=tuple(left))
 
+    def drop(self) -> None:
+        """What was admitted in this instant was not decided after all."""
+        self._fresh, self._direct = {}, []
+
     def restore(self, bundles: Iterable[Bundle]) -> None:
         """Become what was remembered."""
         self.bundles = {one.key: one for one in bundles}
-        self._fresh, self._direct = {}, []
+        self.drop()
 
 
 def _waits(bundle: Bundle, held: Held) -> bool:

@@ -22,7 +22,12 @@ _OVER = frozenset({"resolved", "found_late"})
 class Teller:
     """Makes messages; what it makes goes through `bundler`."""
 
-    def __init__(self, service: str, desk: Desk | None, alarms: Alarms, url: str | None, zone: str) -> None:
+    def __init__(
+        self, service: str, desk: Desk | None, alarms: Alarms, url: str | None, zone: str,
+        owners: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`owners`: whose each site is."""
+        self._owners = owners if owners is not None else {}
         self.limits = desk.notifications if desk is not None else Notifications()
         self.service, self._alarms = service, alarms
         self._url = url.rstrip("/") if url else None
@@ -61,7 +66,10 @@ class Teller:
     ) -> Notification:  # fmt: skip
         """A message to a customer's contact, without what only the desk should read. It is never bundled."""
         reader = Reader(locale, zone)
-        said = customer_letter(record, what, reader, service=self.service, words=words)
+        sites = [site for site, owner in self._owners.items() if owner == customer and customer is not None]
+        said = customer_letter(
+            record, what, reader, service=self.service, words=words, customer=customer, sites=sites
+        )  # fmt: skip
         to = customer or address
         one = Recipient(person=to, channel=channel, address=address, locale=locale, zone=zone, kind="smtp")
         message = self._message(record, what, at_us, one, said, page=False)

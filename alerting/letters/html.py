@@ -50,7 +50,7 @@ def _rows(message: Notification) -> str:
     above = _paragraphs(lead) if message.what.startswith("customer_") else ""
     below = _after_rows(message) if message.what.startswith("customer_") else ""
     table = '<table role="presentation" style="border-collapse:collapse;font-size:14px;line-height:1.45">'
-    return f"{above}{table}{cells}</table>{below}"
+    return f'{above}{table}{cells}</table><div style="height:14px"></div>{below}'
 
 
 def _after_rows(message: Notification) -> str:
