@@ -6,9 +6,11 @@ from typer.testing import CliRunner
 
 from alerting.desk import DeskMachine
 from alerting.service import Desk
+from collector.exposition.names import Names
+from collector.store_metrics import StoreMetrics
 from sereno.alarms import load_alarms
 from sereno.cli.contract import app
-from sereno.clock import FakeClock, parse_instant
+from sereno.clock import SECOND_US, FakeClock, parse_instant
 from sereno.contract import load_contract
 from sereno.store.commands import submit
 from sereno.store.tables import topologies
@@ -115,6 +117,29 @@ def test_a_month_of_a_customer_and_of_his_sites(any_store, store_url, tmp_path):
     empty = october(store_url, "--customer", "beta")
     assert (empty["percent"], empty["verdict"], empty["cases"]) == (None, "no_cases", [])
     assert "sin casos" in compliance(store_url, "--customer", "beta", "--month", "2026-10")
+
+
+def test_the_metrics_tell_the_next_clock_that_runs(any_store, store_url, tmp_path):
+    do = commands(any_store, tmp_path)
+
+    def metrics():
+        topology = load_topology(tmp_path / "topology.yaml")
+        found = StoreMetrics(any_store, Names(topology), FakeClock(parse_instant("2026-10-05T18:00Z"))).read()
+        return {key: count for key, count in found.incidents.items() if count}, found.next_due
+
+    do("2026-10-05T10:00-06:00", "incident.open", number=1, priority="Alta", **TOLD)
+    opened = parse_instant("2026-10-05T10:00-06:00") / SECOND_US
+    due = {("Alta", "attention"): opened + 5_400, ("Alta", "solution"): opened + 14_400}
+    assert metrics() == ({("Alta", "open"): 1}, due)
+    do("2026-10-05T10:30-06:00", "incident.ack", number=1)
+    del due["Alta", "attention"]
+    assert metrics() == ({("Alta", "acknowledged"): 1}, due)
+    do("2026-10-05T11:00-06:00", "incident.pause", number=1, note="¿desde qué equipo?")
+    assert metrics()[1] == {}
+    do("2026-10-05T12:00-06:00", "incident.resume", number=1)
+    assert metrics()[1] == {("Alta", "solution"): opened + 18_000}
+    do("2026-10-05T16:00-06:00", None)
+    assert metrics()[1] == {}  # missed: no longer due
 
 
 def test_what_cannot_be_asked(any_store, store_url, tmp_path):
