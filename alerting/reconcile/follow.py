@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from alerting import changes, clocks, naming, words
-from alerting.causes import Group, Key, View, gravity, is_echo
+from alerting.causes import Group, Key, View, gravity, is_echo, is_fault
 from alerting.external.words import alert_evidence, alert_title
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
@@ -33,7 +33,8 @@ class Follower:
     ) -> None:  # fmt: skip
         """The incident takes the cause, gravity, symptoms and customers of its group."""
         fresh = record.version == 0
-        broken = any(states[key].bad and states[key].phase == "firing" for key in group.members)
+        firing = (states[key] for key in group.members if states[key].phase == "firing")
+        broken = any(is_fault(self.room.what(state)) or group.own(state) for state in firing)
         if not fresh and not broken:
             return  # what remains is already good and only being watched: the fullest explanation stays to the end
         lead, urgency, impact, pages = gravity(view, group, states, self.room.alarms)

@@ -326,6 +326,8 @@ class Graph:
             new = new._replace(since_us=max(new.since_us, node.floor_us) if earlier else old.since_us)
         elif exact or (new.since_us <= old.since_us and isinstance(node, findings.Finding)):
             new = new._replace(since_us=now_us)
+        elif new.since_us <= old.since_us and old.state == "down" and isinstance(node, ServiceNode):
+            new = new._replace(since_us=node.back_us(old.since_us) or now_us)
         else:
             new = new._replace(since_us=max(new.since_us, old.since_us) or now_us)
         if new.state != old.state:

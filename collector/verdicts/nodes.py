@@ -362,6 +362,11 @@ class ServiceNode(Node):
     def evaluate(self) -> Value:
         return rules.service([site.value for site in self.sites])
 
+    def back_us(self, down_us: int) -> int:
+        """When the first of its sites came back from an outage of all, while others are down since long before."""
+        alive = (site.value.since_us for site in self.sites if site.value.alive)
+        return min((since_us for since_us in alive if since_us > down_us), default=0)
+
 
 class TargetNode(Node):
     """A portal, as outside probes see it; or a database, as inside ones do. No part of the service."""
