@@ -5,6 +5,7 @@ somebody wrote it, and wants an answer.
 """
 
 import email
+import email.errors
 import email.message
 import email.policy
 import html.parser
@@ -26,6 +27,9 @@ LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3
 _ID = re.compile(r"<([^<>\s]{1,250})>")
 _ADDRESS = re.compile(r"[^@\s<>,;\"()]+@[^@\s<>,;\"()]+")
 _BLANKS = re.compile(r"[^\S\n]+")
+_BROKEN = (  # what the library raises of what it cannot read
+    email.errors.MessageError, ValueError, LookupError, AssertionError, AttributeError, TypeError, RecursionError,
+)  # fmt: skip
 _NESTING = re.compile(rb"boundary\s*=|message/rfc822", re.IGNORECASE)
 _CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(55296, 57344)])
 
@@ -81,7 +85,7 @@ def _parsed(raw: bytes) -> email.message.Message:
     if len(_NESTING.findall(raw)) <= MOST_BOUNDARIES:
         try:
             return email.message_from_bytes(raw, policy=email.policy.compat32)
-        except (RecursionError, ValueError, LookupError, AttributeError, IndexError):
+        except _BROKEN:
             pass  # nested or broken beyond the parser: the headers alone, and the rest as text
     head, _, body = raw.partition(b"\n\n" if b"\r\n\r\n" not in raw else b"\r\n\r\n")
     lines = [line for line in head.splitlines() if not re.match(rb"content-|mime-|\s", line, re.IGNORECASE)]
@@ -99,9 +103,9 @@ def _headers(message: email.message.Message, name: str) -> list[str]:
         raw = str(value)[:LONGEST_HEADER]
         try:
             pieces = decode_header(raw)
-        except (ValueError, LookupError, AssertionError):
+        except _BROKEN:
             pieces = [(raw, None)]
-        found.append("".join(_piece(piece, charset) for piece, charset in pieces))
+        found.append(_line("".join(_piece(piece, charset) for piece, charset in pieces)))
     return found
 
 
@@ -130,8 +134,8 @@ def _clean(text: str) -> str:
 
 def _references(message: email.message.Message) -> tuple[str, ...]:
     """What it answers (RFC 5322 §3.6.4): In-Reply-To first, then References from the last to the first."""
-    near = _ID.findall(" ".join(str(one)[:LONGEST_HEADER] for one in message.get_all("In-Reply-To", [])[:3]))
-    far = _ID.findall(" ".join(str(one)[-20_000:] for one in message.get_all("References", [])[:3]))
+    near = _ID.findall(_line(" ".join(str(one)[:LONGEST_HEADER] for one in message.get_all("In-Reply-To", [])[:3])))
+    far = _ID.findall(_line(" ".join(str(one)[-20_000:] for one in message.get_all("References", [])[:3])))
     return tuple(dict.fromkeys([*near, *reversed(far)]))[:MOST_REFERENCES]
 
 
@@ -168,7 +172,7 @@ def _first(message: email.message.Message, name: str) -> str:
 def _kind(message: email.message.Message) -> str:
     try:
         return message.get_content_type()
-    except (ValueError, LookupError, AttributeError, IndexError):
+    except _BROKEN:
         return "text/plain"
 
 
@@ -186,7 +190,7 @@ def _contents(message: email.message.Message) -> tuple[str, list[Attachment]]:
             continue
         if name or not kind.startswith("text/") or "attachment" in _first(part, "Content-Disposition"):
             if len(attachments) < MOST_ATTACHMENTS:
-                attachments.append(Attachment(name=name or "?", type=kind[:100], size=len(_payload(part))))
+                attachments.append(Attachment(name=name or "?", type=_line(kind)[:100], size=len(_payload(part))))
             continue
         target = rich if kind == "text/html" else plain
         if sum(map(len, target)) < LONGEST_TEXT:
@@ -214,7 +218,7 @@ def _parts(message: email.message.Message) -> Iterator[email.message.Message]:
 def _filename(part: email.message.Message) -> str:
     try:
         name = part.get_filename()
-    except (ValueError, LookupError, AttributeError, IndexError, TypeError):
+    except _BROKEN:
         return "?"
     return _line(" ".join(_piece(piece, charset) for piece, charset in _safe_header(str(name))))[:200] if name else ""
 
@@ -222,14 +226,14 @@ def _filename(part: email.message.Message) -> str:
 def _safe_header(text: str) -> list[tuple[bytes | str, str | None]]:
     try:
         return list(decode_header(text[:LONGEST_HEADER]))
-    except (ValueError, LookupError, AssertionError):
+    except _BROKEN:
         return [(text[:LONGEST_HEADER], None)]
 
 
 def _payload(part: email.message.Message) -> bytes:
     try:
         held = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError, UnicodeError):
+    except _BROKEN:
         held = None
     return held if isinstance(held, bytes) else b""
 
@@ -237,7 +241,7 @@ def _payload(part: email.message.Message) -> bytes:
 def _charset(part: email.message.Message) -> str:
     try:
         return str(part.get_content_charset() or "utf-8")
-    except (ValueError, LookupError, AttributeError, TypeError, UnicodeError):
+    except _BROKEN:
         return "utf-8"
 
 
@@ -273,6 +277,6 @@ def _without_tags(text: str) -> str:
     try:
         reader.feed(text[: 5 * LONGEST_TEXT])
         reader.close()
-    except (ValueError, AssertionError, RecursionError):
+    except _BROKEN:
         return re.sub(r"<[^<>]*>", " ", text)
     return "".join(reader.pieces)
