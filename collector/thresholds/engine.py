@@ -4,13 +4,13 @@ It decides when something arrives (or the clock is told), at the newest boundary
 unknown: what was said holds. A result that comes later than `LATE_US` is history and counts for nothing here.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from collector.thresholds.families.health import of_status
 from collector.thresholds.known import Alive, Known
-from collector.thresholds.rules import Cell, Group, Rule, longest_us, rules_of
-from collector.thresholds.source import NO_PARTS, Reading
+from collector.thresholds.rules import Add, Cell, Group, Rule, longest_us, rules_of
+from collector.thresholds.source import NO_PARTS, Many, Reading, Single
 from sereno.alarms import Alarms
 from sereno.alarms.model import Samples
 from sereno.clock import SECOND_US
@@ -27,6 +27,13 @@ _GONE_US = 3_600 * SECOND_US  # a bad part that is measured no more, while other
 _Touched = list[tuple[Group, Cell]]
 
 
+class _Plan(NamedTuple):
+    """What is done with the results of one series."""
+
+    singles: list[tuple[Single, tuple[Add, ...], _Touched]]  # with the cells to be judged at once
+    several: list[tuple[Many, list[Group]]]
+
+
 class Thresholds:
     """Feed it every committed result; not thread-safe."""
 
@@ -35,6 +42,7 @@ class Thresholds:
     ) -> None:
         self.known = Known(topology, reachable or _always, serving or _always)
         self.rules = rules_of(alarms, topology)
+        self._plans: dict[str, dict[tuple[str | None, ...], _Plan]] = {}
         self._by_check: dict[str, list[tuple[str, list[Group]]]] = {}
         self._by_measure: dict[str, list[Group]] = {}
         self._timed: list[Group] = []
@@ -52,6 +60,7 @@ class Thresholds:
         if group.width_us:
             self._timed.append(group)
         for check in group.source.checks:
+            self._plans.setdefault(check, {})
             sources = self._by_check.setdefault(check, [])
             groups = next((groups for known, groups in sources if known == name), None)
             if groups is None:
@@ -79,23 +88,24 @@ class Thresholds:
     def feed(self, results: Sequence[tuple[Result, int]], now_us: int) -> list[Change]:
         """Results that arrived together, with their `at`."""
         touched: _Touched = []
-        by_check, known, oldest_us = self._by_check, self.known, now_us - LATE_US
+        plans, known, oldest_us = self._plans, self.known, now_us - LATE_US
         for result, at_us in results:
-            sources = by_check.get(result.check)
-            if sources is None or at_us < oldest_us or not known.counts(result, at_us):
+            check = result.check
+            if check not in plans or at_us < oldest_us:
                 continue
-            for _, groups in sources:
-                source = groups[0].source
-                if source.one is not None:
-                    value = source.one(result, at_us, known)
-                    if value is None:
-                        continue
-                    for group in groups:
-                        self._single(group, result, at_us, value, touched)
-                elif source.many is not None:
-                    for reading in source.many(result, at_us, known):
-                        for group in groups:
-                            self._reading(group, result, at_us, reading, touched)
+            if (result.outcome != "ok" or result.probe in known.inside) and not known.counts(result, at_us):
+                continue
+            key = (result.sbc, result.core, result.probe, result.target, result.account)
+            plan = plans[check].get(key) or self._plan(check, key, result)
+            for one, adds, instant in plan.singles:
+                value = one(result, at_us, known)
+                if value is not None:
+                    for add in adds:
+                        add(at_us, value, 1.0)
+                    if instant:
+                        touched += instant
+            if plan.several:
+                self._several(plan.several, result, at_us, touched)
         return self._decide(touched, now_us)
 
     def status(self, status: Status, now_us: int) -> list[Change]:
@@ -136,15 +146,29 @@ class Thresholds:
 
     # -- samples to windows --------------------------------------------------------------------------------------------
 
-    def _single(self, group: Group, result: Result, at_us: int, value: float, touched: _Touched) -> None:
-        key = (result.sbc, result.core, result.probe, result.target, result.account if group.by else None)
-        cells = group.routes.get(key)
-        if cells is None:
-            cells = self._route(group, result, NO_PARTS, key)
-        for cell in cells:
-            cell.add(at_us, value, 1.0)
-            if group.instant:
-                touched.append((group, cell))
+    def _several(self, several: list[tuple[Many, list[Group]]], result: Result, at_us: int, touched: _Touched) -> None:
+        for many, groups in several:
+            for reading in many(result, at_us, self.known):
+                for group in groups:
+                    self._reading(group, result, at_us, reading, touched)
+
+    def _plan(self, check: str, key: tuple[str | None, ...], result: Result) -> "_Plan":
+        """What is done with results like this one; learnt once."""
+        singles: list[tuple[Single, tuple[Add, ...], _Touched]] = []
+        several: list[tuple[Many, list[Group]]] = []
+        for _, groups in self._by_check[check]:
+            source = groups[0].source
+            if source.many is not None:
+                several.append((source.many, groups))
+            elif source.one is not None:
+                found = [(group, cell) for group in groups for cell in self._route(group, result, NO_PARTS)]
+                adds = tuple(add for _, cell in found for add in cell.adds)
+                singles.append((source.one, adds, [(group, cell) for group, cell in found if group.instant]))
+        plans = self._plans[check]
+        if len(plans) >= _ROUTES:
+            plans.clear()
+        plans[key] = _Plan(singles, several)
+        return plans[key]
 
     def _reading(self, group: Group, result: Result, at_us: int, reading: Reading, touched: _Touched) -> None:
         if reading.element is not None:
@@ -153,7 +177,12 @@ class Thresholds:
         else:
             own = tuple(reading.parts.values())
             key = (result.sbc, result.core, result.probe, result.target, result.account, own)
-            cells = group.routes.get(key) or self._route(group, result, reading.parts, key)
+            known = group.routes.get(key)
+            if known is None:
+                if len(group.routes) >= _ROUTES:
+                    group.routes.clear()
+                known = group.routes[key] = self._route(group, result, reading.parts)
+            cells = known
         for cell in cells:
             cell.add(reading.at_us or at_us, reading.value, reading.weight)
             if group.instant:
@@ -167,15 +196,11 @@ class Thresholds:
                     cell.add(now_us, reading.value, reading.weight)
                     touched.append((group, cell))
 
-    def _route(self, group: Group, result: Result, parts: Any, key: tuple[object, ...]) -> tuple[Cell, ...]:
-        """Where samples like this one go; learnt once."""
+    def _route(self, group: Group, result: Result, parts: Mapping[str, str]) -> tuple[Cell, ...]:
+        """The cells that samples like this one go to."""
         part = _part(group, result, parts, self.known)
         found = (self._cell(group, element, part) for element in self.known.elements(group.rule.scope, result))
-        cells = tuple(cell for cell in found if cell is not None)
-        if len(group.routes) >= _ROUTES:
-            group.routes.clear()
-        group.routes[key] = cells
-        return cells
+        return tuple(cell for cell in found if cell is not None)
 
     def _cell(self, group: Group, element: str, part: str) -> Cell | None:
         found = group.cells.get((element, part))
@@ -232,7 +257,7 @@ def _always(_sbc: str, _core: str | None, _since_us: int) -> bool:
     return True
 
 
-def _part(group: Group, result: Result, parts: Any, known: Known) -> str:
+def _part(group: Group, result: Result, parts: Mapping[str, str], known: Known) -> str:
     if not group.by:
         return ""
     return "/".join(parts[name] if name in parts else _own_part(name, result, known) for name in group.by)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container
 
-from collector.thresholds.hours import Hours
+from collector.thresholds.hours import Hours, Track
 from sereno.topology.model import Topology
 from sereno.wire import Result
 
@@ -13,6 +13,9 @@ _SLOW = frozenset({"register", "call", "terminating"})
 _TARGETS = {"https": "portal", "database": "database"}
 
 
+_NOBODYS = Track("", "", [])
+
+
 class Known:
     """One per engine."""
 
@@ -21,9 +24,10 @@ class Known:
         # Whether the signalling of a path is well and has been since then; whether all of it is.
         self.reachable, self.serving = reachable, serving
         self.hours = Hours()
+        self.paths: dict[tuple[str | None, str | None], Track] = {}  # round trips, by SBC and core
         self.failed_at: dict[tuple[str, ...], int] = {}  # of a series of OPTIONS, its newest failure
         self.pending: dict[tuple[str | None, ...], int] = {}  # of a series of calls, a failure that waits for the next
-        self._inside = {name for name, probe in topology.probes.items() if probe.vantage == "inside"}
+        self.inside = {name for name, probe in topology.probes.items() if probe.vantage == "inside"}
         self._networks = {name: probe.network for name, probe in topology.probes.items()}
         self._paths = {path.name for path in topology.paths()}
         self._sites: dict[str, list[tuple[str, frozenset[str]]]] = {}
@@ -37,10 +41,18 @@ class Known:
 
         What fails while the signalling of its path is down is explained by that (docs/verdicts.md §6).
         """
-        if result.outcome == "invalid" or (result.check in _VOICE and result.probe in self._inside):
+        if result.outcome == "invalid" or (result.check in _VOICE and result.probe in self.inside):
             return False
         lost = result.outcome == "failed" and result.check in _SLOW and result.sbc is not None
         return not lost or self.reachable(result.sbc or "", result.core, at_us)
+
+    def track(self, sbc: str | None, core: str | None) -> Track:
+        """Past round trips of a path; nobody's, where the topology has no such path."""
+        name = f"{sbc}/{core}"
+        if name not in self._paths:
+            return _NOBODYS
+        found = self.paths[sbc, core] = self.hours.of(name, "rtt_seconds")
+        return found
 
     def network(self, probe: str) -> str:
         return self._networks.get(probe, probe)

@@ -1,6 +1,6 @@
 """Declared threshold alarms made ready: windows, thresholds, and the state of each part of each element."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from collector.thresholds.families import SOURCES
 from collector.thresholds.source import Source
@@ -11,13 +11,14 @@ from sereno.alarms.measures import MEASURES
 from sereno.alarms.model import Condition, Samples, ThresholdAlarm
 from sereno.topology.model import Topology
 
+Add = Callable[[int, float, float], None]  # when, how much, of how much
 _FEWEST = 4
 
 
 class Cell:
     """One part of one element under one condition: what it measured lately, and whether that is bad."""
 
-    __slots__ = ("bad", "element", "off", "on", "part", "samples", "seen_us", "since_us", "value")
+    __slots__ = ("adds", "bad", "element", "off", "on", "part", "samples", "seen_us", "since_us", "value")
 
     def __init__(self, element: str, part: str, on: Window, off: Window) -> None:
         self.element, self.part, self.on, self.off = element, part, on, off
@@ -25,11 +26,11 @@ class Cell:
         self.since_us = self.seen_us = 0
         self.value: float | None = None
         self.samples = 0.0
+        self.adds: tuple[Add, ...] = (on.add,) if off is on else (on.add, off.add)
 
     def add(self, at_us: int, value: float, weight: float) -> None:
-        self.on.add(at_us, value, weight)
-        if self.off is not self.on:
-            self.off.add(at_us, value, weight)
+        for add in self.adds:
+            add(at_us, value, weight)
 
 
 class Group:
@@ -66,6 +67,8 @@ class Group:
             cell.value, cell.samples, cell.seen_us = answer.value, answer.samples, now_us
         if not cell.bad:
             if enough and answer.holds:
+                if cell.value is None and isinstance(cell.on, ValueWindow):
+                    cell.value = cell.on.estimate()
                 cell.bad, cell.since_us = True, self._since(cell, now_us, bad=True)
                 return True
             return False

@@ -71,35 +71,51 @@ class _Sums:
 class SumWindow:
     """Events (so many of so many samples) and pooled shares, over a time."""
 
-    __slots__ = ("_buckets", "_length", "_test", "width_us")
+    __slots__ = ("_buckets", "_end_us", "_first_us", "_last", "_length", "_test", "width_us")
 
     def __init__(self, over_us: int, test: Limits) -> None:
         self.width_us = bucket_us(over_us)
         self._length = ceil(over_us / self.width_us)
         self._buckets: deque[_Sums] = deque()
         self._test = test
+        self._last = _Sums(-1)
+        self._first_us = self._end_us = 0  # of the newest bucket: where most samples belong
 
     def add(self, at_us: int, value: float, weight: float) -> None:
-        index = at_us // self.width_us
-        buckets = self._buckets
-        if not buckets or buckets[-1].index < index:
-            buckets.append(_Sums(index))
-            if len(buckets) > self._length + 2:
-                buckets.popleft()
-        bucket = buckets[-1]
-        if bucket.index != index:
-            found = _place(buckets, index, self._length)
-            if found is None:
-                return
-            bucket = found
-        bucket.amount += value
+        if not self._first_us <= at_us < self._end_us and not self._turn(at_us):
+            self._add_late(at_us // self.width_us, value, weight)
+            return
+        bucket = self._last
         bucket.weight += weight
+        if value:
+            bucket.amount += value
+
+    def _turn(self, at_us: int) -> bool:
+        """A new bucket begins; False for a sample that is older than the newest one."""
+        if at_us < self._first_us:
+            return False
+        index = at_us // self.width_us
+        self._first_us, self._end_us = index * self.width_us, (index + 1) * self.width_us
+        self._last = _Sums(index)
+        self._buckets.append(self._last)
+        if len(self._buckets) > self._length + 2:
+            self._buckets.popleft()
+        return True
+
+    def _add_late(self, index: int, value: float, weight: float) -> None:
+        bucket = _place(self._buckets, index, self._length)
+        if bucket is not None:
+            bucket.amount += value
+            bucket.weight += weight
 
     def answer(self, now_us: int) -> Answer:
         end = now_us // self.width_us
         buckets = self._buckets
         while buckets and buckets[0].index < end - self._length:
             buckets.popleft()
+        if not buckets:
+            self._first_us = self._end_us = 0
+            return NOTHING
         amount = weight = 0.0
         for bucket in buckets:
             if bucket.index < end:
@@ -204,11 +220,15 @@ class ValueWindow:
                 value = total / count if test.aggregate == "mean" else total
             return test.holds(value), value
         part = PERCENTILES[test.aggregate]
-        values = sorted(value for bucket in complete for value in bucket.values)
-        value = percentile(values, part)
-        if all(bucket.whole for bucket in complete):
-            return test.holds(value), value
-        return self._counted(complete, count, part), value
+        if not all(bucket.whole for bucket in complete):
+            return self._counted(complete, count, part), None
+        value = percentile(sorted(value for bucket in complete for value in bucket.values), part)
+        return test.holds(value), value
+
+    def estimate(self) -> float | None:
+        """About what the value is, by the few that stand for the many."""
+        values = sorted(value for bucket in self._buckets if bucket.closed for value in bucket.values)
+        return percentile(values, PERCENTILES.get(self._test.aggregate, 0.5)) if values else None
 
     def _counted(self, complete: list[_Values], count: int, part: float) -> bool | None:
         """By how many values lie beyond each threshold: exact however many there are (nearest rank)."""

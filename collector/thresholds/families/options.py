@@ -36,7 +36,7 @@ def _late(result: Result, at_us: int, known: Known) -> Iterator[Reading]:
 
 def _retransmitted(result: Result, _at_us: int, _known: Known) -> float | None:
     """Of those answered over UDP. A round trip is told only of what went once (Karn), so it is known to be none."""
-    if result.outcome != "ok" or (result.transport or "udp").lower() in _STREAMS:
+    if result.outcome != "ok" or result.transport in _STREAMS:
         return None
     if result.retransmissions is not None:
         return 1.0 if result.retransmissions > 0 else 0.0
@@ -53,12 +53,14 @@ def _rtt(result: Result, _at_us: int, _known: Known) -> float | None:
 
 def _shift(result: Result, at_us: int, known: Known) -> float | None:
     """The round trip over the median of the last seven days; 1 where it is less than 50 ms above that."""
-    rtt = number(result.rtt_seconds) if result.outcome == "ok" else None
-    if rtt is None:
+    rtt = result.rtt_seconds
+    if rtt is None or result.outcome != "ok" or rtt < 0:
         return None
-    path = f"{result.sbc}/{result.core}"
-    median = known.hours.last_week(path, "rtt_seconds", at_us)
-    known.hours.note(path, "rtt_seconds", at_us, rtt, median=True)
+    track = known.paths.get((result.sbc, result.core))
+    if track is None:
+        track = known.track(result.sbc, result.core)
+    track.note(at_us, rtt, median=True)
+    median = track.median
     if median is None or median <= 0:
         return None
     return rtt / median if rtt - median >= _SHIFT_SECONDS else min(1.0, rtt / median)

@@ -21,8 +21,9 @@ def _change(name: str) -> Callable[[Result, int, Known], float | None]:
         value = number((result.facts or {}).get(name))
         if value is None or result.sbc is None:
             return None
-        known.hours.note(result.sbc, name, at_us, value, median=False)
-        then = known.hours.week_ago(result.sbc, name, at_us)
+        track = known.hours.of(result.sbc, name)
+        track.note(at_us, value, median=False)
+        then = track.week_ago(at_us)
         return None if then is None or then < LEAST_USERS else round(value / then - 1, 9)
 
     return read
