@@ -1,5 +1,7 @@
 """An incident's clocks through pauses, priorities, new dates and merges, against a wall clock read by the minute."""
 
+import os
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -11,6 +13,7 @@ from sereno.contract.model import PRIORITIES
 from sereno.incident import Element, IncidentRecord, Redate
 from tests.support import wallclock
 
+MORE = int(os.environ.get("SERENO_EXAMPLES", "1"))  # times as many examples
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 FROM, TO = parse_instant("2026-01-01T00:00Z"), parse_instant("2027-01-01T00:00Z")
@@ -37,7 +40,7 @@ WHOSE = ("mine", "acme")
 opened = st.integers(FROM // MINUTE, TO // MINUTE).map(lambda minute: minute * MINUTE)
 priorities = st.sampled_from(PRIORITIES)
 spans = st.lists(st.tuples(st.integers(1, 900), st.integers(1, 3_000)), max_size=4)
-shared = settings(max_examples=40, deadline=None)
+shared = settings(max_examples=20 * MORE, deadline=None)
 
 
 def incident(opened_us, priority="Normal", **more):
@@ -88,7 +91,7 @@ def test_pauses_one_after_the_other_leave_what_was_left(opened_us, priority, ste
     assert clocks.due(CONTRACTS["mine"], "solution", priority, record) == of(record)[0].due_us
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10 * MORE, deadline=None)
 @given(opened, priorities, spans, st.integers(0, 3_000))
 def test_people_change_the_priority_and_it_counts_from_the_opening(opened_us, first, steps, later):
     record = through(incident(opened_us, first), steps)
@@ -189,7 +192,7 @@ def test_back_is_the_earliest_instant_with_no_more_than_that_left(zone, always, 
     assert calendar.elapsed(found - 1, to_us) == rest_us + 1 or rest_us == 0
 
 
-@settings(deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(opened, priorities, st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 4)), max_size=8))
 def test_each_warning_and_each_miss_is_said_once_in_order(opened_us, priority, steps):
     """However time comes (by the minute, or in one leap after everything was off), each clock says each thing once."""
