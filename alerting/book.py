@@ -28,6 +28,16 @@ class Book:
         effects, self._effects = self._effects, []
         return effects
 
+    def mark(self) -> tuple[dict[int, IncidentRecord], int, int]:
+        """Where it stands, for `back_to`."""
+        return dict(self.records), self.next_number, len(self._effects)
+
+    def back_to(self, mark: tuple[dict[int, IncidentRecord], int, int]) -> None:
+        """As if nothing had been written since."""
+        self.records, self.next_number, said = mark
+        del self._effects[said:]
+        self.teller.bundler.drop()
+
     def emit(self, effect: Effect) -> None:
         self._effects.append(effect)
 

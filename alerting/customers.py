@@ -178,11 +178,15 @@ class Letters:
         for name in [name for name, word in record.told_customers.items() if word == "opening"]:
             record = self._one(record, "solution", now_us, name, "")
 
-    def _one(self, record: IncidentRecord, kind: str, now_us: int, name: str, words: str) -> IncidentRecord:
-        locale = self._locale(name or None)
-        return self.write(
-            record, kind, now_us, MONITOR, words=say(locale, words) if words else "", customers=(name,)
-        )  # fmt: skip
+    def _one(
+        self, record: IncidentRecord, kind: CustomerWord, now_us: int, name: str, words: str
+    ) -> IncidentRecord:  # fmt: skip
+        """The word to one customer; where nobody can be written to any more it counts as said."""
+        said = say(self._locale(name or None), words) if words else ""
+        record = self.write(record, kind, now_us, MONITOR, words=said, customers=(name,))
+        if record.told_customers.get(name) == kind:
+            return record
+        return self._book.put(record, now_us, told_customers={**record.told_customers, name: kind})
 
     def _moved(self, record: IncidentRecord, now_us: int) -> None:
         """Who was told of an incident that is part of another now hears under which number it goes on."""

@@ -76,7 +76,8 @@ class DeskMachine:
         self.topology = topology
         self.model = desk
         self._dirty_us: int | None = None
-        self.teller = Teller(topology.service, desk, alarms, url, _zone(topology, desk, contracts))
+        owners = {name: site.customer for name, site in topology.sites.items() if site.customer is not None}
+        self.teller = Teller(topology.service, desk, alarms, url, _zone(topology, desk, contracts), owners)
         self._book = Book(self.teller)
         self.escalation = self._escalation(desk, contracts)
         options = topology.checks.options
@@ -122,11 +123,23 @@ class DeskMachine:
             SILENCING[verb](self.silences, arguments, who, at_us)
             self._dirty_us = at_us  # what is no longer silent speaks at the next look
         else:
-            self.made = apply(Act(self._incidents, self.states, self.papers, arguments, who, at_us), verb)
+            self._act(verb, arguments, who, at_us)
         self.papers.run(at_us)
         self.escalation.settle(at_us)
         self._book.settle(at_us)
         return self._book.take()
+
+    def _act(self, verb: str, arguments: Mapping[str, object], who: str, at_us: int) -> None:
+        """All of it or nothing: what is refused half-way leaves no trace."""
+        book, papers, states = self._book.mark(), self.papers.mark(), dict(self.states)
+        try:
+            self.made = apply(Act(self._incidents, self.states, self.papers, arguments, who, at_us), verb)
+        except BaseException:
+            self._book.back_to(book)
+            self.papers.back_to(papers)
+            self.states.clear()
+            self.states.update(states)
+            raise
 
     def tick(self, now_us: int) -> list[Effect]:
         """Everything that time alone decides, up to now, each at its own instant."""

@@ -35,6 +35,16 @@ class Papers:
         dues = (self.letters.next_due_us(), self.activities.next_due_us())
         return min((due for due in dues if due is not None), default=None)
 
+    def mark(self) -> tuple[dict[int, ProblemRecord], int, dict[int, Activity], int]:
+        """Where they stand, for `back_to`."""
+        problems, activities = self.problems, self.activities
+        return dict(problems.records), problems.next_number, dict(activities.records), activities.next_number
+
+    def back_to(self, mark: tuple[dict[int, ProblemRecord], int, dict[int, Activity], int]) -> None:
+        """As if nothing had been written since."""
+        self.problems.records, self.problems.next_number = mark[0], mark[1]
+        self.activities.records, self.activities.next_number = mark[2], mark[3]
+
     def restore(self, problems: tuple[ProblemRecord, ...], activities: tuple[Activity, ...]) -> None:
         self.problems.restore(problems)
         self.activities.restore(activities)

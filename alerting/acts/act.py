@@ -18,6 +18,7 @@ from sereno.incident import IncidentRecord
 if TYPE_CHECKING:
     from alerting.papers import Papers
 
+LOUD = ("Urgente", "Alta")  # what may wake somebody
 ATTENTION = frozenset({"attention"})
 LONGEST_TEXT = 20_000  # of a description or a mail; what is longer is cut, and says so
 

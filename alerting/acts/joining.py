@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from alerting import clocks
 from alerting.acts import report
-from alerting.acts.act import Act
+from alerting.acts.act import LOUD, Act
 from alerting.acts.waiting import paused
 from alerting.book import MONITOR
 from alerting.lifecycle import RefusedError, move
@@ -93,7 +93,7 @@ def split(act: Act) -> int:
         symptoms=tuple(one for one in parent.symptoms if one.name in (*sites, *act.texts("symptoms"))),
         priority=priority, priority_peak=priority, split_from=parent.number, told_customers={},
         clocks=_shared(parent, going), quiet_until_us=None, promoted_us=None, reopened_us=None,
-        good_us=None, eased_us=None, told_resolved=True, over_told=True, survey=None, **fields,
+        good_us=None, eased_us=None, told_resolved=True, over_told=True, told=(), survey=None, **fields,
     )  # fmt: skip
     wanted = report.priority(act, child, fields, priority)
     if wanted != priority:
@@ -110,6 +110,8 @@ def split(act: Act) -> int:
         split_off=(*parent.split_off, *going),
     )  # fmt: skip
     act.put(rest, act.line("incident {number} split from this one: {title}", number=number, title=title))
+    if child.priority in LOUD and child.kind == "incident" and child.acknowledged_us is None:
+        act.desk.escalation.page(book.records[number], "opened", act.at_us)
     return number
 
 

@@ -4,13 +4,12 @@ from msgspec.structs import replace
 
 from alerting import clocks
 from alerting.acts import report
-from alerting.acts.act import Act
+from alerting.acts.act import LOUD, Act
 from alerting.acts.words import field_names
 from alerting.lifecycle import RefusedError, move
 from alerting.words import DESK_LANGUAGE, grade, say
 from sereno.incident import Element, IncidentRecord, Priority, TicketKind
 
-LOUD = ("Urgente", "Alta")
 _TITLES: dict[TicketKind, str] = {"incident": "incidente registrado a mano", "request": "requerimiento"}
 _DEFAULTS: dict[TicketKind, Priority] = {"incident": "Normal", "request": "Baja"}
 

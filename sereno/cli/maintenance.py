@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sereno.clock import iso, parse_instant
 from sereno.errors import UsageError
 from sereno.store.desk import Window
+from sereno.store.desk_messages import Said
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -72,7 +73,7 @@ def list_(
             span = f"{iso(window.from_us)} – {iso(window.to_us)}"
             print(f"{window.id:>4}  {window.kind}:{window.name}  {span}  anunciado {iso(window.announced_us)}{gone}")
             for one in notices[window.id]:
-                print(f"      → {one['address']} ({one['customer']}): {one['state']}")
+                print(f"      → {one.address} ({one.customer}): {one.delivery()}")
 
 
 @app.command()
@@ -109,7 +110,7 @@ def _service(data: Path | None, database: str | None) -> str:
         store.dispose()
 
 
-def _windows(data: Path | None, database: str | None) -> tuple[list[Window], dict[int, list[dict[str, Any]]]]:
+def _windows(data: Path | None, database: str | None) -> tuple[list[Window], dict[int, list[Said]]]:
     """(windows, the notices of each with their receipts)."""
     from sereno.instance import open_store
     from sereno.store.desk import windows
@@ -119,14 +120,12 @@ def _windows(data: Path | None, database: str | None) -> tuple[list[Window], dic
     try:
         with store.read() as connection:
             found = windows(connection)
-            return found, {
-                one.id: [said.as_json() for said in messages_of(connection, maintenance=one.id)] for one in found
-            }
+            return found, {one.id: messages_of(connection, maintenance=one.id) for one in found}
     finally:
         store.dispose()
 
 
-def _print(found: list[Window], notices: dict[int, list[dict[str, Any]]]) -> None:
+def _print(found: list[Window], notices: dict[int, list[Said]]) -> None:
     rows = [
         {
             "id": window.id,
@@ -138,7 +137,7 @@ def _print(found: list[Window], notices: dict[int, list[dict[str, Any]]]) -> Non
             "who": window.who,
             "recorded": iso(window.recorded_us),
             "cancelled": None if window.cancelled_us is None else iso(window.cancelled_us),
-            "notices": notices[window.id],
+            "notices": [said.as_json() for said in notices[window.id]],
         }
         for window in found
     ]
