@@ -7,6 +7,8 @@ import pytest
 from alerting_bench import T0, Bench, S, seconds
 
 from alerting.desk import DeskSnapshot
+from sereno.compliance import Scope, monthly
+from sereno.contract import load_contract
 from sereno.incident import decode_record, encode_record
 
 A = ("sbc-1/core-a", "sbc-2/core-a")
@@ -161,3 +163,23 @@ def test_a_merge_by_people_keeps_the_earlier_promise(bench: Bench) -> None:
     assert [(one.clock, one.state, seconds(one.due_us)) for one in stays.clocks] == [
         ("attention", "met", 3 * HOUR), ("solution", "running", 4 * HOUR),
     ]  # fmt: skip
+
+
+def test_a_core_that_flaps_raises_no_compliance(bench: Bench) -> None:
+    """Scenario 24: ten outages, one incident, one case by each clock; and nobody worked on it."""
+    for turn in range(10):
+        begin = 60.0 * turn
+        bench.down(begin + 2, *A, "core-a", since=begin)
+        bench.say(begin + 2, "site", "p", "degraded", since=begin)
+        bench.say(begin + 2, "service", "voz", "degraded", since=begin)
+        bench.up(begin + 31, *A, "core-a", since=begin + 30)
+        bench.say(begin + 31, "site", "p", "up", since=begin + 30)
+        bench.say(begin + 31, "service", "voz", "up", since=begin + 30)
+    bench.tick(6 * HOUR)
+    assert bench.one().state == "resolved"
+    found = monthly(bench.incidents(), load_contract("callmyway"), Scope("acme"), 2026, 7, T0 + 40 * 86_400 * S)
+    assert (found.tally.total, found.verdict) == (0, "no_cases")
+    assert [case.clock for case in found.alone] == ["attention", "solution"]
+    bench.act(6 * HOUR, "note", note="se reinició el conmutador")  # a word afterwards is no work
+    found = monthly(bench.incidents(), load_contract("callmyway"), Scope("acme"), 2026, 7, T0 + 40 * 86_400 * S)
+    assert found.tally.total == 0
