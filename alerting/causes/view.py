@@ -93,8 +93,9 @@ class View:
                 free -= self._cover("core", self._plan.of_core, what, free, fired)
             self._cover("sbc", self._plan.of_sbc, what, free, fired)
         for what in sorted({what for kind, what in self._by if kind == "sbc"} - {*SBC_GONE, "sbc_isolated"}):
-            if len(self._plan.attached) > 1 and self.held("sbc", what) == set(self._plan.attached):
-                self._all_over("sbc", what, set(self._plan.attached))
+            every = set(self._plan.attached)
+            if len(every) > 1 and self.held("sbc", what) == every and not any(map(self._core_of, every)):
+                self._all_over("sbc", what, every)
 
     def _all_over(self, kind: str, what: str, names: set[str]) -> None:
         service = Element("service", self.topology.service)
@@ -163,7 +164,7 @@ class View:
             return self._beside(own)
         spread = self._spread.get((own.kind, own.name, what))
         found = self._explained(own, what, state.bad_since_us)
-        if spread is not None and (found == own or is_fault(what)) and not self.service_down:
+        if spread is not None and found == own:
             found = spread
         if not is_fault(what) and found not in {own, spread}:
             began = self._began.get(found)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from alerting.book import MONITOR
-from alerting.causes import BUDGET, RANK, Group, Key, below
+from alerting.causes import BUDGET, RANK, Group, Key, below, is_fault
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
 from alerting.words import DESK_LANGUAGE, say
@@ -75,7 +75,8 @@ class Matcher:
     ) -> int | None:
         """The incident that it reopens or opens, once it has settled."""
         broken = [states[key] for key in group.members if states[key].bad]
-        if not any(state.phase == "firing" for state in broken):
+        firing = [state for state in broken if state.phase == "firing"]
+        if not any(is_fault(self.room.what(state)) or group.own(state) for state in firing):
             return None  # over before anybody was told
         if group.topic == BUDGET and any(state.incident is not None for state in broken):
             return None  # the outage that burnt it was told already

@@ -324,12 +324,8 @@ class Graph:
             # Backfill may show that an outage under way began earlier than the first samples told.
             earlier = not exact and new.state == "down" and 0 < new.since_us < old.since_us
             new = new._replace(since_us=max(new.since_us, node.floor_us) if earlier else old.since_us)
-        elif exact or (new.since_us <= old.since_us and isinstance(node, findings.Finding)):
-            new = new._replace(since_us=now_us)
-        elif new.since_us <= old.since_us and old.state == "down" and isinstance(node, ServiceNode):
-            new = new._replace(since_us=node.back_us(old.since_us) or now_us)
         else:
-            new = new._replace(since_us=max(new.since_us, old.since_us) or now_us)
+            new = new._replace(since_us=now_us if exact else _since_us(node, old, new) or now_us)
         if new.state != old.state:
             node.floor_us = old.since_us
         moved = node.settled()
@@ -359,3 +355,12 @@ class Graph:
             finding = findings.network_split(sbc, network, self._sbc_votes[sbc])
             self._add(finding)
             self._dirty[finding.level][id(finding)] = finding
+
+
+def _since_us(node: Node, old: Value, new: Value) -> int:
+    """When a new state began: not before the old one did; 0 where nobody measured it."""
+    if new.since_us > old.since_us:
+        return new.since_us
+    if isinstance(node, ServiceNode) and old.state == "down":
+        return node.back_us(old.since_us)
+    return 0 if isinstance(node, findings.Finding) else old.since_us

@@ -100,7 +100,7 @@ def test_checks_at_any_phase_raise_nothing_else(system, scenario, seed):
     one = system(**shape, phase=rng.choice([0.3, 0.99]), addresses=rng.choice([1, 2]), slow=seed % 2 == 0, seed=seed)
     hit, allowed, incidents = HITS[scenario]
     answer = one.outage(10, 30, 50, hit).go()
-    lost = {"redundancy_lost", "service_redundancy_lost"}
+    lost = {"redundancy_lost", "service_redundancy_lost", "budget_burn", "budget_low"}
     assert {alarm["alarm"] for alarm in answer["alarms"]} <= allowed | lost
     causes = told(answer)
     assert len(causes) <= incidents

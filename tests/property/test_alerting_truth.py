@@ -1,0 +1,94 @@
+"""Random systems, random faults, known truth: one incident per cause, named, promoted, healed, and repeatable."""
+
+import os
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from truth import T0, Fault, World, system
+
+from sereno.clock import SECOND_US
+from sereno.incident import ACTIVE, incident_json
+
+EXAMPLES = int(os.environ.get("SERENO_EXAMPLES", "8"))
+PLATEAU = 75  # rounds in which nothing changes: paths speak after 30 s
+WELL = 50
+
+
+def plan(rng: random.Random, settings_: dict, *, staggered: bool) -> tuple[list[Fault], int]:
+    """One to three faults, all there at once for a while, then all healed; and how many rounds that takes."""
+    elements = [("core", name) for name in settings_["cores"]] + [("sbc", name) for name in settings_["sbcs"]]
+    elements += [
+        ("path", f"{name}/{core}")
+        for name, sbc in settings_["sbcs"].items()
+        for core in dict.fromkeys((sbc["primary"], sbc["backup"]))
+    ]
+    picked = rng.sample(elements, min(len(elements), rng.choice([1, 1, 2, 2, 3])))
+    begins = [12 + (PLATEAU * place if staggered else 0) for place in range(len(picked))]
+    end = begins[-1] + PLATEAU
+    return [Fault(*one, begin, end) for one, begin in zip(picked, begins, strict=True)], end + WELL
+
+
+def expected(world: World, turn: int, known: set[str]) -> set[tuple[str, str]]:
+    """The smallest elements that explain what fails at a round, by what can be seen; `known`: cores seen to be dead."""
+    topology = world.topology
+    if not any(world.site_up(site, turn) for site in topology.sites):
+        return {("service", "voz")}
+    gone = {name for kind, name in world.broken(turn) if kind == "sbc"}
+    living = [path for path in topology.paths() if path.sbc not in gone]
+    failing = {path.name for path in living if not world.answers("options", path.sbc, path.core, turn, "")}
+    for core in topology.cores:
+        mine = {path.name for path in living if path.core == core}
+        if mine - failing:
+            known.discard(core)
+        elif len(mine) > 1 or (mine and len(topology.sbcs) == 1):
+            known.add(core)
+    found = {("sbc", name) for name in gone} | {("core", name) for name in known}
+    rest = {name for name in failing if name.partition("/")[2] not in known}
+    for sbc in topology.sbcs:
+        mine = {path.name for path in living if path.sbc == sbc}
+        if len(mine) > 1 and mine <= rest:
+            found.add(("sbc", sbc))
+            rest -= mine
+    return found | {("path", name) for name in rest}
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 10**9), st.booleans())
+def test_one_incident_per_cause_on_the_smallest_element_that_explains_it(seed: int, staggered: bool) -> None:
+    rng = random.Random(seed)
+    shape = system(rng)
+    faults, rounds = plan(rng, shape, staggered=staggered)
+    world = World(shape, faults)
+    desk = world.heard(rounds, seed)
+    records = [one for one in desk.machine.incidents() if one.class_ == "service" and one.state != "merged"]
+    known: set[str] = set()
+    for turn in sorted({one.begin for one in faults}):
+        wanted = expected(world, turn + 2, known)
+    end_us = T0 + faults[0].end * SECOND_US
+    downed = any(not world.site_up(site, one.begin) for site in world.topology.sites for one in faults)
+    assert any(one.priority_peak == "Urgente" for one in records) == downed
+    told = {(cause.kind, cause.name) for one in records for cause in one.causes}
+    assert wanted <= told
+    if not staggered:
+        assert len(records) == len(wanted), ([(one.title, one.causes) for one in records], wanted)
+    assert len(records) <= len(faults)
+    assert all(one.state == "resolved" for one in records)
+    for one in records:
+        assert abs(one.resolved_us - end_us) <= 2 * SECOND_US, (one.title, (one.resolved_us - end_us) / SECOND_US)
+    assert not [one for one in desk.machine.incidents() if one.class_ == "monitor" and one.cause.kind != "monitor"]
+    assert not [one for one in desk.machine.incidents() if one.state in ACTIVE and one.class_ == "service"]
+
+
+@settings(max_examples=max(2, EXAMPLES // 3), deadline=None)
+@given(st.integers(0, 10**9))
+def test_told_again_or_by_a_desk_rebuilt_on_the_way_it_is_the_same_story(seed: int) -> None:
+    rng = random.Random(seed)
+    shape = system(rng)
+    faults, rounds = plan(rng, shape, staggered=rng.random() < 0.5)
+    world = World(shape, faults)
+    whole, rebuilt = world.heard(rounds, seed), World(shape, faults).heard(rounds, seed, restarts=rng.choice([1, 3]))
+    assert [incident_json(one) for one in whole.machine.incidents()] == [
+        incident_json(one) for one in rebuilt.machine.incidents()
+    ]
+    assert (whole.alarms, whole.notifications) == (rebuilt.alarms, rebuilt.notifications)
