@@ -11,6 +11,7 @@ from sereno.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sereno.alarms import Alarms
     from sereno.contract import Contract
     from sereno.desk import Desk
     from sereno.store import Store
@@ -25,12 +26,14 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     topology: "Topology"
     desk: "Desk | None"
     contracts: "Mapping[str, Contract]"
+    alarms: "Alarms"
     beside: Path | None
     refused: bool = False  # the files are invalid: this is what was accepted last
 
 
 def load(topology: Path, desk: Path | None) -> Watched:
-    """Both files and the contracts they name; ConfigError says what is wrong."""
+    """Both files, the contracts they name and the alarms beside them; ConfigError says what is wrong."""
+    from sereno.alarms import load_alarms
     from sereno.contract import load_contract
     from sereno.desk import load_desk
     from sereno.topology import load_topology
@@ -39,7 +42,8 @@ def load(topology: Path, desk: Path | None) -> Watched:
     told = load_desk(desk) if desk is not None else None
     names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
     contracts = {name: load_contract(name, beside=topology.parent) for name in sorted(names)}
-    return Watched(topology=found, desk=told, contracts=contracts, beside=topology.parent)
+    alarms = load_alarms(topology.parent)
+    return Watched(topology=found, desk=told, contracts=contracts, alarms=alarms, beside=topology.parent)
 
 
 def watched(store: "Store", topology: Path | None, desk: Path | None) -> Watched:
@@ -80,7 +84,20 @@ def stored(store: "Store") -> Watched | None:
     names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
     beside = Path(row.beside) if row.beside else None
     contracts = {name: load_contract(name, beside=beside) for name in sorted(names)}
-    return Watched(topology=found, desk=told, contracts=contracts, beside=beside)
+    return Watched(topology=found, desk=told, contracts=contracts, alarms=_alarms(beside), beside=beside)
+
+
+def _alarms(beside: Path | None) -> "Alarms":
+    """Those beside the files; where they have become invalid the shipped ones: the watch must not stop for them."""
+    from sereno.alarms import load_alarms
+    from sereno.notify import tell
+
+    try:
+        return load_alarms(beside)
+    except ConfigError as error:
+        log.error("%s; the shipped alarms are in use", error)  # noqa: TRY400  # a person's mistake, no trace
+        tell("fault", f"{error}; the shipped alarms are in use")
+        return load_alarms()
 
 
 def record(store: "Store", watched: Watched, now_us: int) -> None:

@@ -192,7 +192,7 @@ async def _collect(
     metrics.lead(lease.epoch)
     log.info("writer with epoch %d", lease.epoch)
     watched, fenced = setting.watched, setting.store.fenced(lease.check)
-    machine = machine_for(watched.topology, watched.desk, watched.beside)
+    machine = machine_for(watched.topology, watched.desk, watched.beside, watched.alarms)
     channels = channels_of(watched.desk.channels) if watched.desk is not None else {}
     alerting = AlertingService(
         fenced, machine, clock, channels, may_speak=lease.held, ack=ack_links(watched.desk, setting.folder),
@@ -201,7 +201,7 @@ async def _collect(
     record(fenced, watched, clock.now_us())
     service = CollectorService(
         fenced, lease, setting.broker, watched.topology, watched.contracts, clock,
-        extra_probes=setting.extra, observer=metrics, on_changes=alerting.wake,
+        extra_probes=setting.extra, observer=metrics, on_changes=alerting.wake, alarms=watched.alarms,
     )  # fmt: skip
 
     async def announce() -> None:
