@@ -113,8 +113,8 @@ SHAPES = {
 def conditions(draw):
     measure = draw(st.sampled_from(sorted(SHAPES)))
     aggregate = draw(st.sampled_from(SHAPES[measure][0]))
-    top = 5.0 if aggregate in {"count", "sum"} else 0.6
-    low, high = sorted(draw(st.lists(st.sampled_from([0.0, top / 10, top / 3, top / 2, top]), min_size=2, max_size=2)))
+    pool = [0.0, 1.0, 2.0, 3.0] if aggregate in {"count", "sum"} else [0.0, 0.02, 0.3, 0.5, 0.7]
+    low, high = sorted(draw(st.lists(st.sampled_from(pool), min_size=2, max_size=2)))
     above = draw(st.booleans())
     window = st.sampled_from(["6s", "15s", "60s", {"samples": 3}, {"samples": 7}])
     over = draw(window)
