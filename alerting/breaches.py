@@ -5,6 +5,8 @@ round: so each is said once, also over a restart. What fell due while nothing ra
 its own instant and in order; of a promise that was broken meanwhile only that is told.
 """
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from alerting import clocks
@@ -12,19 +14,24 @@ from alerting.book import Book
 from alerting.effects import What
 from alerting.escalation.ladder import Ladder, rungs_in
 from alerting.escalation.machine import Escalation
+from alerting.letters.times import moment
 from alerting.words import DESK_LANGUAGE, say
-from sereno.clock import iso
+from sereno.contract import Contract
 from sereno.incident import Clock, IncidentRecord
 
 
-def run(book: Book, escalation: Escalation, record: IncidentRecord, first_step: str, now_us: int) -> IncidentRecord:
+def run(
+    book: Book, escalation: Escalation, contracts: Mapping[str, Contract], record: IncidentRecord, first_step: str,
+    now_us: int,
+) -> IncidentRecord:  # fmt: skip
     """The record at this instant, with what its clocks have to say written down and told."""
     after = replace(record, clocks=clocks.passed(record, now_us))
     if after.clocks == record.clocks:
         return record
     warned, missed = clocks.warned_since(record, after), clocks.missed_since(record, after)
-    record = book.put(record, now_us, *(_missed(one) for one in missed), *(_warned(one) for one in warned),
-                      clocks=after.clocks)  # fmt: skip
+    lines = [_missed(one) for one in missed]
+    lines += [_warned(one, contracts[one.contract].at(record.opened_us).timezone) for one in warned]
+    record = book.put(record, now_us, *lines, clocks=after.clocks)
     people = concerned(escalation, record, now_us)
     what: What = "breached" if missed else "breach_warning"
     if missed or any(one.due_us >= escalation.horizon_us for one in warned):
@@ -51,7 +58,7 @@ def _missed(clock: Clock) -> str:
                contract=clock.customer or clock.contract)  # fmt: skip
 
 
-def _warned(clock: Clock) -> str:
+def _warned(clock: Clock, zone: str) -> str:
     return say(DESK_LANGUAGE, "clock running out: {clock} of {contract}, due {due}",
                clock=say(DESK_LANGUAGE, clock.clock), contract=clock.customer or clock.contract,
-               due=iso(clock.due_us))  # fmt: skip
+               due=moment(clock.due_us, DESK_LANGUAGE, zone))  # fmt: skip

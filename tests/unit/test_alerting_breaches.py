@@ -60,7 +60,7 @@ def test_warned_at_three_quarters_and_told_of_the_breach(bench: Bench) -> None:
     assert (clock.state, seconds(clock.warned_us)) == ("missed", opened + 3 * HOUR)
     lines = [(line.what, seconds(line.at_us)) for line in bench.one().timeline if line.what.startswith("plazo")]
     assert lines == [
-        ("plazo por vencer: solución de acme, vence 2026-07-11T12:00:04.000000Z", opened + 3 * HOUR),
+        ("plazo por vencer: solución de acme, vence sáb 11 jul 2026, 06:00:04 -06:00", opened + 3 * HOUR),
         ("plazo incumplido: solución de acme", opened + 4 * HOUR + 1e-6),
     ]
 
