@@ -6,6 +6,7 @@ from alerting import clocks
 from alerting.acts import report
 from alerting.acts.act import Act
 from alerting.book import MONITOR
+from alerting.escalation.machine import LOUD, WAITING
 from alerting.lifecycle import RefusedError, move
 from alerting.words import DESK_LANGUAGE, grade, say
 
@@ -30,4 +31,11 @@ def priority(act: Act) -> None:
     was = grade(before)
     note = act.text("note")
     line = say(DESK_LANGUAGE, "priority {was} → {grade}", was=was, grade=grade(after))
-    act.put(after, f"{line}: {note}" if note else line)
+    after = act.put(after, f"{line}: {note}" if note else line)
+    if (
+        wanted in LOUD
+        and clocks.heavier(wanted, before.priority)
+        and after.state in WAITING
+        and after.kind == "incident"
+    ):
+        act.desk.escalation.page(after, "promoted", act.at_us)

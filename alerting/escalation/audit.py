@@ -64,7 +64,7 @@ def _of(record: IncidentRecord, steps: list[Step], now_us: int) -> Iterable[Find
     for place in range(max(places, default=-1) + 1):
         if place not in places:
             yield Finding(fault="missing", incident=record.number, key=f"{record.number}/{record.reopenings}/{place}")
-    if record.state not in WAITING or not loud(record):
+    if record.state not in WAITING or not loud(record) or record.kind != "incident":
         return
     began_us = max(record.opened_us, record.reopened_us or 0)
     if not episode:
