@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import threading
+import warnings
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 from alerting.channels.base import TIMEOUT_SECONDS, Channel, DoubtError, RejectedError, RetryError, one_line
@@ -56,22 +58,20 @@ def apprise_channel(name: str, config: ChannelConfig) -> Channel:
     return send
 
 
+_loading = threading.Lock()
 _NO_SERVICE = "the address is none that apprise understands"
 
 
 def _speak(url: str, message: Notification) -> str | None:
     """None when it was taken, else why not, without anything of the address in it."""
-    import apprise  # large; only who uses it pays for it
-
-    logger = logging.getLogger("apprise")
-    logger.propagate = False  # its own lines may hold the address
+    apprise = _library()
     try:
         service = apprise.Apprise()
         if not service.add(url):
             return _NO_SERVICE
         kinds = {"resolved": apprise.NotifyType.SUCCESS, "test": apprise.NotifyType.INFO}
         loud = apprise.NotifyType.FAILURE if message.page else apprise.NotifyType.WARNING
-        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as heard:  # type: ignore[no-untyped-call]
+        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as heard:
             taken = service.notify(
                 title=message.short or message.subject,
                 body=whole(message),
@@ -82,6 +82,17 @@ def _speak(url: str, message: Notification) -> str | None:
     except Exception as error:  # noqa: BLE001 - a hundred plug-ins of others; whatever they raise is a failure to send
         return one_line(f"{type(error).__name__}: {error}", *_parts(url))
     return None if taken else one_line(words or "apprise says no more than that it failed", *_parts(url))
+
+
+def _library() -> Any:
+    """Large: only who uses it pays for it, once, with its hundred plug-ins."""
+    with _loading, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of its own imports
+        import apprise
+
+        apprise.Apprise().add("json://localhost")
+    logging.getLogger("apprise").propagate = False  # its own lines may hold the address
+    return apprise
 
 
 def _parts(url: str) -> list[str]:

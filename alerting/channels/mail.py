@@ -23,8 +23,9 @@ def mail(message: Notification, sender: str, reply_to: str | None = None) -> Ema
 
 def recipients(message: Notification) -> list[str]:
     """The addresses, several with commas between them."""
-    found = [address for _, address in getaddresses([message.address or ""]) if "@" in address]
-    if not found:
+    given = message.address or ""
+    found = [address for _, address in getaddresses([given]) if "@" in address]
+    if not found or not given.isprintable():
         raise RejectedError(f"{message.to} has no e-mail address")
     return found
 
