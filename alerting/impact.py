@@ -17,6 +17,17 @@ from sereno.verdict import VERDICT, Change
 _SEVERITIES = dict(zip(PRIORITIES, ("S1", "S2", "S3", "S4"), strict=True))  # where a contract has no words of its own
 
 
+class _Known(dict[str, Contract]):
+    """Contracts by name. One that nobody has any more, of a ticket that is still open, is read as the desk's own."""
+
+    def __init__(self, contracts: Mapping[str, Contract], own: Contract) -> None:
+        super().__init__(contracts)
+        self._own = own
+
+    def __missing__(self, name: str) -> Contract:
+        return self._own
+
+
 class Impact:
     """Priorities by the desk's matrix, customers by their sites, severities and clocks by their contracts."""
 
@@ -27,7 +38,7 @@ class Impact:
         missing = sorted(str(name) for name in needed - set(contracts))
         if missing or desk_contract is None:
             raise ConfigError("desk", f"no contract {', '.join(missing)}", "name a shipped one or put its file beside")
-        self.contracts = contracts
+        self.contracts: Mapping[str, Contract] = _Known(contracts, contracts[desk_contract])
         self.desk_contract = desk_contract
         self._alarms = alarms.alarms
         self._topology = topology
@@ -135,8 +146,13 @@ class Impact:
 
     def _wanted(self, before: IncidentRecord, after: IncidentRecord) -> dict[tuple[str, str | None], Priority]:
         """Whose contract is owed what: the affected customers'; the desk's own where nobody suffers, or nobody did."""
+        signed = {
+            clock.customer: clock.contract for clock in before.clocks
+        }  # a contract that changes changes no ticket
         wanted: dict[tuple[str, str | None], Priority] = {
-            (self._topology.customers[name].contract, name): priority for name, priority in after.customers.items()
+            (signed.get(name, self._topology.customers[name].contract), name): priority
+            for name, priority in after.customers.items()
+            if name in self._topology.customers
         }
         if not wanted or any(clock.customer is None for clock in before.clocks):
             wanted[self.desk_contract, None] = after.priority
@@ -149,7 +165,7 @@ class Impact:
         named = [
             self.version(self._topology.customers[name].contract, record.opened_us).severity(priority)
             for name, priority in record.customers.items()
-            if priority == record.priority
+            if priority == record.priority and name in self._topology.customers
         ]
         own = self.version(self.desk_contract, record.opened_us).severity(record.priority)
         return min((word for word in named if word), default=own or _SEVERITIES[record.priority])

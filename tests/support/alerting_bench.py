@@ -51,13 +51,14 @@ def topology(text: str = TOPOLOGY) -> Topology:
 class Bench:
     """A machine, what it said so far, and short words to speak to it. Times are seconds after T0."""
 
-    def __init__(self, folder: Path, *, topology_text: str = TOPOLOGY, desk_text: str | None = DESK) -> None:
+    def __init__(self, folder: Path, *, topology_text: str = TOPOLOGY, desk_text: str | None = DESK,
+                 contracts: tuple[str, ...] = ("callmyway", "wekall")) -> None:  # fmt: skip
         desk = None
         if desk_text is not None:
             (folder / "desk.yaml").write_text(desk_text)
             desk = load_desk(folder / "desk.yaml")
-        contracts = {name: load_contract(name) for name in ("callmyway", "wekall")}
-        self.make = lambda: DeskMachine(topology(topology_text), desk, contracts, load_alarms())
+        known = {name: load_contract(name) for name in contracts}
+        self.make = lambda: DeskMachine(topology(topology_text), desk, known, load_alarms())
         self.desk = self.make()
         self.effects: list[Effect] = []
 
