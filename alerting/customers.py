@@ -131,10 +131,10 @@ class Letters:
         """Every opening and solution that is due."""
         if self._channel is None:
             return
-        for record in sorted(self._book.records.values(), key=lambda one: one.number):
-            if record.state == "merged":
-                self._moved(record, now_us)
-            elif (due_us := self._due(record)) is not None and due_us <= now_us:
+        for record in [one for one in self._book.records.values() if one.state == "merged" and one.told_customers]:
+            self._moved(record, now_us)  # first: its customers hear of the other as a part of this
+        for record in list(self._book.records.values()):
+            if record.state != "merged" and (due_us := self._due(record)) is not None and due_us <= now_us:
                 self._tell(record, now_us)
 
     def next_due_us(self) -> int | None:

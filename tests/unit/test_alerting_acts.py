@@ -1,0 +1,434 @@
+"""What people do to incidents: reports and their clocks, ends, merging, splitting, messages, problems, activities."""
+
+from pathlib import Path
+
+import pytest
+from alerting_bench import DESK, T0, TOPOLOGY, Bench, S, seconds
+
+from alerting.acts.activities import UnknownActivityError
+from alerting.effects import MessageAdded, Notification
+from alerting.lifecycle import RefusedError, UnknownIncidentError
+from alerting.problems import UnknownProblemError
+from sereno.clock import iso, parse_instant
+from sereno.incident import IncidentRecord, incident_json
+
+CONTACTS = TOPOLOGY.replace(
+    "contract: callmyway}", "contract: callmyway, locale: es_CR, contacts: [noc@acme.example]}"
+).replace("contract: wekall}", "contract: wekall, locale: en_US, contacts: [it@beta.example]}")
+MAIL = DESK.replace(
+    "channels: {",
+    'survey: "https://s.example/{number}"\nchannels: {mail: {smtp: "smtp://127.0.0.1:1", from: mesa@op.example}, ',
+)
+REPORT = {
+    "reporter": "Luis Mora", "extension": "101", "direction": "saliente", "counterpart": "+50622221111",
+    "occurred": "2026-07-11T02:00:00-05:00", "description": "no sale ninguna llamada",
+}  # fmt: skip
+H = 3_600.0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, topology_text=CONTACTS, desk_text=MAIL)
+
+
+def act(bench: Bench, at: float, verb: str, **arguments: object) -> int | None:
+    """Any verb, also those that are about no incident yet."""
+    bench.effects += bench.desk.command(verb, arguments, "ana", T0 + round(at * S))
+    return bench.desk.made
+
+
+def dues(record: IncidentRecord, clock: str) -> list[tuple[str, str]]:
+    return [(iso(one.due_us), one.state) for one in record.clocks if one.clock == clock]
+
+
+def letters(bench: Bench, what: str) -> list[Notification]:
+    return bench.told(f"customer_{what}")
+
+
+# -- reports -----------------------------------------------------------------------------------------------------------
+
+
+def test_attention_begins_when_the_last_missing_field_arrives(bench: Bench) -> None:
+    partial = {name: value for name, value in REPORT.items() if name not in {"extension", "occurred"}}
+    assert act(bench, 0, "incident.open", customer="acme", priority="Urgente", title="sin salida", **partial) == 1
+    assert dues(bench.one(), "attention") == []
+    assert "al reporte le falta: extensión o usuario, fecha y hora" in bench.one().timeline[1].what
+    bench.act(600, "incident.update", extension="101")
+    assert bench.one().complete_us is None
+    bench.act(1_200, "incident.update", occurred=REPORT["occurred"])
+    record = bench.one()
+    assert seconds(record.complete_us) == 1_200
+    assert dues(record, "attention") == [(iso(T0 + round((1_200 + H) * S)), "running")]
+    assert dues(record, "solution") != []
+    assert incident_json(record)["direction"] == "outgoing"
+
+
+def test_a_bare_incident_of_the_desks_own_is_complete_at_once(bench: Bench) -> None:
+    bench.act(0, "incident.open", note="mirar el respaldo")
+    assert seconds(bench.one().complete_us) == 0
+    assert [one.contract for one in bench.one().clocks] == ["callmyway", "callmyway"]
+
+
+def test_an_answer_that_came_before_the_report_was_complete_meets_its_clock(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="x", reporter="Luis")
+    bench.act(60, "incident.ack")
+    bench.act(120, "incident.update", **{name: value for name, value in REPORT.items() if name != "reporter"})
+    assert {one.state for one in bench.one().clocks if one.clock == "attention"} == {"met"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"customer": "nadie"}, "no hay ningún cliente nadie"),
+        ({"site": "luna"}, "no hay ninguna sede luna"),
+        ({"priority": "P1"}, "la prioridad es"),
+        ({"urgency": "alto"}, "la matriz pide urgencia e impacto"),
+        ({"urgency": "altísimo", "impact": "individual"}, "urgency 'altísimo' no vale"),
+        ({"direction": "de lado"}, "entrante o saliente"),
+        ({"occurred": "mañana"}, "occurred:"),
+        ({"occurred": "2026-08-01T00:00:00Z"}, "no puede haber ocurrido después de ahora"),
+        ({"title": "x" * 400}, "pasa de 300 caracteres"),
+        ({"number": 0}, "ya hay un incidente 0"),
+    ],
+)
+def test_a_report_that_is_not_true_is_refused_whole(bench: Bench, given: dict[str, object], words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        act(bench, 0, "incident.open", **{"title": "x", **given})
+    assert bench.incidents() == []
+    assert act(bench, 1, "incident.open", title="x") == 1
+
+
+def test_urgency_and_impact_give_the_priority_by_the_customers_contract(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="beta", urgency="Alto", impact="Organización", title="todo")
+    act(bench, 0, "incident.request", customer="beta", urgency="bajo", impact="individual", title="alta")
+    act(bench, 0, "incident.open", customer="acme", priority="S2", title="a medias")
+    assert [one.priority for one in bench.incidents()] == ["Urgente", "Baja", "Alta"]
+    assert [one.kind for one in bench.incidents()] == ["incident", "request", "incident"]
+    assert [one.to for one in bench.pages()] == ["ana", "leo", "ana"]  # a request wakes nobody
+
+
+def test_requests_have_their_own_clocks(bench: Bench) -> None:
+    """WeKall, Baja: 32 office hours of nine a day. From a Saturday, with a holiday on Monday: Friday noon."""
+    act(bench, 0, "incident.request", customer="beta", title="alta", reporter="it@beta.example")
+    (due,) = dues(bench.one(), "attention")
+    assert due == (iso(parse_instant("2026-07-17T12:30:00-05:00")), "running")
+
+
+# -- priority, pauses, dates -------------------------------------------------------------------------------------------
+
+
+def test_another_priority_counts_from_the_opening(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", priority="Baja", title="x", **REPORT)
+    bench.act(1_800, "incident.priority", priority="Urgente", note="ya nadie llama")
+    record = bench.one()
+    assert (record.priority, record.severity, record.customers) == ("Urgente", "S1", {"acme": "Urgente"})
+    assert (iso(T0 + round(H * S)), "running") in dues(record, "attention")
+    assert "prioridad Baja S4 → Urgente S1: ya nadie llama" in [one.what for one in record.timeline]
+    assert [one.to for one in bench.told("promoted")] == ["ana", "leo"]  # from now on it wakes people
+    with pytest.raises(RefusedError, match="ya es Urgente"):
+        bench.act(1_801, "incident.priority", priority="Urgente")
+
+
+def test_a_pause_wants_a_question_and_keeps_what_was_used(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", priority="Normal", title="x", **REPORT)
+    bench.act(60, "incident.start")
+    with pytest.raises(RefusedError, match="tras una pregunta registrada"):
+        bench.act(120, "incident.pause")
+    bench.act(H, "incident.pause", note="¿sigue igual?")
+    assert [one.address for one in letters(bench, "question")] == ["noc@acme.example"]
+    assert "¿sigue igual?" in letters(bench, "question")[0].body
+    with pytest.raises(RefusedError, match="ya está en pausa"):
+        bench.act(H + 1, "incident.pause", note="otra")
+    bench.act(3 * H, "incident.answer", text="sí", sender="noc@acme.example")
+    record = bench.one()
+    assert dues(record, "solution") == [(iso(T0 + round(6 * H * S)), "running")]  # 4 h, and 2 h of waiting
+    assert any("respuesta de noc@acme.example: sí" in one.what for one in record.timeline)
+    assert record.asked_us is None
+
+
+def test_a_question_that_was_told_before_is_question_enough(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="x", **REPORT)
+    bench.act(1, "incident.ack")
+    bench.act(2, "incident.tell", kind="question", text="¿desde cuándo?")
+    bench.act(3, "incident.pause")
+    assert {one.state for one in bench.one().clocks if one.clock == "solution"} == {"paused"}
+
+
+def test_a_date_agreed_anew_wants_its_reason_and_lies_ahead(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="x", **REPORT)
+    due = "2026-08-01T12:00:00-05:00"
+    with pytest.raises(RefusedError, match="pide --due y el motivo"):
+        bench.act(1, "incident.redate", due=due)
+    with pytest.raises(RefusedError, match="ya pasó"):
+        bench.act(1, "incident.redate", due="2026-07-01T12:00:00-05:00", reason="x")
+    bench.act(2, "incident.redate", due=due, reason="va a desarrollo")
+    record = bench.one()
+    assert (iso(parse_instant(due)), "running") in dues(record, "solution")
+    assert [(one.reason, one.who) for one in record.redates] == [("va a desarrollo", "ana")]
+
+
+def test_the_monitors_own_are_neither_paused_nor_graded_by_people(bench: Bench) -> None:
+    bench.down(0, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.tick(5)
+    bench.act(6, "incident.ack")
+    for verb, given in (("pause", {"note": "¿?"}), ("priority", {"priority": "Baja"})):
+        with pytest.raises(RefusedError, match="lo abrió el monitor"):
+            bench.act(7, f"incident.{verb}", **given)
+    with pytest.raises(RefusedError, match="sigue mal core core-a"):
+        bench.act(8, "incident.resolve", category="x", cause="plataforma")
+
+
+# -- ends --------------------------------------------------------------------------------------------------------------
+
+
+def test_callmyway_closes_on_confirmation_with_category_and_cause(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="x", **REPORT)
+    bench.act(60, "incident.resolve", note="reiniciado el teléfono")
+    bench.tick(60 + 7 * 24 * H)
+    assert bench.one().state == "resolved"
+    with pytest.raises(RefusedError, match="el contrato pide categoría, causa"):
+        bench.act(60 + 7 * 24 * H, "incident.close")
+    bench.act(61 + 7 * 24 * H, "incident.confirm", category="terminal")
+    assert bench.one().state == "resolved"
+    assert bench.one().timeline[-1].what == "no se cierra todavía, falta: causa"
+    with pytest.raises(RefusedError, match="plataforma, cliente, proveedor o tercero"):
+        bench.act(62 + 7 * 24 * H, "incident.close", cause="mala suerte")
+    bench.act(62 + 7 * 24 * H, "incident.close", cause="Cliente")
+    record = bench.one()
+    assert (record.state, record.category, record.closing_cause) == ("closed", "terminal", "cliente")
+
+
+def test_wekall_closes_after_48_hours(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="beta", title="x", description="y", reporter="z", contact="1")
+    bench.act(60, "incident.resolve", category="red", cause="tercero")
+    bench.tick(60 + 48 * H - 1)
+    assert bench.one().state == "resolved"
+    bench.tick(60 + 48 * H)
+    assert (bench.one().state, seconds(bench.one().closed_us)) == ("closed", 60 + 48 * H)
+
+
+@pytest.mark.parametrize(("cause", "billable", "amount"), [("cliente", True, 250.0), ("plataforma", False, None)])
+def test_urgent_work_outside_hours_is_billed_by_the_contracts_rule(
+    bench: Bench, cause: str, billable: bool, amount: float | None
+) -> None:
+    """WeKall: USD 250 an hour, one hour at least; a Saturday at three, forty minutes of work."""
+    act(bench, 0, "incident.open", customer="beta", priority="Urgente", title="x", description="y", reporter="z")
+    bench.act(600, "incident.ack")
+    bench.act(3_000, "incident.resolve", category="red del cliente", cause=cause)
+    bill = incident_json(bench.one())["billable"]
+    assert (bill["billable"], bill["amount"], bill["currency"]) == (billable, amount, "USD")
+    assert "USD 250 por hora, mínimo 1 h" in bill["rule"]
+
+
+def test_work_inside_hours_costs_nothing(bench: Bench) -> None:
+    monday = (parse_instant("2026-07-14T08:00:00-05:00") - T0) / S
+    act(bench, monday, "incident.open", customer="beta", priority="Urgente", title="x", reporter="z")
+    bench.act(monday + 60, "incident.start")
+    bench.act(monday + 1_800, "incident.resolve", category="red", cause="cliente")
+    bill = bench.one().billing
+    assert bill is not None
+    assert (bill.billable, bill.amount) == (True, None)
+
+
+def test_the_survey_is_linked_with_the_solution_and_its_answer_kept(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="x", **REPORT)
+    with pytest.raises(RefusedError, match="no se puede encuestar"):
+        bench.act(1, "incident.survey", score=5)
+    bench.act(60, "incident.resolve", category="a", cause="cliente")
+    (letter,) = letters(bench, "solution")
+    assert "https://s.example/1" in letter.body
+    with pytest.raises(RefusedError, match="de 1 a 5"):
+        bench.act(61, "incident.survey", score=6)
+    bench.act(62, "incident.survey", score=2, comment="tarde")
+    survey = bench.one().survey
+    assert survey is not None
+    assert (survey.score, survey.comment) == (2, "tarde")
+
+
+# -- two that are one, one that is two ---------------------------------------------------------------------------------
+
+
+def test_a_customers_report_joins_what_the_monitor_saw(bench: Bench) -> None:
+    bench.down(0, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.tick(5)
+    act(bench, 10, "incident.open", customer="beta", priority="Alta", title="se corta", reporter="z")
+    with pytest.raises(RefusedError, match="una el 2 al 1"):
+        bench.act(11, "incident.merge", into=2)
+    bench.act(12, "incident.merge", number=2, into=1)
+    stays, gone = bench.incidents()
+    assert (gone.state, gone.merged_into, stays.customers["beta"]) == ("merged", 1, "Alta")
+    assert stays.timeline[-1].what == "se le unió el incidente 2: se corta"
+    moved = letters(bench, "progress")
+    assert [one.address for one in moved] == ["it@beta.example"]
+    assert "It is part of incident 1 now." in moved[0].body
+    bench.up(60, "core-a", "sbc-1/core-a", "sbc-2/core-a", since=59)
+    bench.tick(200)
+    assert [one.state for one in bench.incidents()] == ["resolved", "merged"]
+    assert [one.incident for one in letters(bench, "solution") if one.address == "it@beta.example"] == [1]
+
+
+def test_what_a_person_merged_the_monitor_does_not_tell_apart_again(bench: Bench) -> None:
+    bench.down(0, "sbc-1/core-a")
+    bench.down(0, "sbc-2/core-b")
+    bench.tick(60)
+    first, second = bench.incidents()
+    bench.act(70, "incident.merge", number=second.number, into=first.number)
+    bench.tick(80)
+    bench.down(90, "sbc-2/core-b")
+    bench.tick(200)
+    assert [one.number for one in bench.open()] == [first.number]
+    bench.up(210, "sbc-1/core-a")
+    bench.tick(300)
+    assert bench.open()[0].state == "open"  # the other cause is still wrong
+    with pytest.raises(RefusedError, match="sigue mal path sbc-2/core-b"):
+        bench.act(301, "incident.resolve", category="x", cause="plataforma")
+    bench.up(310, "sbc-2/core-b")
+    bench.tick(400)
+    assert bench.open() == []
+
+
+def test_a_customer_that_was_split_off_is_not_taken_back(bench: Bench) -> None:
+    bench.down(0, "sbc-1")
+    bench.down(0, "site:q")
+    bench.tick(10)
+    one = bench.open()[0]
+    assert "beta" in one.customers
+    act(bench, 20, "incident.open", number=9, customer="acme,beta", priority="Alta", title="dos cosas", reporter="z")
+    assert act(bench, 30, "incident.split", number=9, title="lo de beta", customer="beta") == 10
+    parent, child = bench.incidents()[-2:]
+    assert (set(parent.customers), set(child.customers)) == ({"acme"}, {"beta"})
+    assert {clock.customer for clock in parent.clocks} == {"acme"}
+    assert {clock.customer for clock in child.clocks} == {"beta"}
+    assert child.opened_us == parent.opened_us
+    with pytest.raises(RefusedError, match="no quedaría ningún cliente"):
+        act(bench, 31, "incident.split", number=9, title="x", customer="acme")
+    if len(one.customers) > 1:
+        act(bench, 40, "incident.split", number=one.number, title="su sede", customer="beta")
+        bench.down(50, "site:q", "sbc-1")
+        bench.tick(60)
+        assert "beta" not in bench.incidents()[0].customers
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+def test_customers_hear_of_the_opening_and_once_it_is_over_for_good(bench: Bench) -> None:
+    bench.down(0, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.finding(0, "redundancy_lost", "site", "p")
+    bench.say(0, "site", "p", "degraded")
+    bench.say(0, "site", "q", "degraded")
+    bench.tick(5)
+    assert {one.address for one in letters(bench, "opening")} == {"noc@acme.example", "it@beta.example"}
+    spanish, english = sorted(letters(bench, "opening"), key=lambda one: one.locale, reverse=True)
+    assert "su servicio" in spanish.subject
+    assert "your service" in english.subject
+    bench.up(60, "core-a", "sbc-1/core-a", "sbc-2/core-a", "site:p", "site:q")
+    bench.finding(60, "redundancy_lost", "site", "p", "false")
+    bench.tick(90)
+    assert letters(bench, "solution") == []  # resolved, but it may return
+    bench.tick(121)
+    assert len(letters(bench, "solution")) == 2
+    bench.down(200, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.say(200, "site", "p", "degraded")
+    bench.tick(210)
+    again = letters(bench, "opening")[2:]
+    assert {one.address for one in again} == {"noc@acme.example", "it@beta.example"}
+    assert bench.one().state == "reopened"
+
+
+def test_every_message_has_its_row_with_the_id_of_its_mail(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="x", **REPORT)
+    bench.act(5, "incident.tell", kind="avance", text="cambiamos la tarjeta")
+    rows = [one for one in bench.effects if isinstance(one, MessageAdded)]
+    assert [(one.kind, one.customer, one.address) for one in rows] == [
+        ("opening", "acme", "noc@acme.example"), ("progress", "acme", "noc@acme.example"),
+    ]  # fmt: skip
+    assert {one.outbox_key for one in rows} == {one.key for one in bench.told() if one.what.startswith("customer_")}
+    assert all(str(one.message_id).endswith("@op.example>") for one in rows)
+
+
+def test_who_reports_by_mail_is_answered_though_no_customer_is_known(bench: Bench) -> None:
+    act(bench, 0, "incident.open", channel="e-mail", reporter="quien@otro.example", title="hola", description="x")
+    assert [(one.to, one.address) for one in letters(bench, "opening")] == [
+        ("quien@otro.example", "quien@otro.example")
+    ]
+    bench.act(9, "incident.resolve", category="a", cause="cliente")
+    assert [one.address for one in letters(bench, "solution")] == ["quien@otro.example"]
+
+
+def test_nobody_to_write_to_is_said(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    act(bench, 0, "incident.open", customer="acme", title="x")
+    with pytest.raises(RefusedError, match="ningún canal de correo"):
+        bench.act(1, "incident.tell", kind="progress", text="x")
+    assert letters(bench, "opening") == []
+
+
+# -- problems and activities -------------------------------------------------------------------------------------------
+
+
+def falls(bench: Bench, at: float) -> None:
+    bench.down(at, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.tick(at + 10)
+    bench.up(at + 60, "core-a", "sbc-1/core-a", "sbc-2/core-a")
+    bench.tick(at + 120)
+
+
+def test_the_third_time_in_thirty_days_is_a_problem(bench: Bench) -> None:
+    for day in (0, 5):
+        falls(bench, day * 24 * H)
+    assert bench.desk.snapshot().problems == ()
+    falls(bench, 10 * 24 * H)
+    (problem,) = bench.desk.snapshot().problems
+    assert (problem.incidents, problem.cause, problem.alarm) == ((1, 2, 3), bench.incidents()[0].cause, "core_down")
+    assert {one.problem for one in bench.incidents()} == {1}
+    assert any("es del problema 1" in one.what for one in bench.incidents()[2].timeline)
+    falls(bench, 12 * 24 * H)
+    assert bench.desk.snapshot().problems[0].incidents == (1, 2, 3, 4)
+    act(bench, 13 * 24 * H, "problem.note", number=1, workaround="reiniciar el proxy")
+    with pytest.raises(RefusedError, match="sin su causa raíz"):
+        act(bench, 13 * 24 * H, "problem.close", number=1)
+    act(bench, 13 * 24 * H, "problem.close", number=1, root_cause="fuga de memoria")
+    falls(bench, 14 * 24 * H)
+    assert bench.incidents()[4].problem is None  # closed: it begins anew
+    with pytest.raises(UnknownProblemError):
+        act(bench, 15 * 24 * H, "problem.close", number=7)
+
+
+def test_far_apart_is_no_problem(bench: Bench) -> None:
+    for day in (0, 40, 80):
+        falls(bench, day * 24 * H)
+    assert bench.desk.snapshot().problems == ()
+
+
+def test_one_that_flaps_is_a_problem(bench: Bench) -> None:
+    for minute in range(0, 60, 4):
+        falls(bench, minute * 60)
+    assert len(bench.incidents()) == 1
+    (problem,) = bench.desk.snapshot().problems
+    assert problem.title.startswith("va y viene")
+
+
+def test_an_activity_that_is_late_is_told_once(bench: Bench) -> None:
+    due = iso(T0 + round(H * S))
+    assert act(bench, 0, "activity.add", customer="acme", what="informe mensual", due=due) == 1
+    assert act(bench, 0, "activity.add", customer="acme", what="capacitación", due=due) == 2
+    act(bench, 60, "activity.done", id=2, evidence="acta firmada")
+    bench.tick(2 * H)
+    bench.tick(9 * H)
+    late = bench.told("activity_late")
+    assert [(one.to, one.incident) for one in late] == [("ana", None)]
+    assert late[0].subject == "La actividad 1 de acme está atrasada: informe mensual"
+    with pytest.raises(RefusedError, match="ya está hecha"):
+        act(bench, 10 * H, "activity.done", id=2, evidence="otra")
+    with pytest.raises(RefusedError, match="falta la evidencia"):
+        act(bench, 10 * H, "activity.done", id=1)
+    with pytest.raises(UnknownActivityError):
+        act(bench, 10 * H, "activity.cancel", id=5)
+
+
+def test_unknown_numbers_are_named(bench: Bench) -> None:
+    with pytest.raises(UnknownIncidentError):
+        bench.act(0, "incident.tell", number=4, kind="progress", text="x")
+    with pytest.raises(RefusedError, match="no se conoce la orden"):
+        bench.act(0, "incident.fly")
