@@ -53,14 +53,14 @@ MEASURES: dict[str, Measure] = {
     "register_seconds": Measure("value", "seconds", _PATHS, _CALLED, "From REGISTER to its final answer."),
     "expires_seconds": Measure("value", "seconds", _PATHS, _CALLED, "Expiry that a registration was granted."),
     "rebind_seconds": Measure(
-        "value", "seconds", ("site", "sbc"), ("account", "probe"),
+        "value", "seconds", ("site", "service"), ("account", "probe"),
         "From the loss of a registration until it works again through any SBC of the site.",
     ),
     "binding_missing": Measure(
         "event", "ratio", ("sbc", "account"), ("account", "probe"), "Registrations gone before their expiry.",
     ),
     # test calls
-    "call_failed": Measure("event", "ratio", _PATHS, _CALLED, "Test calls that failed, for whatever reason."),
+    "call_failed": Measure("event", "ratio", _PATHS, _CALLED, "Test calls that failed while their path was up."),
     "call_answered": Measure(
         "event", "ratio", _PATHS, _CALLED, "Test calls answered with a 2xx: SER (RFC 6076, section 4.6).",
     ),
@@ -86,7 +86,7 @@ MEASURES: dict[str, Measure] = {
         "pooled", "ratio", _PATHS, _HEARD, "RTP packets too late for the de-jitter buffer, of those received.",
     ),
     "jitter_mean_seconds": Measure("value", "seconds", _PATHS, _HEARD, "A call's mean interarrival jitter (RFC 3550)."),
-    "delay_seconds": Measure("value", "seconds", _PATHS, _HEARD, "One-way delay of the media: half of RTCP's trip."),
+    "delay_seconds": Measure("value", "seconds", _PATHS, _HEARD, "One-way delay, mouth to ear, or half RTCP's trip."),
     # portals, names, databases, real traffic
     "certificate_days": Measure("value", "days", ("portal", "sbc"), ("address", "probe"), "Until a certificate ends."),
     "portal_seconds": Measure("value", "seconds", ("portal",), ("address", "probe"), "What a portal takes to answer."),
