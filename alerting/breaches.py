@@ -41,10 +41,10 @@ def run(
 
 def concerned(escalation: Escalation, record: IncidentRecord, at_us: int) -> tuple[str, ...] | None:
     """Whose it is, and the level that it has come to; None where there are no levels: everybody."""
-    mine = (record.assigned,) if record.assigned is not None else ()
     rungs = rungs_in(record)
     if not rungs:
-        return mine or None
+        return None
+    mine = (record.assigned,) if record.assigned is not None else ()
     step = escalation.steps.get(record.number)
     levels = {0}
     if step is not None and step.episode == record.reopenings and (step.waits or step.paged):

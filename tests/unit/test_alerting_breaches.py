@@ -212,3 +212,12 @@ def test_a_contract_that_changes_changes_no_open_ticket(tmp_path: Path) -> None:
     assert [(one.contract, one.clock, seconds(one.due_us)) for one in other.one().clocks] == [
         ("callmyway", "attention", HOUR), ("callmyway", "solution", 3 * HOUR),
     ]  # fmt: skip
+
+
+def test_without_levels_everybody_hears_of_it_whoever_has_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, desk_text=DESK.partition("levels:")[0])
+    bench.act(0, "incident.open", customer="acme", priority="Alta", **WHOLE)
+    bench.act(60, "assign", to="somebody whom the desk does not know")
+    bench.act(61, "ack")
+    bench.tick(3 * HOUR)
+    assert told(bench) == [("breach_warning", 3 * HOUR, "ana"), ("breach_warning", 3 * HOUR, "leo")]
