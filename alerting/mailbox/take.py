@@ -215,13 +215,10 @@ def take_mail(
     if desk is None or desk.inbound.mail is None:
         return "no hay buzón en desk.yaml", []
     decision = Taker(connection, machine, desk, desk.inbound.mail, now_us).decide(letter)
-    opening = max((record.number for record in machine.incidents()), default=0)
     effects, why = _act(machine, decision, now_us)
     if why is not None:
         decision = msgspec.structs.replace(decision, outcome="refused", why=why)
-    number = decision.number
-    if decision.outcome == "opened":
-        number = max((record.number for record in machine.incidents()), default=opening)
+    number = machine.made if decision.outcome == "opened" else decision.number
     connection.execute(
         insert(mails).values(
             mailbox=mailbox[:200], uid=uid, message_id=letter.message_id, sender=letter.sender[:254],

@@ -128,7 +128,15 @@ def test_the_api_acts_as_the_command_line_does(site, web):
     assert "sigue mal" in web.post(f"{base}/resolve", headers=json).json()["error"]
     assert web.get(base).json()["number"] == number
     assert [one["number"] for one in web.get("/api/v1/incidents?state=in_progress").json()["incidents"]] == [number]
+    opened = web.post("/api/v1/incidents", json={"title": "Piden otra línea", "kind": "request"})
+    assert opened.status_code == 201
+    assert site.record(opened.json()["number"]).kind == "request"
+    mine = f"/api/v1/incidents/{opened.json()['number']}"
+    graded = web.post(f"{mine}/priority", json={"priority": "Alta", "note": "es de todos"}).json()
+    assert graded["incident"]["priority"] == "Alta"
     for path, body, status in (
+        (f"{base}/merge", {"into": "2"}, 400),
+        (f"{base}/redate", {"due": "2027-01-01T00:00Z"}, 400),
         (f"{base}/explode", {}, 404),
         ("/api/v1/incidents/99999999999999999999/ack", {}, 404),
         (f"{base}/note", {}, 400),

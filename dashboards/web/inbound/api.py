@@ -19,21 +19,37 @@ MOST_BYTES = 64 * 1024
 LONGEST_KEY = 100
 _HIGHEST = 2**63 - 1
 _NOTE = frozenset({"note"})
+_ENDING = frozenset({"note", "category", "cause"})
+_REPORT = frozenset({
+    "title", "description", "reporter", "contact", "customer", "site", "extension", "direction", "counterpart",
+    "occurred", "urgency", "impact", "category",
+})  # fmt: skip
 VERBS: dict[str, frozenset[str]] = {  # what may be said with each
     "ack": _NOTE,
     "start": _NOTE,
     "note": _NOTE,
     "assign": frozenset({"to", "note"}),
+    "priority": frozenset({"priority", "urgency", "impact", "note"}),
+    "update": _REPORT - {"urgency", "impact"},
     "pause": _NOTE,
     "resume": _NOTE,
-    "resolve": frozenset({"note", "category", "cause"}),
-    "close": frozenset({"note", "category", "cause"}),
+    "redate": frozenset({"due", "reason"}),
+    "tell": frozenset({"kind", "text", "customer"}),
+    "answer": frozenset({"text", "from"}),
+    "merge": frozenset({"into", "note"}),
+    "resolve": _ENDING,
+    "confirm": _ENDING,
+    "close": _ENDING,
     "reopen": _NOTE,
+    "survey": frozenset({"score", "comment"}),
 }
-OPENING = frozenset({
-    "title", "note", "priority", "customer", "extension", "direction", "counterpart", "reporter", "description",
-})  # fmt: skip
-NEEDED = {"note": "note", "assign": "to", "pause": "note"}
+OPENING = _REPORT | {"kind", "note", "priority", "channel"}
+NEEDED = {
+    "note": ("note",), "assign": ("to",), "pause": ("note",), "redate": ("due", "reason"), "answer": ("text",),
+    "merge": ("into",), "survey": ("score",),
+}  # fmt: skip
+_NUMBERS = frozenset({"into", "score"})
+_Given = dict[str, str | int]
 
 
 class Api:
@@ -61,7 +77,10 @@ class Api:
         if "title" not in given:
             raise Refused(400, "an incident needs a title")
         outcome = await self._ask(request, "open", given, who)
-        return JSONResponse({"done": outcome.text}, status_code=201)
+        number = outcome.number or 0
+        return JSONResponse(
+            {"done": outcome.text, "number": number, "incident": await self._incident(number)}, status_code=201
+        )
 
     async def act(self, request: Request) -> Response:
         """One verb on one incident."""
@@ -70,8 +89,9 @@ class Api:
         if verb not in VERBS:
             raise Refused(404, f"no act {verb[:40]!r}; they are {', '.join(VERBS)}")
         given = await _arguments(request, VERBS[verb])
-        if verb in NEEDED and NEEDED[verb] not in given:
-            raise Refused(400, f"{verb} needs {NEEDED[verb]!r}")
+        for name in NEEDED.get(verb, ()):
+            if name not in given:
+                raise Refused(400, f"{verb} needs {name!r}")
         await self._incident(number)
         outcome = await self._ask(request, verb, {"number": number, **given}, who)
         return JSONResponse({"done": outcome.text, "incident": await self._incident(number)})
@@ -103,14 +123,18 @@ class Api:
             return [incident_json(record) for record in incidents(connection, states=wanted, number=number)]
 
 
-async def _arguments(request: Request, allowed: frozenset[str]) -> dict[str, Any]:
-    """What the body says: an object of texts, each of them known; nothing at all is an empty one."""
+async def _arguments(request: Request, allowed: frozenset[str]) -> _Given:
+    """What the body says: an object of texts and numbers, each of them known; nothing at all is an empty one."""
     raw = await body(request, MOST_BYTES)
     try:
-        given: dict[str, str] = msgspec.json.decode(raw or b"{}", type=dict[str, str])
+        given: _Given = msgspec.json.decode(raw or b"{}", type=_Given)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Refused(400, f"not a JSON object of texts: {error}") from None
-    unknown = sorted(given.keys() - allowed - {"by"})
-    if unknown:
-        raise Refused(400, f"{unknown[0][:40]!r} says nothing here; known are {', '.join(sorted({*allowed, 'by'}))}")
-    return {name: value.replace("\x00", "�") for name, value in given.items() if value.strip()}
+    for name, value in given.items():
+        if name not in allowed and name != "by":
+            known = ", ".join(sorted({*allowed, "by"}))
+            raise Refused(400, f"{name[:40]!r} says nothing here; known are {known}")
+        if isinstance(value, int) != (name in _NUMBERS):
+            raise Refused(400, f"{name!r} is {'a number' if name in _NUMBERS else 'text'}")
+    kept = {name: value if isinstance(value, int) else value.replace("\x00", "�") for name, value in given.items()}
+    return {name: value for name, value in kept.items() if isinstance(value, int) or value.strip()}
