@@ -26,8 +26,6 @@ def run(
 ) -> IncidentRecord:  # fmt: skip
     """The record at this instant, with what its clocks have to say written down and told."""
     after = replace(record, clocks=clocks.passed(record, now_us))
-    if after.clocks == record.clocks:
-        return record
     warned, missed = clocks.warned_since(record, after), clocks.missed_since(record, after)
     lines = [_missed(one) for one in missed]
     lines += [_warned(one, contracts[one.contract].at(record.opened_us).timezone) for one in warned]

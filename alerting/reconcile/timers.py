@@ -27,8 +27,10 @@ class Timers:
     def run(self, now_us: int) -> None:
         """Everything that has fallen due."""
         for record in sorted(self.book.living(), key=lambda one: one.number):
-            step, promised = self.room.first_step(record), self.room.impact.contracts
-            record = breaches.run(self.book, self.room.escalation, promised, record, step, now_us)  # noqa: PLW2901
+            due = clocks.next_due_us(record)
+            if due is not None and due <= now_us:
+                step, promised = self.room.first_step(record), self.room.impact.contracts
+                record = breaches.run(self.book, self.room.escalation, promised, record, step, now_us)  # noqa: PLW2901
             telling = telling_due(record)
             if telling is not None and telling <= now_us:
                 record = self._tell_resolved(record, now_us)  # noqa: PLW2901
