@@ -64,3 +64,27 @@ def test_service_back_in_time_meets_its_clock_and_the_old_miss_goes_on(record):
 def test_both_dead_at_once_then_one_core_left_dead(record):
     record = after(after(record, "Urgente", 0), "Alta", 0.2, better_hours=0.17)
     assert solutions(record) == [("Urgente", 3.0, "met"), ("Alta", 4.0, "running")]
+
+
+def test_stopped_exactly_when_due_is_in_time(record):
+    from msgspec.structs import replace
+
+    record = after(record, "Alta", 0)
+    due_us = record.clocks[-1].due_us
+    assert [clocks.end(record, frozenset({"solution"}), at)[-1].state for at in (due_us, due_us + 1)] == [
+        "met",
+        "missed",
+    ]
+    told = replace(record, clocks=clocks.passed(record, due_us))
+    assert told.clocks[-1].state == "running"
+    assert clocks.next_due_us(told) == due_us + 1
+
+
+def test_solved_while_the_customer_s_answer_is_waited_for_is_in_time(record):
+    from msgspec.structs import replace
+
+    record = after(replace(record, opened_by="ana"), "Alta", 0)
+    record = replace(record, pauses=((OPENED_US + HOUR_US, None),))
+    record = replace(record, clocks=clocks.repaused(record, CONTRACTS, paused=True))
+    ended = clocks.end(record, frozenset({"solution"}), OPENED_US + 90 * HOUR_US)
+    assert [(one.clock, one.state) for one in ended] == [("solution", "met")]
