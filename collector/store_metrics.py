@@ -39,6 +39,8 @@ class Found(NamedTuple):
     incidents: Mapping[Labels, float]
     next_due: Mapping[Labels, float]
     notifications: Mapping[Labels, float]
+    waiting: Mapping[Labels, float]
+    failing: Mapping[Labels, float]
     hashes: frozenset[str]
 
 
@@ -64,7 +66,8 @@ class StoreMetrics:
         self._down, self._unknown = _values("down_seconds"), _values("unknown_seconds")
         self._budget, self._remaining = _values("error_budget_seconds"), _values("error_budget_remaining_seconds")
         self._incidents, self._next_due = _values("incidents"), _values("clock_next_due_seconds")
-        self._notifications = _values("notifications_total")
+        self._notifications, self._waiting = _values("notifications_total"), _values("notifications_pending")
+        self._failing = _values("notification_channel_failing")
         self._series = [
             ((kind, name), [(state, self._state.child(kind, name, state)) for state in STATES])
             for kind, name in self._verdicts
@@ -72,7 +75,7 @@ class StoreMetrics:
 
     def families(self) -> Iterator[Family]:
         yield from (self._state, self._site_time, self._down, self._unknown, self._budget, self._remaining)
-        yield from (self._incidents, self._next_due, self._notifications)
+        yield from (self._incidents, self._next_due, self._notifications, self._waiting, self._failing)
         yield from self._findings.families()
 
     def begin(self) -> None:
@@ -94,6 +97,7 @@ class StoreMetrics:
                 counts = _incident_counts(connection)
                 due = _next_due(connection)
                 sent = self._outbox.read(connection)
+                waiting, failing = self._outbox.waiting(connection), self._outbox.failing(connection)
                 hashes = frozenset(connection.scalars(select(topologies.c.hash)))
             now_us = self._clock.now_us()
             time: dict[Labels, float] = {
@@ -104,7 +108,7 @@ class StoreMetrics:
             spent = [one for one in self._budgets.read() if one.site in self._places]
             self._reads += 1
             said = dict(self._verdicts), dict(self._found)
-            return Found(self._reads, *said, time, spent, counts, due, sent, hashes)
+            return Found(self._reads, *said, time, spent, counts, due, sent, waiting, failing, hashes)
 
     def show(self, found: "Found") -> None:
         """Takes it over into the families, in the thread that writes them: no scrape shows half of a state set."""
@@ -121,6 +125,8 @@ class StoreMetrics:
         self._incidents.replace(found.incidents)
         self._next_due.replace(found.next_due)
         self._notifications.replace(found.notifications)
+        self._waiting.replace(found.waiting)
+        self._failing.replace(found.failing)
         self._show_budgets(found.spent)
         self.hashes = found.hashes
 
@@ -178,6 +184,26 @@ class _Outbox:
             found[labels] = found.get(labels, 0) + count
         return found
 
+    def waiting(self, connection: Connection) -> Mapping[Labels, float]:
+        """Of every channel that was ever used, also where nothing waits."""
+        columns = outbox.c
+        found: dict[Labels, float] = {(channel,): 0.0 for channel, _ in self._done}
+        rows = connection.execute(
+            select(columns.channel, func.count()).where(columns.state == "pending").group_by(columns.channel)
+        )
+        return {**found, **{(str(channel),): float(count) for channel, count in rows}}
+
+    def failing(self, connection: Connection) -> Mapping[Labels, float]:
+        """What was said last of each channel."""
+        columns = verdict_changes.c
+        said = connection.execute(
+            select(columns.name, columns.state)
+            .where(columns.kind == "channel", columns.what == "notify_failing")
+            .order_by(columns.id)
+        )
+        found: dict[Labels, float] = {(channel,): 0.0 for channel, _ in self._done}
+        return {**found, **{(str(name),): float(state == "true") for name, state in said}}
+
     @staticmethod
     def _between(connection: Connection, after: int, upto: int) -> dict[Labels, int]:
         if upto <= after:
@@ -185,7 +211,7 @@ class _Outbox:
         columns = outbox.c
         rows = connection.execute(
             select(columns.channel, columns.state, func.count())
-            .where(columns.id > after, columns.id <= upto)
+            .where(columns.id > after, columns.id <= upto, columns.state != "pending")
             .group_by(columns.channel, columns.state)
         )
         return {(str(channel), str(state)): int(count) for channel, state, count in rows}

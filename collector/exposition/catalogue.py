@@ -167,6 +167,15 @@ _TRUTH = (
         "sereno_notifications_total", "channel outcome", "Notifications by channel and what became of them.",
         "until the first one through the channel", "channels outcomes",
     ),
+    _gauge(
+        "sereno_notifications_pending", "channel", "Notifications that wait to be handed over, or for another try.",
+        "until the first one through the channel", "channels",
+    ),
+    _gauge(
+        "sereno_notification_channel_failing", "channel",
+        "1 while a page by this channel has no receipt after a minute, or was refused for good.",
+        "until the first one through the channel", "channels",
+    ),
 )  # fmt: skip
 _OTHERS = (
     _gauge(

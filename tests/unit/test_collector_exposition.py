@@ -320,16 +320,21 @@ def test_notifications_are_counted_once_whatever_becomes_of_them(any_store, cloc
 
     def counts():
         name = 'sereno_notifications_total{channel="mail",outcome="%s"}'
-        return tuple(scraped(metrics).get(name % state, 0) for state in ("pending", "sent", "failed"))
+        now = scraped(metrics)
+        assert 'outcome="pending"' not in "".join(now), "what still waits has no outcome: a counter never goes down"
+        waiting = now.get('sereno_notifications_pending{channel="mail"}', 0)
+        return waiting, *(now.get(name % state, 0) for state in ("sent", "failed", "expired"))
 
     put(1, "sent")
     put(2, "pending")
     put(3, "failed")
-    assert counts() == (1, 1, 1)
+    assert counts() == (1, 1, 1, 0)
     put(2, "sent")
-    assert counts() == (0, 2, 1)
+    assert counts() == (0, 2, 1, 0)
     put(4, "pending")
-    assert counts() == (1, 2, 1)
+    assert counts() == (1, 2, 1, 0)
+    put(4, "expired")
+    assert counts() == (0, 2, 1, 1)
 
 
 # -- negotiation -------------------------------------------------------------------------------------------------------
