@@ -115,7 +115,7 @@ def survey(act: Act) -> None:
     score = act.number("score")
     if score is None or not LOWEST_SCORE <= score <= HIGHEST_SCORE:
         raise RefusedError(f"la encuesta se contesta de {LOWEST_SCORE} a {HIGHEST_SCORE} (--score)")
-    comment = act.text("comment") or act.text("note")
+    comment = act.text("comment") or act.text("text") or act.text("note")
     said = Survey(at_us=act.at_us, score=score, who=act.who, comment=comment)
     line = say(DESK_LANGUAGE, "survey: {score} of {highest}", score=score, highest=HIGHEST_SCORE)
     act.put(record, f"{line}: {comment}" if comment else line, survey=said)
