@@ -91,6 +91,7 @@ TITLES: dict[tuple[str, str], str] = {
     ("monitor", "disk_low"): "The collector's disk is nearly full",
     ("monitor", "escalation_audit"): "An escalation step did not happen",
     ("monitor", "rota_feed"): "The calendar of rotas cannot be read",
+    ("monitor", "mailbox_failing"): "The support mailbox cannot be read",
     ("channel", "notify_failing"): "Channel {name} does not deliver",
     ("external", "external_alert"): "{name}",
 }

@@ -79,6 +79,7 @@ class CallMetrics:
         names = self._names
         place = (*where, names.codec(result.codec or stream.get("codec")))
         who = names.probe(result.probe)
+        stream = _heard(stream) if where[-1] == "tx" and "source" in stream else stream
         for key, family in self._counted.items():
             amount = number(stream.get(key))
             if amount is None or amount > _MOST:
@@ -95,6 +96,14 @@ class CallMetrics:
     @staticmethod
     def _exemplar(result: Result, value: float, at_us: int) -> Exemplar | None:
         return exemplar((result.facts or {}).get("call_id"), value, at_us)
+
+
+def _heard(stream: dict[str, Any]) -> dict[str, Any]:
+    """A stream of ours at its departure, where it is always perfect: what became of it the far end alone can tell."""
+    ratio, packets = number(stream.get("far_end_loss_ratio")), number(stream.get("packets"))
+    lost = None if ratio is None or packets is None else round(min(1.0, ratio) * packets)
+    jitter = stream.get("far_end_jitter_mean_seconds")
+    return {**stream, "lost": lost, "discarded": None, "jitter_mean_seconds": jitter}
 
 
 def _histograms(name: str) -> Histograms:

@@ -8,7 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.prometheus import slo, slo_checks
+from deploy.prometheus.alarms import checks as alarm_checks
+from deploy.prometheus.alarms import render as alarm_rules
 from deploy.prometheus.slo import Objective
+from sereno.alarms import Alarms
+from sereno.contract import Version
 
 WINDOW = "1h"
 FILE = "sereno-calls.rules.yml"
@@ -61,13 +65,21 @@ def text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(folder: Path, found: Sequence[Objective], at_us: int) -> list[Path]:
-    """Write the rule files into `folder`, made if need be, and the SLO's own tests into a folder below it."""
+def render(
+    folder: Path, found: Sequence[Objective], at_us: int,
+    alarms: Alarms | None = None, version: Version | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write the rule files into `folder`, made if need be, and their own tests into a folder below it."""
     files = {
         folder / FILE: text(),
         folder / slo.FILE: slo.text(found, at_us),
     }
     files |= {folder / slo_checks.FOLDER / name: tests for name, tests in slo_checks.texts(found).items()}
+    if alarms is not None:
+        files[folder / alarm_rules.FILE] = alarm_rules.text(alarms, version)
+        files |= {
+            folder / slo_checks.FOLDER / name: tests for name, tests in alarm_checks.texts(alarms, version).items()
+        }
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")

@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forensics": ("sereno.cli.forensics", "What happened in a window, in order; what changed first."),
     "replay": ("sereno.cli.replay", "Run recorded results through the same machines."),
     "dashboards": ("sereno.cli.dashboards", "Render the Grafana boards."),
-    "rules": ("sereno.cli.rules", "Render the recording rules for Prometheus."),
+    "rules": ("sereno.cli.rules", "Render recording rules and alarms for Prometheus."),
     "metrics": ("sereno.cli.metrics", "List every metric exported, with its meaning."),
     "backup": ("sereno.cli.backup", "Copy the whole store to one file, proved by restoring it."),
     "restore": ("sereno.cli.restore", "Make a store again from a backup, all of it or nothing."),

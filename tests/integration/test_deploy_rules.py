@@ -115,7 +115,7 @@ def test_the_command_writes_them_and_says_where(tmp_path):
     nothing = {"SERENO_DATA": str(tmp_path / "none")}
     told = CliRunner().invoke(app, ["rules", "render", str(tmp_path / "new"), "--json"], env=nothing)
     assert told.exit_code == 0
-    calls, slo_rules, slo_tests, _slow = map(Path, json.loads(told.stdout)["written"])
+    calls, slo_rules, slo_tests, _slow, alarm_rules, *_ = map(Path, json.loads(told.stdout)["written"])
     assert rules.text() == calls.read_text(encoding="utf-8")
-    assert promtool("check", "rules", str(calls), str(slo_rules)).returncode == 0
+    assert promtool("check", "rules", str(calls), str(slo_rules), str(alarm_rules)).returncode == 0
     assert slo_tests.parent.name == "tests", "beside, where `rule_files: [DIR/*.yml]` does not take it for rules"
