@@ -18,7 +18,7 @@ from collector.ledger.blocks import Basis
 from collector.ledger.fold import Fold, Interval, joined
 from collector.ledger.pour import Pour
 from collector.spending import Tally
-from collector.stream import Cancel, Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
+from collector.stream import AlertTold, Cancel, Heal, IncidentAct, Isolate, Line, Maintenance, ProbeState
 from collector.verdicts.marks import Span
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import span_us
@@ -35,7 +35,7 @@ _FAR_US = 2**62
 _LOOK_US = SECOND_US // 2  # a result that changes nothing makes nothing fall due sooner: a series is heard for 10 s
 
 Listener = Callable[[list[Change], int], None]  # what changed, decided at
-Act = Callable[[IncidentAct, int, str], None]  # a person's act, its instant, its FILE:LINE
+Act = Callable[[IncidentAct | AlertTold, int, str], None]  # what the desk is told: an act, an alert; its FILE:LINE
 Due = Callable[[], int | None]
 
 
@@ -164,7 +164,7 @@ class Replay:
             self._hear(self.engine.isolate(event.sbc, at_us), at_us)
         elif isinstance(event, Heal):
             self._hear(self.engine.heal(event.sbc, at_us), at_us)
-        elif isinstance(event, IncidentAct):
+        elif isinstance(event, IncidentAct | AlertTold):
             self._act(event, at_us, f"{line.where}:{line.number}")
         elif isinstance(event, Cancel):
             self._cancel(event, at_us, f"{line.where}:{line.number}")

@@ -105,7 +105,21 @@ class Heal(msgspec.Struct, frozen=True, tag_field="event", tag="heal"):
     sbc: str
 
 
-Event = Maintenance | Cancel | ProbeState | IncidentAct | Isolate | Heal
+class AlertTold(msgspec.Struct, frozen=True, tag_field="event", tag="alert", rename="camel"):
+    """Alertmanager told of an alert; the keys are its webhook's."""
+
+    v: int
+    at: str
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    group_labels: dict[str, str] = {}
+    starts_at: str | None = None
+    ends_at: str | None = None
+    fingerprint: str | None = None
+
+
+Event = Maintenance | Cancel | ProbeState | IncidentAct | Isolate | Heal | AlertTold
 _events = msgspec.json.Decoder(Event)
 _results = msgspec.json.Decoder(Result)
 

@@ -64,6 +64,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         """The rule that spoke."""
         return self.labels.get("alertname", "alert")
 
+    @property
+    def since_us(self) -> int:
+        """When it began; or, of one that resolved, when it ended."""
+        ended = self.status == "resolved" and self.ends_us is not None
+        return max(self.ends_us or 0, self.starts_us) if ended else self.starts_us
+
 
 class _Versioned(msgspec.Struct, frozen=True):
     version: Any = None

@@ -4,7 +4,7 @@ Alerts of one rule in one of Alertmanager's groups are one cause: it holds while
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -92,6 +92,12 @@ class Reading:
                 return found, None
             unknown = unknown or f"{label}={word}"
         return _NORMAL, unknown
+
+
+def is_echo_of(reading: Reading, told: Told, known: Callable[[Element], bool]) -> bool:
+    """It repeats an alarm of ours on an element of which the desk itself knows how it is."""
+    element = reading.element(told.labels)
+    return element is not None and reading.alarm(told.labels) is not None and known(element)
 
 
 def named(told: Told, element: Element | None) -> str:

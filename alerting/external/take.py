@@ -4,12 +4,13 @@ A row per (fingerprint, startsAt, status). What fires is heard again and again: 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, delete, exists, insert, not_, select, tuple_, update
 
-from alerting.external.read import WHAT, Heard, Reading, change_of, named
+from alerting.external.read import WHAT, Heard, Reading, change_of, is_echo_of, named
 from sereno.alertmanager import Told
 from sereno.clock import SECOND_US
 from sereno.incident import Element
@@ -107,12 +108,15 @@ def _say(connection: Connection, reading: Reading, names: Iterable[str], now_us:
     """The causes of these names as they are now, where that differs from what was said last."""
     wanted = list(names)
     last = _last_said(connection, wanted)
+    known = partial(_is_known, connection)
     changes = []
     for name in wanted:
         heard = _current(connection, name)
         if not heard:
             continue
-        change = change_of(name, heard, reading, now_us, echo=_echoes(connection, reading, heard))
+        change = change_of(
+            name, heard, reading, now_us, echo=all(is_echo_of(reading, one.told, known) for one in heard)
+        )
         before = last.get(name)
         if before is None and change.state == "false":
             continue  # it was over before anybody here heard of it
@@ -130,11 +134,7 @@ def _current(connection: Connection, name: str) -> list[Heard]:
         place = (int(row.starts_us), row.status == "resolved")
         if who not in last or place >= last[who][:2]:
             last[who] = (*place, told)
-    return [Heard(told=told, status=told.status, since_us=_since(told)) for _, _, told in last.values()]
-
-
-def _since(told: Told) -> int:
-    return told.starts_us if told.status == "firing" or told.ends_us is None else max(told.ends_us, told.starts_us)
+    return [Heard(told=told, status=told.status, since_us=told.since_us) for _, _, told in last.values()]
 
 
 def _told(body: str) -> Told:
@@ -151,18 +151,6 @@ def _last_said(connection: Connection, names: Sequence[str]) -> Mapping[str, tup
         for row in connection.execute(said.order_by(rows.id)):
             found[row.name] = (row.state, row.facts.encode())
     return found
-
-
-def _echoes(connection: Connection, reading: Reading, heard: Sequence[Heard]) -> bool:
-    """Every one of them repeats an alarm of ours on an element of which the desk itself knows how it is."""
-    return all(_echo(connection, reading, one.told) for one in heard)
-
-
-def _echo(connection: Connection, reading: Reading, told: Told) -> bool:
-    element = reading.element(told.labels)
-    if element is None or reading.alarm(told.labels) is None:
-        return False
-    return _is_known(connection, element)
 
 
 def _is_known(connection: Connection, element: Element) -> bool:

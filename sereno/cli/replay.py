@@ -18,8 +18,9 @@ from collector.availability import Scope, percent
 from collector.ledger.late import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
-from collector.stream import DisorderError, IncidentAct, Line
+from collector.stream import AlertTold, DisorderError, IncidentAct, Line
 from sereno.alarms import Alarms, load_alarms
+from sereno.cli._alerts import gathered, told_of
 from sereno.clock import iso, parse_instant
 from sereno.contract import Contract, load_contract
 from sereno.desk import Desk as DeskModel
@@ -43,6 +44,7 @@ class Desk:
         self.notifications: list[dict[str, Any]] = []
         self._open: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._due_us = machine.next_due_us()
+        self._alerts = gathered(machine)
 
     def due_us(self) -> int | None:
         """When the desk has something to decide; it changes only when it is told something."""
@@ -55,8 +57,12 @@ class Desk:
         self._take(self.machine.tick(at_us))
         self._due_us = self.machine.next_due_us()
 
-    def act(self, event: IncidentAct, at_us: int, where: str) -> None:
-        """What a person did; a refusal is said and the replay goes on, as the desk would."""
+    def act(self, event: IncidentAct | AlertTold, at_us: int, where: str) -> None:
+        """What a person did, or another system told; a refusal is said and the replay goes on, as the desk would."""
+        if isinstance(event, AlertTold):
+            change = self._alerts.take(told_of(event, at_us), at_us)
+            self.hear([change] if change is not None else [], at_us)
+            return
         given = {
             key: value for key, value in msgspec.structs.asdict(event).items()
             if value is not None and key not in {"v", "at", "action", "by"}
@@ -83,9 +89,11 @@ class Desk:
                 if opened is not None:
                     opened["to"] = iso(effect.to_us)
             elif isinstance(effect, Notification):
-                self.notifications.append(
-                    {"at": iso(effect.at_us), "incident": effect.incident, "to": effect.to, "what": effect.what}
-                )
+                told: dict[str, Any] = {"at": iso(effect.at_us), "incident": effect.incident, "to": effect.to}
+                told |= {"what": effect.what, "channel": effect.channel, "page": effect.page}
+                if effect.items:
+                    told["incidents"] = [one.number for one in effect.items]
+                self.notifications.append(told)
 
 
 @app.command()
