@@ -37,7 +37,7 @@ from sereno.topology.model import Topology
 from sereno.verdict import LEDGER_REVISED, Change
 
 DEFAULT_OPTIONS_US = 1_000_000
-STORM = 300  # alarms at once from which on the desk looks at them ten times a second, and not at every word
+STORM = 100  # alarms at once from which on the desk looks at them ten times a second, and not at every word
 STORM_LOOK_US = 100_000
 
 
@@ -111,7 +111,7 @@ class DeskMachine:
         if change.what == LEDGER_REVISED:
             retro.take(self._incidents, self.topology, self.alarms, change, at_us)
             self._book.settle(at_us)
-        self._dirty_us = at_us if len(self.states) < STORM else -(-at_us // STORM_LOOK_US) * STORM_LOOK_US
+        self._dirty_us = self._looked_us(at_us)
         return self._book.take()
 
     def command(self, verb: str, arguments: Mapping[str, object], who: str, at_us: int) -> list[Effect]:
@@ -149,9 +149,14 @@ class DeskMachine:
     def next_due_us(self) -> int | None:
         """When `tick` will next have something to do; None if only news will."""
         dues = (
-            self._dirty_us, self._dues.first_us(), self._incidents.next_due_us(), self.teller.bundler.next_due_us(),
-            self.escalation.next_due_us(), self.papers.next_due_us(), self.silences.next_due_us(self.now_us),
-        )  # fmt: skip
+            self._dirty_us,
+            self._looked_us(self._dues.first_us()),
+            self._incidents.next_due_us(),
+            self.teller.bundler.next_due_us(),
+            self.escalation.next_due_us(),
+            self.papers.next_due_us(),
+            self.silences.next_due_us(self.now_us),
+        )
         return min((due for due in dues if due is not None), default=None)
 
     # -- what it knows -------------------------------------------------------------------------------------------------
@@ -197,6 +202,12 @@ class DeskMachine:
         self._incidents.waiting_us = snapshot.now_us  # look again at once: what waits is not remembered but recomputed
 
     # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _looked_us(self, due_us: int | None) -> int | None:
+        """When the desk looks at what falls due: at once; in a storm together with what falls due beside it."""
+        if due_us is None or len(self.states) < STORM:
+            return due_us
+        return -(-due_us // STORM_LOOK_US) * STORM_LOOK_US
 
     def _advance(self, limit_us: int) -> None:
         while (due := self.next_due_us()) is not None and due <= limit_us:

@@ -12,6 +12,7 @@ from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 
 DESK_LANGUAGE = "es"
+_LISTED = 8
 
 
 def say(language: str, message: str, /, **values: object) -> str:
@@ -39,12 +40,18 @@ def _service_title(topology: Topology, elements: tuple[Element, ...]) -> tuple[s
     sbcs = [part.name for part in elements if part.kind == "sbc"]
     if len(cores) == len(topology.cores):
         both = "Voice service down: both cores ({names})"
-        return both if len(cores) == 2 else "Voice service down: every core ({names})", {"names": ", ".join(cores)}  # noqa: PLR2004
+        return both if len(cores) == 2 else "Voice service down: every core ({names})", {"names": _listed(cores)}  # noqa: PLR2004
     if len(sbcs) == len(topology.sbcs):
-        return "Voice service down: every SBC ({names})", {"names": ", ".join(sbcs)}
+        return "Voice service down: every SBC ({names})", {"names": _listed(sbcs)}
     if cores or sbcs:
-        return "Voice service down: no path works (known so far: {names})", {"names": ", ".join(cores + sbcs)}
+        return "Voice service down: no path works (known so far: {names})", {"names": _listed(cores + sbcs)}
     return "Voice service down: no path answers", {}
+
+
+def _listed(names: list[str]) -> str:
+    """The first of them, and how many more: a title is read on a telephone."""
+    more = f" +{len(names) - _LISTED}" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def evidence(language: str, state: AlarmState) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from alerting.causes.model import Group, Key
+from alerting.causes.sorts import is_fault
 from alerting.causes.view import View
 from alerting.machine import AlarmState
 from sereno.alarms import Alarms
@@ -26,7 +27,11 @@ def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: 
         sbc_lost = group.cause.kind == "sbc" and alarm.what == VERDICT
         if sbc_lost and state.kind == "sbc" and not _critical(view):
             impact = "departamento"
-        elif (sbc_lost and state.kind == "path" and _critical(view)) or _half(view, alarm.what):
+        elif (
+            (sbc_lost and state.kind == "path" and _critical(view))
+            or _half(view, alarm.what)
+            or (group.many and is_fault(alarm.what))
+        ):
             impact, pages = "organizacion", True
         weight = _WEIGHT[urgency] + _WEIGHT[impact]
         rated.append((weight, order.index(state.alarm), state.alarm, urgency, impact, pages))

@@ -22,6 +22,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     elements: tuple[Element, ...] = ()  # the cause's own parts, when it is the sum of them
     topic: str = ""  # a standing matter of the element, apart from its outages
     many: bool = False  # the sum of many alike that failed together, and no verdict of the cause itself
+    speakers: frozenset[tuple[str, str]] = frozenset()  # the cause and its parts, by kind and name
+
+    def __post_init__(self) -> None:
+        named = {(part.kind, part.name) for part in (self.cause, *self.elements)}
+        msgspec.structs.force_setattr(self, "speakers", frozenset(named))
 
     @property
     def rank(self) -> int:
@@ -29,5 +34,4 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     def own(self, state: AlarmState) -> bool:
         """The alarm speaks of the cause itself (or of its parts), not of something it brought with it."""
-        mine = Element(state.kind, state.name)
-        return mine == self.cause or mine in self.elements
+        return (state.kind, state.name) in self.speakers

@@ -1,5 +1,7 @@
 """Sorts of alarms, by what they watch: faults, conditions, and standing matters that have an incident of their own."""
 
+from functools import cache
+
 from sereno.verdict import VERDICT
 
 FAULTS = frozenset({
@@ -18,6 +20,7 @@ def is_fault(what: str) -> bool:
     return what in FAULTS
 
 
+@cache
 def topic_of(what: str) -> str:
     """Standing matters of an element, each an incident of its own.
 

@@ -29,7 +29,7 @@ def gathered(
     kept: dict[tuple[str, Element, str], Group] = {}
     alike: dict[tuple[str, str, str], list[tuple[int, Group]]] = defaultdict(list)
     for group in groups:
-        own = [states[key] for key in group.members if states[key].phase != "pending" and group.own(states[key])]
+        own = [states[key] for key in group.members if states[key].phase == "firing" and group.own(states[key])]
         if group.cause.kind not in _KINDS or group.class_ != "service" or not own:
             kept[group.class_, group.cause, group.topic] = group
             continue

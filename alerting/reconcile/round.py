@@ -94,7 +94,8 @@ class Reconciler(Room):
         mine = [state for state in states.values() if state.incident == record.number]
         if any(self.holds(record, state) for state in mine):
             return
-        if group is not None and any(speaks(record, key) for key in group.members):
+        own = {(part.kind, part.name) for part in (record.cause, *record.elements)}
+        if group is not None and any(key[1:] in own for key in group.members):
             return  # good, and being watched
         if group is None and not mine and (taken := self._matcher.taken(record, owners)):
             kept, moved = clocks.merged(record, into := self.book.records[taken], now_us)
