@@ -11,6 +11,7 @@ from sereno.alarms import load_alarms
 from sereno.alarms.hour import Hour
 from sereno.clock import SECOND_US, FakeClock, iso
 from sereno.mqtt import parse_broker
+from sereno.store import open_store
 from sereno.store.changes import insert_changes, last_said
 from sereno.store.lease import Lease
 from sereno.store.queries.hours import hours_since, save_hours
@@ -62,8 +63,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(sqlite_store):
-    return Bench(sqlite_store)
+def bench(tmp_path):
+    store = open_store(tmp_path)
+    yield Bench(store)
+    store.dispose()
 
 
 def heard(mos):
