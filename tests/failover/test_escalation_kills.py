@@ -96,7 +96,7 @@ levels:
 - {{name: L1, people: [ana], ack: 1m}}
 - {{name: L2, people: [leo], ack: 1m30s}}
 - {{name: L3, people: [sol], ack: 2m}}
-notifications: {{burst: 50}}
+notifications: {{burst: 50, page_deadline: 3d, deadline: 3d}}
 """
 
 

@@ -124,14 +124,14 @@ def test_a_rebuilt_desk_decides_the_same(events: list, cut: int) -> None:
     assert whole.incidents() == rebuilt.incidents()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(story)
 def test_every_cause_that_fires_has_its_incident(events: list) -> None:
     desk, now_us = machine(), T0
     for pause, event in events:
         now_us += round(pause * S)
         tell(desk, now_us, event)
-    desk.tick(now_us + 90 * DAY)  # every clock has run out
+    desk.tick(now_us + 15 * DAY)  # every clock has run out
     view = View(TOPOLOGY, ALARMS, desk.heard())
     active = {one.number: one for one in desk.incidents() if one.state in ACTIVE}
     for group in view.groups():
@@ -142,7 +142,7 @@ def test_every_cause_that_fires_has_its_incident(events: list) -> None:
         downed = any(key[0] == "site_down" for key in loud)
         assert not downed or active[numbers.pop()].cause == group.cause
     before = desk.snapshot()
-    desk.tick(now_us + 90 * DAY + S)
+    desk.tick(now_us + 15 * DAY + S)
     assert desk.snapshot().incidents == before.incidents, "the desk does not come to rest"
 
 
