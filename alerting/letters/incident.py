@@ -2,6 +2,7 @@
 
 import msgspec
 
+from alerting.clocks import overdue, running_out
 from alerting.effects import Row, What
 from alerting.letters.facts import Reader, facts
 from alerting.letters.times import hour
@@ -42,8 +43,13 @@ def letter(
 
 
 def _short(record: IncidentRecord, what: What, reader: Reader, url: str | None) -> str:
-    since = reader.say("since {since}", since=hour(record.since_us, reader.locale, reader.zone))
+    """What fits a chat's title or one SMS: the news first, then what it is about."""
     mark = {"resolved": "✓ ", "promoted": "▲ "}.get(what, "")
-    text = f"{mark}[{grade(record)}] #{record.number} {titled(record, reader.locale)}, {since}"
+    news = reader.say("since {since}", since=hour(record.since_us, reader.locale, reader.zone))
+    if what == "breach_warning" and (running := running_out(record)):
+        mark, news = "⏱ ", reader.say("due {at}", at=hour(running[0].due_us, reader.locale, reader.zone))
+    if what == "breached" and (late := overdue(record)):
+        mark, news = "✕ ", reader.say("overdue since {at}", at=hour(late[0].due_us, reader.locale, reader.zone))
+    text = f"{mark}[{grade(record)}] #{record.number} {news}: {titled(record, reader.locale)}"
     text = text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
     return f"{text} {url}" if url else text
