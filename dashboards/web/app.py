@@ -132,6 +132,7 @@ class Pages:
         del request
         with self._store.read() as connection:
             found = queries.collectors(connection, self._clock.now_us())
+            heartbeat = queries.heartbeat(connection)
         leader = next((each for each in found if each.role == "leader"), None)
         said = {
             "collector_alive": leader is not None,
@@ -143,6 +144,7 @@ class Pages:
                 {"host": each.host, "role": each.role, "page": each.page, "reaches_broker": each.broker}
                 for each in found
             ],
+            "heartbeat": heartbeat,
         }
         return JSONResponse(said, status_code=200 if leader is not None else 503)
 

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from dashboards.web.records import CollectorLine, IncidentLine, LastResult, Series
-from sereno.clock import SECOND_US, parse_instant
+from sereno.clock import SECOND_US, iso, parse_instant
 from sereno.errors import WireError
 from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_record
 from sereno.store.collectors import GONE_US, Presence, presences
@@ -54,6 +54,18 @@ def collectors(connection: Connection, now_us: int) -> list[CollectorLine]:
         if each.role == "standby" and now_us - each.seen_us <= GONE_US:
             found.append(_line(name, "standby", each.epoch, each))
     return found
+
+
+def heartbeat(connection: Connection) -> dict[str, object] | None:
+    """Whether the sign of life goes out, since when, and why not; None where there is none."""
+    columns = verdict_changes.c
+    said = select(columns.state, columns.at_us, columns.reason).where(
+        columns.kind == "monitor", columns.what == "heartbeat"
+    )
+    row = connection.execute(said.order_by(columns.id.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return {"goes_out": row.state == "true", "since": iso(row.at_us), "why_not": row.reason}
 
 
 def _line(name: str, role: str, epoch: int, said: Presence | None) -> CollectorLine:
