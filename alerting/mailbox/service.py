@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 WHAT = "mailbox_failing"
 NAME = "mailbox"
 LONGEST_WAIT_SECONDS = 300.0
+LAST_SECONDS = 1.0  # what hangs longer dies with the process
 EXPIRE_SECONDS = 60.0  # how often alerts that nobody repeats are looked for
 _EXPIRE_US = 600 * SECOND_US
 
@@ -63,14 +64,17 @@ class InboundService:
 
         poller = self._poller()
         tasks = [self._expire] if poller is None else [self._expire, lambda: self._fetch(poller)]
-        for task in tasks:
-            threading.Thread(target=work, args=(task,), name="inbound", daemon=True).start()
+        threads = [threading.Thread(target=work, args=(task,), name="inbound", daemon=True) for task in tasks]
+        for thread in threads:
+            thread.start()
         try:
             await ended
         finally:
             self._stop.set()
             if poller is not None:
                 poller.close()
+            for thread in threads:
+                await asyncio.to_thread(thread.join, LAST_SECONDS)
 
     # -- mail ----------------------------------------------------------------------------------------------------------
 
@@ -84,27 +88,29 @@ class InboundService:
         box = self._desk.inbound.mail if self._desk is not None else None
         every = (box.every_us if box is not None else LONGEST_WAIT_SECONDS * SECOND_US) / SECOND_US
         told, wait = self._said(), 0.0
-        while not self._stop.wait(wait):
-            try:
-                count = poller.poll()
-            except LeaseLostError:
-                raise
-            except (MailboxError, StoreError) as error:
-                if self._stop.is_set():
-                    return
-                if str(error) != told:
-                    log.warning("mailbox: %s", error)
-                    self._say("true", str(error))
-                    told = str(error)
-                wait = min(LONGEST_WAIT_SECONDS, max(every, 2 * wait))
-                continue
-            if told is not None:
-                log.info("mailbox: it can be read")
-                self._say("false", "")
-                told = None
-            wait = every
-            if count:
-                self._on_news()
+        try:
+            while not self._stop.wait(wait):
+                told, wait = self._look(poller, told, wait, every)
+        finally:
+            poller.leave()
+
+    def _look(self, poller: Poller, told: str | None, waited: float, every: float) -> tuple[str | None, float]:
+        """One look: (the fault that was told, seconds until the next)."""
+        try:
+            count = poller.poll()
+        except LeaseLostError:
+            raise
+        except (MailboxError, StoreError) as error:
+            if str(error) != told and not self._stop.is_set():
+                log.warning("mailbox: %s", error)
+                self._say("true", str(error))
+            return str(error), min(LONGEST_WAIT_SECONDS, max(every, 2 * waited))
+        if told is not None:
+            log.info("mailbox: it can be read")
+            self._say("false", "")
+        if count:
+            self._on_news()
+        return None, every
 
     def _said(self) -> str | None:
         """What was said last of it, also by the leader before: a fault that ended meanwhile must be said to have."""
