@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from collector.facts import facts_of
 from collector.thresholds import Thresholds
 from collector.verdicts import standing
+from collector.verdicts.flaps import Flaps
 from collector.verdicts.graph import Graph, Transition
-from collector.verdicts.guard import GUARDED, guardian
+from collector.verdicts.guard import link
 from collector.verdicts.marks import Marks
 from collector.verdicts.nodes import PathNode, VoteNode
 from collector.verdicts.overlay import Coverage, active
@@ -71,6 +72,7 @@ class Engine:
         rules = self.thresholds.rules if self.thresholds is not None else []
         self.marks = Marks({(rule.scope, rule.what): rule.alarm.for_us for rule in rules if rule.degrades})
         self._marked_us = 0
+        self._flaps = Flaps()
 
     # -- inputs -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +173,7 @@ class Engine:
         changes = self._settle(now_us) if touched else []
         if self.thresholds is not None:
             changes += self._marking(self.thresholds.tick(now_us), now_us)
-        changes += self._windowed(now_us)
+        changes += self._calm(now_us) + self._windowed(now_us)
         return changes + self._watched(now_us, None)
 
     def next_due_us(self) -> int | None:
@@ -180,7 +182,7 @@ class Engine:
         if self.graph.due_us is not None:
             dues.append(self.graph.due_us)
         dues += [edge for window in self._windows for edge in (window.from_us, window.to_us) if edge > self._now_us]
-        others = (self._watch.next_after(self._now_us), self.marks.next_after(self._marked_us))
+        others = (self._watch.next_after(self._now_us), self.marks.next_after(self._marked_us), self._flaps.due_us)
         dues += [due for due in others if due is not None]
         return min(dues, default=None)
 
@@ -265,25 +267,9 @@ class Engine:
         timeout = self._timing.timeout_of(key.check, key.address)
         series = Series(self.graph.leaf(key), hold_us, every, timeout, quality=key.check in _WATCHED)
         self._series[key] = series
-        self._guard(key)
+        link(self._beside.setdefault((key.probe, key.sbc, key.core), ({}, {})), key, series)
         heapq.heappush(self._dues, (self._now_us + hold_us, next(self._numbers), key))
         return series
-
-    def _guard(self, key: LeafKey) -> None:
-        """Link the slow planes of a probe's path with its signalling, by address where both have the same."""
-        place = (key.probe, key.sbc, key.core)
-        fast, slow = self._beside.setdefault(place, ({}, {}))
-        if key.check in GUARDED:
-            slow[key] = self._series[key]
-        elif key.check == guardian(key.core):
-            fast[key] = self._series[key]
-        for one in fast.values():
-            one.guarded = []
-        for slow_key, one in slow.items():
-            same = [guard for fast_key, guard in fast.items() if fast_key.address == slow_key.address]
-            one.guards = same or list(fast.values())
-            for guard in one.guards:
-                guard.guarded.append(one)
 
     def _overdue(self, now_us: int) -> bool:
         if self._windows:
@@ -303,9 +289,21 @@ class Engine:
         if element[0] == "customer":
             return []
         if element[2] != VERDICT:
-            return self._say(element, new.state, new.since_us or now_us, now_us, new.reason)
+            flapping = element[2] == "intermittent" and element[1] in self._flaps.now
+            return [] if flapping else self._say(element, new.state, new.since_us or now_us, now_us, new.reason)
+        flaps: list[Change] = []
+        if element[0] == "path" and self._flaps.changed(element[1], transition.old, new, now_us):
+            flaps = self._say((*element[:2], "intermittent"), "true", now_us, now_us, "flapping")
         state, since, reason = self._shown(element, new, now_us)
-        return self._say(element, state, since or now_us, now_us, reason)
+        return flaps + self._say(element, state, since or now_us, now_us, reason)
+
+    def _calm(self, now_us: int) -> list[Change]:
+        """Paths that flap no more; whether they lose single samples is another matter."""
+        changes: list[Change] = []
+        for name in self._flaps.ended(now_us):
+            element = ("path", name, "intermittent")
+            changes += self._say(element, self.graph.elements[element].value.state, now_us, now_us, None)
+        return changes
 
     def _shown(self, element: _Element, value: Value, now_us: int) -> tuple[str, int, str | None]:
         """A verdict as people hear it: maintenance covers it while a window is open."""

@@ -8,9 +8,13 @@ without audio) is the slow plane's own.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from collector.verdicts.samples import FAIL, Sample
+from collector.verdicts.samples import FAIL, LeafKey, Sample
 from collector.verdicts.witness import DOWN, NO_DATA, UNKNOWN, Step
+
+if TYPE_CHECKING:
+    from collector.verdicts.series import Series
 
 GUARDED = frozenset({"register", "call"})
 _UNANSWERED = frozenset({"timeout", "transport", "dns", "no_answer"})
@@ -19,6 +23,25 @@ _UNANSWERED = frozenset({"timeout", "transport", "dns", "no_answer"})
 def guardian(core: str | None) -> str:
     """The signalling check beside a slow one: forced to the same core, or natural."""
     return "options" if core is not None else "natural"
+
+
+def link(beside: "tuple[dict[LeafKey, Series], dict[LeafKey, Series]]", key: LeafKey, series: "Series") -> None:
+    """Links a new series of a probe's path with those beside it, by address where both have the same.
+
+    `beside` is the signalling of that path, and its slow planes.
+    """
+    fast, slow = beside
+    if key.check in GUARDED:
+        slow[key] = series
+    elif key.check == guardian(key.core):
+        fast[key] = series
+    for one in fast.values():
+        one.guarded = []
+    for slow_key, one in slow.items():
+        same = [guard for fast_key, guard in fast.items() if fast_key.address == slow_key.address]
+        one.guards = same or list(fast.values())
+        for guard in one.guards:
+            guard.guarded.append(one)
 
 
 def explained(one: Sample, signalling: Iterable[Sequence[Step]]) -> bool:
