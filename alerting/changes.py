@@ -13,6 +13,8 @@ from sereno.verdict import Change
 
 BEFORE_US = 10 * 60 * 1_000_000  # what was changed so long before a fault may have to do with it
 MOST = 5
+LONGEST = 300  # letters of what a person writes
+_DIGEST = 12
 
 PLATFORM_CHANGE = "platform_change"
 _STATES: Mapping[tuple[str, str], ChangeWord] = {
@@ -56,3 +58,26 @@ def before(world: Iterable[Change], since_us: int, now_us: int) -> tuple[Platfor
         if change.what in WHATS and (one := told(change)) is not None and since_us - BEFORE_US <= one.at_us <= now_us
     ]
     return tuple(sorted(found, key=lambda one: (one.at_us, one.what, one.kind, one.name))[-MOST:])
+
+
+def recorded(kind: str, name: str, text: str, who: str, now_us: int) -> Change:
+    """What a person wrote down."""
+    facts = {"who": who}
+    return Change(
+        kind=kind,  # type: ignore[arg-type]  # a scope, checked against the topology
+        name=name, what=PLATFORM_CHANGE, state="recorded", since_us=now_us, at_us=now_us, reason=text[:LONGEST],
+        facts=facts,
+    )  # fmt: skip
+
+
+def in_use(service: str, what: ChangeWord, digest: str, before: str | None, now_us: int) -> Change:
+    """A file is in use from now on; `before` is the digest of the one that was, if any was."""
+    return Change(
+        kind="monitor", name=service, what=f"{what}_in_use", state=digest[:_DIGEST], since_us=now_us, at_us=now_us,
+        facts={"before": before[:_DIGEST]} if before else {},
+    )  # fmt: skip
+
+
+def taken_over(service: str, epoch: int, now_us: int) -> Change:
+    """A collector became the writer; the first one took nothing over."""
+    return Change(kind="monitor", name=service, what="takeover", state=str(epoch), since_us=now_us, at_us=now_us)

@@ -6,15 +6,17 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DataError
 
+from alerting import changes
 from alerting.acts import knows
+from alerting.acts.words import local
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.inbound import HANDLERS as INBOUND
 from alerting.lifecycle import RefusedError
 from alerting.notices import announce
 from alerting.silences import SILENCING
-from sereno.clock import iso
 from sereno.errors import SerenoError
+from sereno.store.changes import insert_changes
 from sereno.store.commands import Command, Outcome, finish, pending
 from sereno.store.desk import windows
 from sereno.store.tables import isolations, maintenance
@@ -76,7 +78,21 @@ def _announce(connection: Connection, machine: DeskMachine, command: Command, no
 
 def handlers_for(topology: Topology) -> dict[str, Handler]:
     """The orders that only write a row for the collector, which polls those tables, checked against this topology."""
-    return {**_maintenance(topology), **_isolation(topology)}
+    return {**_maintenance(topology), **_isolation(topology), "change.record": _change(topology)}
+
+
+def _change(topology: Topology) -> Handler:
+    def write(connection: Connection, command: Command, now_us: int) -> str:
+        """A change of the platform that somebody made: the desk reads it like anything that is said."""
+        asked = {**command.arguments, "name": command.arguments.get("name") or topology.service}
+        kind, name = _scope(topology, asked)
+        text = str(asked["what"]).strip()
+        if not text:
+            raise RefusedError("diga qué se cambió")
+        insert_changes(connection, [changes.recorded(kind, name, text, command.who, now_us)])
+        return f"cambio en {kind} {name} registrado: {text[: changes.LONGEST]}"
+
+    return write
 
 
 def _isolation(topology: Topology) -> dict[str, Handler]:
@@ -101,16 +117,17 @@ def _isolation(topology: Topology) -> dict[str, Handler]:
 
 def _maintenance(topology: Topology) -> dict[str, Handler]:
     """`maintenance.add` and `maintenance.cancel`."""
+    zone = topology.timezone
 
     def add(connection: Connection, command: Command, now_us: int) -> str:
         asked = command.arguments
         kind, name = _scope(topology, asked)
         from_us, to_us = int(asked["from_us"]), int(asked["to_us"])
         if to_us <= from_us:
-            raise RefusedError(f"la ventana termina ({iso(to_us)}) antes de empezar ({iso(from_us)})")
+            raise RefusedError(f"la ventana termina ({local(to_us, zone)}) antes de empezar ({local(from_us, zone)})")
         announced = now_us if asked.get("announced_us") is None else int(asked["announced_us"])
         if announced > now_us:
-            raise RefusedError(f"no se puede haber anunciado después de ahora ({iso(announced)})")
+            raise RefusedError(f"no se puede haber anunciado después de ahora ({local(announced, zone)})")
         written = connection.execute(
             insert(maintenance).values(
                 scope_kind=kind,

@@ -31,6 +31,7 @@ class Teller:
         self.limits = desk.notifications if desk is not None else Notifications()
         self.service, self._alarms = service, alarms
         self._url = url.rstrip("/") if url else None
+        self.zone = zone
         self.recipients = addressees(desk, zone)
         self._first = [entry[2:] for entry in policy(desk) if entry.startswith("0:")]
         kept = desk.channels.items() if desk is not None else ()

@@ -10,7 +10,6 @@ from alerting.external.words import alert_evidence, alert_title
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
 from alerting.words import DESK_LANGUAGE, say
-from sereno.clock import iso
 from sereno.incident import Element, IncidentRecord, Symptom
 from sereno.verdict import VERDICT, Change
 
@@ -108,7 +107,7 @@ class Follower:
             after = replace(after, good_us=None, eased_us=None)
         fresh_changes = (one for one in after.changes if one not in before.changes)
         noted = [
-            say(DESK_LANGUAGE, "there was a change: {change}, {at}", at=iso(one.at_us),
+            say(DESK_LANGUAGE, "there was a change: {change}, {at}", at=self.room.moment(one.at_us),
                 change=naming.change_line(DESK_LANGUAGE, one))
             for one in fresh_changes
         ]  # fmt: skip

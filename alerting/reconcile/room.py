@@ -9,10 +9,10 @@ from alerting.book import Book
 from alerting.causes import Group, Key, is_echo, is_fault, topic_of
 from alerting.escalation.machine import Escalation
 from alerting.impact import Impact
+from alerting.letters.times import moment
 from alerting.machine import AlarmState
 from alerting.words import DESK_LANGUAGE, say
 from sereno.alarms import Alarms
-from sereno.clock import iso
 from sereno.contract import Contract
 from sereno.incident import Element, IncidentRecord
 from sereno.topology.model import Topology
@@ -47,6 +47,10 @@ class Room:
     def graded(self, record: IncidentRecord, now_us: int) -> IncidentRecord:
         """With the severity and clocks that its priority and customers bring."""
         return replace(record, severity=self.impact.severity(record), clocks=self.impact.owed(record, record, now_us))
+
+    def moment(self, at_us: int) -> str:
+        """An instant as the desk's people read it."""
+        return moment(at_us, DESK_LANGUAGE, self.book.teller.zone)
 
     def first_step(self, record: IncidentRecord) -> str:
         alarm = self.alarms.alarms.get(record.alarm or "")
@@ -83,7 +87,7 @@ class Room:
         """Over since the first good sample; decided now."""
         resolved_us = max(record.opened_us, good_us if good_us is not None else now_us)
         ended = replace(record, clocks=clocks.end(record, ALL_CLOCKS, resolved_us))
-        line = say(DESK_LANGUAGE, "resolved: good since {since}", since=iso(resolved_us))
+        line = say(DESK_LANGUAGE, "resolved: good since {since}", since=self.moment(resolved_us))
         return self.book.put(
             ended, now_us, line, who=who, state="resolved", resolved_us=resolved_us, resolved_at_us=now_us,
             told_resolved=not record.pages,

@@ -11,9 +11,12 @@ from sereno.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Connection
+
     from sereno.alarms import Alarms
     from sereno.contract import Contract
     from sereno.desk import Desk
+    from sereno.incident.change import ChangeWord
     from sereno.store import Store
     from sereno.topology import Topology
 
@@ -100,8 +103,8 @@ def _alarms(beside: Path | None) -> "Alarms":
         return load_alarms()
 
 
-def record(store: "Store", watched: Watched, now_us: int) -> None:
-    """Stores an accepted topology with its from-time, once."""
+def record(store: "Store", watched: Watched, now_us: int, epoch: int = 1) -> None:
+    """Stores an accepted topology with its from-time, once; and says what is not as it was."""
     from sqlalchemy import insert, select
 
     from sereno.store.tables import topologies
@@ -111,6 +114,7 @@ def record(store: "Store", watched: Watched, now_us: int) -> None:
     digest = topology_hash(watched.topology)
     with store.write() as connection:
         last = connection.execute(select(topologies).order_by(topologies.c.id.desc()).limit(1)).one_or_none()
+        _say_changes(connection, watched, {"topology": digest, "desk": _digest(desk)}, now_us, epoch)
         if last is not None and (last.hash, last.desk) == (digest, desk):
             return
         row = {
@@ -121,3 +125,24 @@ def record(store: "Store", watched: Watched, now_us: int) -> None:
             "beside": str(watched.beside) if watched.beside is not None else None,
         }
         connection.execute(insert(topologies).values(**row))
+
+
+def _digest(text: str | None) -> str:
+    import hashlib
+
+    return hashlib.sha256((text or "").encode()).hexdigest()
+
+
+def _say_changes(
+    connection: "Connection", watched: Watched, digests: "dict[ChangeWord, str]", now_us: int, epoch: int
+) -> None:
+    """Other files, or another writer: what fails next may have to do with it."""
+    from alerting import changes, own
+
+    service = watched.topology.service
+    digests["alarms"] = _digest(watched.alarms.model_dump_json(by_alias=True))
+    for word, digest in digests.items():
+        before = own.last(connection, "monitor", service, f"{word}_in_use")
+        own.say(connection, changes.in_use(service, word, digest, before, now_us))
+    if epoch > 1:
+        own.say(connection, changes.taken_over(service, epoch, now_us))

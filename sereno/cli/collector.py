@@ -198,7 +198,7 @@ async def _collect(
         fenced, machine, clock, channels, may_speak=lease.held, ack=ack_links(watched.desk, setting.folder),
         heartbeat=watched.desk.heartbeat if watched.desk is not None else None,
     )  # fmt: skip
-    record(fenced, watched, clock.now_us())
+    record(fenced, watched, clock.now_us(), lease.epoch)
     service = CollectorService(
         fenced, lease, setting.broker, watched.topology, watched.contracts, clock,
         extra_probes=setting.extra, observer=metrics, on_changes=alerting.wake, alarms=watched.alarms,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sereno.cli import _incident_acts, _incident_reports
+from sereno.cli import _incident_acts, _incident_change, _incident_reports
 from sereno.cli._incident_options import AsJson, Data, Database, Number
 from sereno.cli._incident_store import print_json, read
 from sereno.errors import UsageError
@@ -97,5 +97,6 @@ def _gravity(record: IncidentRecord) -> tuple[bool, int, int]:
 
 _incident_acts.register(app)
 _incident_reports.register(app)
+_incident_change.register(app)
 
 __all__ = ["app"]

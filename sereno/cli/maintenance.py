@@ -92,6 +92,33 @@ def cancel(
         print(text)
 
 
+@app.command()
+def isolate(
+    sbc: Annotated[str, typer.Argument(help="The SBC.", show_default=False)],
+    by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Mark an SBC as taken out of service under attack: nobody is woken for it, and no time is excluded."""
+    _marked("sbc.isolate", sbc, by, data, database, as_json=as_json)
+
+
+@app.command("return")
+def return_(
+    sbc: Annotated[str, typer.Argument(help="The SBC.", show_default=False)],
+    by: By = None, data: Data = None, database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Take the mark away: the SBC is in service again."""
+    _marked("sbc.heal", sbc, by, data, database, as_json=as_json)
+
+
+def _marked(verb: str, sbc: str, by: str | None, data: Path | None, database: str | None, *, as_json: bool) -> None:
+    import json
+
+    from sereno.cli._inbox import ask
+
+    text = ask(data, database, verb, {"sbc": sbc}, by)
+    print(json.dumps({"sbc": sbc, "isolated": verb == "sbc.isolate"}) if as_json else text)
+
+
 def _instant(option: str, text: str) -> int:
     try:
         return parse_instant(text)
