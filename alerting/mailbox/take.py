@@ -46,6 +46,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     verb: str | None = None
     arguments: dict[str, Any] = {}
     who: str = UNKNOWN_WHO
+    remark: str | None = None  # for the desk, in the timeline: customers read what else is on the ticket
 
 
 class Taker:
@@ -191,7 +192,7 @@ class Taker:
             "kind": kind,
             "channel": CHANNEL,
             "title": sort.subject_of(letter),
-            "description": _description(letter, word, sender),
+            "description": letter.text or "(sin texto)",
             "reporter": letter.sender if known else letter.sender_name or letter.sender.partition("@")[0],
             "contact": letter.sender,
             "customer": sender.customer,
@@ -201,6 +202,7 @@ class Taker:
         return Decision(
             outcome="opened", why=why, verb="incident.open", who=_who(letter),
             arguments={name: value for name, value in arguments.items() if value is not None},
+            remark=_remark(letter, word, sender),
         )  # fmt: skip
 
 
@@ -219,6 +221,9 @@ def take_mail(
     if why is not None:
         decision = msgspec.structs.replace(decision, outcome="refused", why=why)
     number = machine.made if decision.outcome == "opened" else decision.number
+    if decision.remark is not None and decision.outcome == "opened":
+        noted = {"number": number, "note": decision.remark}
+        effects = [*effects, *machine.command("incident.note", noted, UNKNOWN_WHO, now_us)]
     connection.execute(
         insert(mails).values(
             mailbox=mailbox[:200], uid=uid, message_id=letter.message_id, sender=letter.sender[:254],
@@ -247,18 +252,17 @@ def _said(letter: Letter) -> str:
     return sort.written(letter.text) or letter.text or "(sin texto)"
 
 
-def _description(letter: Letter, word: str | None, sender: Sender) -> str:
-    """The whole text, then what a reader must know of the message."""
-    lines = [letter.text or "(sin texto)", ""]
+def _remark(letter: Letter, word: str | None, sender: Sender) -> str:
+    """What a reader must know of the message besides its text."""
     name = f"{letter.sender_name} <{letter.sender}>" if letter.sender_name else letter.sender
-    lines.append(f"De: {name}")
+    parts = [f"correo de {name}"]
     if letter.attachments:
         names = ", ".join(f"{one.name} ({one.type}, {one.size} bytes)" for one in letter.attachments)
-        lines.append(f"Adjuntos (no se guardan; están en el buzón): {names}")
+        parts.append(f"adjuntos, que están en el buzón: {names}")
     if letter.cut:
-        lines.append("El mensaje es más largo de lo que se lee; el resto está en el buzón.")
+        parts.append("es más largo de lo que se lee; el resto está en el buzón")
     if word is not None:
-        lines.append(f"Se abrió como incidente por «{word}».")
+        parts.append(f"se abrió como incidente por «{word}»")
     if not sender.believed:
-        lines.append("El servidor de correo no pudo comprobar el remitente.")
-    return "\n".join(lines)
+        parts.append("el servidor de correo no pudo comprobar el remitente")
+    return "; ".join(parts)
