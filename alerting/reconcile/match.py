@@ -157,7 +157,8 @@ class Matcher:
         """The incident whose cause now explains this one's."""
         mine = {(part.kind, part.name) for part in (record.cause, *record.elements)}
         for number, group in owners.items():
-            if number != record.number and any((key[1], key[2]) in mine for key in group.members):
+            other = group.topic == self.room.topic(record) or group.cause != record.cause
+            if number != record.number and other and any((key[1], key[2]) in mine for key in group.members):
                 return number
         return None
 

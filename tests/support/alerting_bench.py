@@ -1,14 +1,15 @@
 """A desk on a bench: a small topology, contracts, and changes written by hand in the words of `sereno.verdict`."""
 
+import functools
 from pathlib import Path
 
 import yaml
 
 from alerting.desk import DeskMachine
 from alerting.effects import Effect, Notification
-from sereno.alarms import load_alarms
+from sereno.alarms import Alarms, load_alarms
 from sereno.clock import SECOND_US, parse_instant
-from sereno.contract import load_contract
+from sereno.contract import Contract, load_contract
 from sereno.desk import load_desk
 from sereno.incident import ACTIVE, IncidentRecord
 from sereno.topology import topology_from_json
@@ -44,6 +45,16 @@ levels: [{name: L1, people: [ana]}, {name: L2, people: [leo]}]
 """
 
 
+@functools.cache
+def _contract(name: str) -> Contract:
+    return load_contract(name)
+
+
+@functools.cache
+def _alarms() -> Alarms:
+    return load_alarms()
+
+
 def topology(text: str = TOPOLOGY) -> Topology:
     return topology_from_json(yaml.safe_load(text))
 
@@ -57,8 +68,9 @@ class Bench:
         if desk_text is not None:
             (folder / "desk.yaml").write_text(desk_text)
             desk = load_desk(folder / "desk.yaml")
-        known = {name: load_contract(name) for name in contracts}
-        self.make = lambda: DeskMachine(topology(topology_text), desk, known, load_alarms())
+        known = {name: _contract(name) for name in contracts}
+        watched = topology(topology_text)
+        self.make = lambda: DeskMachine(watched, desk, known, _alarms())
         self.desk = self.make()
         self.effects: list[Effect] = []
 
