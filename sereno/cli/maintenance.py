@@ -68,10 +68,14 @@ def list_(
     elif not found:
         print("Ningún mantenimiento.")
     else:
+        from alerting.acts.words import local
+
+        zone = _zone(data, database)
         for window in found:
             gone = "  cancelado" if window.cancelled_us is not None else ""
-            span = f"{iso(window.from_us)} – {iso(window.to_us)}"
-            print(f"{window.id:>4}  {window.kind}:{window.name}  {span}  anunciado {iso(window.announced_us)}{gone}")
+            span = f"{local(window.from_us, zone)} – {local(window.to_us, zone)}"
+            told = local(window.announced_us, zone)
+            print(f"{window.id:>4}  {window.kind}:{window.name}  {span}  anunciado {told}{gone}")
             for one in notices[window.id]:
                 print(f"      → {one.address} ({one.customer}): {one.delivery()}")
 
@@ -124,6 +128,18 @@ def _instant(option: str, text: str) -> int:
         return parse_instant(text)
     except ValueError as error:
         raise UsageError(f"{option}: {error}") from None
+
+
+def _zone(data: Path | None, database: str | None) -> str:
+    from sereno.cli._incident_store import zone_of
+    from sereno.instance import open_store
+
+    store = open_store(data, database)
+    try:
+        with store.read() as connection:
+            return zone_of(connection)
+    finally:
+        store.dispose()
 
 
 def _service(data: Path | None, database: str | None) -> str:
