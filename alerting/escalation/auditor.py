@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from alerting import own
+from alerting.bundle import from_rows
 from alerting.escalation.audit import GRACE_US, Finding, Sent, audit
 from alerting.escalation.machine import AUDIT, WAITING
 from alerting.escalation.step import Step
@@ -49,17 +50,19 @@ def look(connection: Connection, reachable: Collection[str], now_us: int) -> lis
     found = connection.execute(select(steps.c.body).where(wanted).order_by(steps.c.id)).scalars()
     known = [msgspec.json.decode(body, type=Step) for body in found]
     records = read_incidents(connection, states=WAITING)
-    return audit(records, known, _sent(connection, since_us, now_us), now_us, reachable=reachable, since_us=since_us)
+    return audit(records, known, _sent(connection, since_us), now_us, reachable=reachable, since_us=since_us)
 
 
-def _sent(connection: Connection, since_us: int, now_us: int) -> list[Sent]:
+def _sent(connection: Connection, since_us: int) -> list[Sent]:
+    """What is in the outbox, and what waits to become a list."""
     columns = outbox.c
     rows = connection.execute(
         select(columns.incident, columns.recipient, columns.created_us).where(columns.created_us >= since_us - GRACE_US)
     )
-    gathered = connection.execute(select(bundles.c.recipient).distinct()).scalars()
+    gathered = from_rows(connection.execute(select(bundles.c.body)).scalars())
+    held = (one.message for bundle in gathered for one in bundle.held)
     return [Sent(row.incident, row.recipient, row.created_us) for row in rows] + [
-        Sent(None, person, now_us) for person in gathered
+        Sent(message.incident, message.to, message.at_us) for message in held
     ]
 
 
