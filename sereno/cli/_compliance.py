@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from sereno.clock import SystemClock, iso
+from sereno.clock import SystemClock
 from sereno.compliance import Case, Month, Part, Scope, compliance_json, month_window, monthly
 from sereno.contract import Contract, load_contract
 from sereno.errors import StoreError, UsageError
@@ -90,12 +90,12 @@ def _lines(found: Month, beside: dict[str, Any]) -> list[str]:
         f"{whose}  {found.month}  ({found.contract}, {found.timezone}{open_})",
         f"  {_percent(found.tally.share)}: {found.tally.met} cumplidos, {found.tally.missed} incumplidos",
     ]
-    lines += [f"  {_part(part)}" for part in found.parts]
+    lines += [f"  {_part(part, found.timezone)}" for part in found.parts]
     for (kind, clock), mine in _by_clock(found.cases).items():
         kept = sum(case.outcome == "met" for case in mine)
         lines.append(f"  {_KINDS[kind]:<15} {_CLOCKS[clock]:<10} {kept} de {len(mine)}")
-    lines += [f"  incumplido: {_case(case)}" for case in found.cases if case.outcome == "missed"]
-    lines += [f"  sin decidir: {_case(case)}" for case in found.pending]
+    lines += [f"  incumplido: {_case(case, found.timezone)}" for case in found.cases if case.outcome == "missed"]
+    lines += [f"  sin decidir: {_case(case, found.timezone)}" for case in found.pending]
     if found.alone:
         numbers = ", ".join(dict.fromkeys(str(case.incident) for case in found.alone))
         lines.append(f"  aparte, recuperados sin trabajo de nadie: {numbers}")
@@ -112,11 +112,19 @@ def _lines(found: Month, beside: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _part(part: Part) -> str:
+def _part(part: Part, zone: str) -> str:
+    span = f"{_moment(part.from_us, zone)} – {_moment(part.to_us, zone)}"
     if part.verdict == "no_cases":
-        return f"{iso(part.from_us)} – {iso(part.to_us)}: sin casos"
+        return f"{span}: sin casos"
     target = "" if part.target_percent is None else f" (objetivo {part.target_percent:g} %)"
-    return f"{iso(part.from_us)} – {iso(part.to_us)}: {_percent(part.tally.share)}, {_VERDICTS[part.verdict]}{target}"
+    return f"{span}: {_percent(part.tally.share)}, {_VERDICTS[part.verdict]}{target}"
+
+
+def _moment(at_us: int, zone: str) -> str:
+    """As people write it: `mar 6 oct 2026, 12:00:00 -06:00`."""
+    from alerting.letters.times import moment
+
+    return moment(at_us, "es", zone)
 
 
 def _percent(share: Any) -> str:
@@ -125,9 +133,9 @@ def _percent(share: Any) -> str:
     return "sin casos" if share is None else f"{shown(share):f} %"
 
 
-def _case(case: Case) -> str:
+def _case(case: Case, zone: str) -> str:
     grade = f"{case.priority} {case.severity}" if case.severity else case.priority
-    return f"{case.incident} {_CLOCKS[case.clock]} {grade}, vencía {iso(case.due_us)}"
+    return f"{case.incident} {_CLOCKS[case.clock]} {grade}, vencía {_moment(case.due_us, zone)}"
 
 
 def _by_clock(cases: tuple[Case, ...]) -> dict[tuple[str, str], list[Case]]:

@@ -112,7 +112,7 @@ def test_a_month_of_a_customer_and_of_his_sites(any_store, store_url, tmp_path):
     assert [one["incident"] for one in october(store_url, "--site", "mall")["cases"]] == [2, 2]
     assert october(store_url, "--site", "mall")["availability"]["scope"] == "site:mall"
     text = compliance(store_url, "--customer", "acme", "--month", "2026-10")
-    assert "incumplido: 2 atención Normal S3, vencía 2026-10-06T18:00:00.000000Z" in text
+    assert "incumplido: 2 atención Normal S3, vencía mar 6 oct 2026, 12:00:00 -06:00" in text
     assert "descuento: no atendidos a tiempo × 1, factura de mall: USD 25.00" in text
     empty = october(store_url, "--customer", "beta")
     assert (empty["percent"], empty["verdict"], empty["cases"]) == (None, "no_cases", [])
