@@ -219,6 +219,9 @@ class Engine:
 
     def _marking(self, changes: list[Change], now_us: int) -> list[Change]:
         """Poor quality that degrades its SBC or path, and what is better again."""
+        if not changes and not self.marks.any:
+            self._marked_us = max(self._marked_us, now_us)
+            return changes
         elements = self.marks.take(changes) if changes else set()
         due = self.marks.next_after(self._marked_us)
         if due is not None and due <= now_us:

@@ -215,6 +215,8 @@ class Thresholds:
     # -- windows to changes --------------------------------------------------------------------------------------------
 
     def _decide(self, touched: _Touched, now_us: int) -> list[Change]:
+        if not touched and now_us < self._next_us:
+            return []
         moved: dict[tuple[int, str], tuple[Rule, str]] = {}
         for group, cell in touched:
             if group.instant and group.judge(cell, now_us):

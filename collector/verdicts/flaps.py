@@ -39,4 +39,4 @@ class Flaps:
     @property
     def due_us(self) -> int | None:
         """When one of them may have ended."""
-        return min((self._falls[name][-1] + WINDOW_US for name in self.now), default=None)
+        return min(self._falls[name][-1] + WINDOW_US for name in self.now) if self.now else None

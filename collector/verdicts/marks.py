@@ -48,6 +48,11 @@ class Marks:
             touched.add(element)
         return touched
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is marked, or is about to be."""
+        return bool(self._due)
+
     def of(self, element: Element, now_us: int) -> tuple[str, int] | None:
         """(alarm, since) of the first that marks the element by now."""
         marked = self._due.get(element)
@@ -58,6 +63,8 @@ class Marks:
 
     def next_after(self, now_us: int) -> int | None:
         """When the next one begins to count."""
+        if not self._due:
+            return None
         return min((due for marked in self._due.values() for due in marked.values() if due > now_us), default=None)
 
     def due(self, before_us: int, now_us: int) -> set[Element]:
