@@ -170,7 +170,13 @@ def test_a_merge_meets_no_solution_and_loses_no_promise(one_us, other_us, first,
     gone, into = (replace(one, clocks=clocks.passed(one, at_us)) for one in (gone, into))
     kept, stays = clocks.merged(gone, into, at_us)
     assert all(one.ended_us is not None for one in kept)
-    assert not any(one.clock == "solution" and one.state == "met" for one in kept)
+    answer, awaited = of(gone, "attention")[0], of(into, "attention")[0]
+    still = [one for one in stays if one.clock == "attention" and one.ended_us is None]
+    assert [one.clock for one in kept if one.state == "met"] == (
+        ["attention"] if answered and answer.state == "running" else []
+    )
+    if not answered and "missed" not in {answer.state, awaited.state}:
+        assert [one.due_us for one in still] == [min(answer.due_us, awaited.due_us)]
     owed = [one for one in stays if one.clock == "solution" and one.ended_us is None]
     mine, theirs = of(gone)[0], of(into)[0]
     if "missed" not in {mine.state, theirs.state}:

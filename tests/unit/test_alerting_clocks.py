@@ -102,3 +102,12 @@ def test_who_joins_later_is_owed_the_agreed_date_as_it_was_moved(record):
     joined = clocks.owed(record, {WHOSE: "Alta", ("callmyway", "beta"): "Alta"}, CONTRACTS, at_hour(6), None)
     assert {(one.due_us, one.agreed) for one in joined if one.clock == "solution"} == {(at_hour(23), True)}
     assert {one.customer for one in joined} == {"acme", "beta"}
+
+
+def test_a_question_asked_too_late_undoes_no_miss(record):
+    record = after(replace(record, opened_by="ana"), "Alta", 0)
+    record = replace(record, clocks=clocks.passed(record, at_hour(5)), pauses=((at_hour(5), None),))
+    paused = clocks.repaused(record, CONTRACTS, paused=True)
+    record = replace(record, clocks=paused, pauses=((at_hour(5), at_hour(9)),))
+    again = clocks.repaused(record, CONTRACTS, paused=False)
+    assert [(one.state, one.due_us) for one in (*paused, *again)] == [("missed", at_hour(4))] * 2
