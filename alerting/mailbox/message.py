@@ -99,14 +99,22 @@ def _parsed(raw: bytes) -> email.message.Message:
 def _headers(message: email.message.Message, name: str) -> list[str]:
     """All headers of this name, decoded (RFC 2047), each no longer than is worth reading."""
     found = []
-    for value in message.get_all(name, [])[:20]:
-        raw = str(value)[:LONGEST_HEADER]
+    for value in _raw(message, name)[:20]:
+        raw = value[:LONGEST_HEADER]
         try:
             pieces = decode_header(raw)
         except _BROKEN:
             pieces = [(raw, None)]
         found.append(_line("".join(_piece(piece, charset) for piece, charset in pieces)))
     return found
+
+
+def _raw(message: email.message.Message, name: str) -> list[str]:
+    """The values as they came; octets beyond ASCII, which no header should have, as the UTF-8 that they mostly are."""
+    found = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
+    return [
+        value if value.isascii() else _decoded(value.encode("utf-8", "surrogateescape"), "utf-8") for value in found
+    ]
 
 
 def _piece(piece: bytes | str, charset: str | None) -> str:
@@ -134,8 +142,8 @@ def _clean(text: str) -> str:
 
 def _references(message: email.message.Message) -> tuple[str, ...]:
     """What it answers (RFC 5322 §3.6.4): In-Reply-To first, then References from the last to the first."""
-    near = _ID.findall(_line(" ".join(str(one)[:LONGEST_HEADER] for one in message.get_all("In-Reply-To", [])[:3])))
-    far = _ID.findall(_line(" ".join(str(one)[-20_000:] for one in message.get_all("References", [])[:3])))
+    near = _ID.findall(_line(" ".join(one[:LONGEST_HEADER] for one in _raw(message, "In-Reply-To")[:3])))
+    far = _ID.findall(_line(" ".join(one[-20_000:] for one in _raw(message, "References")[:3])))
     return tuple(dict.fromkeys([*near, *reversed(far)]))[:MOST_REFERENCES]
 
 
