@@ -118,7 +118,8 @@ class Desk:
 
 
 def _orders(machine: DeskMachine) -> dict[str, Handler]:
-    return {**handlers_for(machine.topology), **oncall_orders(machine.escalation.roster.desk)}
+    roster = machine.escalation.roster
+    return {**handlers_for(machine.topology), **oncall_orders(roster.desk, roster.zone)}
 
 
 def machine_for(

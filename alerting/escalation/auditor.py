@@ -12,8 +12,9 @@ from alerting.bundle import from_rows
 from alerting.escalation.audit import GRACE_US, Finding, Sent, audit
 from alerting.escalation.machine import AUDIT, WAITING
 from alerting.escalation.step import Step
+from alerting.letters.times import moment
 from alerting.words import DESK_LANGUAGE, say
-from sereno.clock import SECOND_US, Clock, iso
+from sereno.clock import SECOND_US, Clock
 from sereno.errors import StoreError
 from sereno.oncall import Roster
 from sereno.store import Store
@@ -33,9 +34,9 @@ _WORDS = {
 }
 
 
-def words(finding: Finding, language: str = DESK_LANGUAGE) -> str:
+def words(finding: Finding, zone: str, language: str = DESK_LANGUAGE) -> str:
     """One line for a person."""
-    due = iso(finding.due_us) if finding.due_us is not None else ""
+    due = moment(finding.due_us, language, zone) if finding.due_us is not None else ""
     return say(
         language, _WORDS[finding.fault], incident=finding.incident, key=finding.key, due=due, person=finding.person
     )
@@ -74,6 +75,7 @@ class Auditor:
     ) -> None:
         self._store, self._service = store, service
         self._reachable = tuple(roster.desk.people) if roster.desk is not None else ()
+        self._zone = roster.zone
         self._clock, self._may_speak = clock, may_speak
 
     async def run(self, on_news: Callable[[], None] = lambda: None) -> None:
@@ -94,8 +96,8 @@ class Auditor:
         with self._store.read() as connection:
             found = look(connection, self._reachable, now_us)
         for finding in found:
-            log.error("auditor: %s", words(finding, "en"))
-        first = words(found[0]) if found else None
+            log.error("auditor: %s", words(finding, self._zone, "en"))
+        first = words(found[0], self._zone) if found else None
         change = Change(
             kind="monitor", name=self._service, what=AUDIT, state="true" if found else "false", since_us=now_us,
             at_us=now_us, reason=first, facts={"findings": [msgspec.to_builtins(one) for one in found[:20]]},

@@ -13,8 +13,9 @@ from alerting.book import Book
 from alerting.effects import What
 from alerting.escalation.ladder import Call, Ladder, ordered, rungs_in
 from alerting.escalation.step import Called, Step, StepChanged, StepKind, Wait, Why
+from alerting.letters.times import moment
 from alerting.words import DESK_LANGUAGE, say
-from sereno.clock import SECOND_US, iso
+from sereno.clock import SECOND_US
 from sereno.incident import ACTIVE, IncidentRecord, Rung
 from sereno.oncall import Roster
 
@@ -166,7 +167,7 @@ class Escalation:
 
     def _do(self, record: IncidentRecord, step: Step, now_us: int) -> None:
         if step.first_due_us is not None:
-            due = iso(step.first_due_us)
+            due = moment(step.first_due_us, DESK_LANGUAGE, self.roster.zone)
             line = say(DESK_LANGUAGE, "a page was due at {due}, when nobody could send it: sent now", due=due)
             record = self._book.put(record, now_us, line)
             step = replace(step, what=step.what if record.pages else "opened")

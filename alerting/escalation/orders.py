@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, insert, select, update
 
+from alerting.letters.times import moment
 from alerting.lifecycle import RefusedError
-from sereno.clock import iso
+from alerting.words import DESK_LANGUAGE
 from sereno.desk import Desk
 from sereno.errors import SerenoError
 from sereno.store.commands import Command
@@ -15,8 +16,11 @@ from sereno.yamlfile import nearest
 LONGEST_US = 366 * 86_400_000_000
 
 
-def handlers(desk: Desk | None) -> dict[str, Callable[[Connection, Command, int], str]]:
-    """The orders, checked against this desk."""
+def handlers(desk: Desk | None, zone: str) -> dict[str, Callable[[Connection, Command, int], str]]:
+    """The orders, checked against this desk; `zone` is where its clock hangs."""
+
+    def local(at_us: int) -> str:
+        return moment(at_us, DESK_LANGUAGE, zone)
 
     def override(connection: Connection, command: Command, now_us: int) -> str:
         asked = command.arguments
@@ -25,7 +29,7 @@ def handlers(desk: Desk | None) -> dict[str, Callable[[Connection, Command, int]
         from_us = now_us if asked.get("from_us") is None else int(asked["from_us"])
         to_us = int(asked["to_us"])
         if to_us <= max(from_us, now_us):
-            raise RefusedError(f"el relevo termina ({iso(to_us)}) antes de empezar ({iso(max(from_us, now_us))})")
+            raise RefusedError(f"el relevo termina ({local(to_us)}) antes de empezar ({local(max(from_us, now_us))})")
         if to_us - from_us > LONGEST_US:
             raise RefusedError("un relevo dura un año a lo sumo; cambie el turno en desk.yaml")
         written = connection.execute(
@@ -34,7 +38,7 @@ def handlers(desk: Desk | None) -> dict[str, Callable[[Connection, Command, int]
             )
         ).inserted_primary_key
         number = written[0] if written else "?"
-        return f"relevo {number}: {person} atiende {level} de {iso(from_us)} a {iso(to_us)}"
+        return f"relevo {number}: {person} atiende {level} de {local(from_us)} a {local(to_us)}"
 
     def cancel(connection: Connection, command: Command, now_us: int) -> str:
         number = int(command.arguments["id"])

@@ -1,6 +1,7 @@
 """What `sereno oncall` answers: the roster of a desk at an instant, and what the auditor finds."""
 
 import asyncio
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import msgspec
 from alerting.escalation.auditor import look, words
 from alerting.escalation.feeds import fetched
 from alerting.escalation.roster_source import RosterSource
+from alerting.letters.times import moment
 from alerting.words import DESK_LANGUAGE, say
-from sereno.clock import SECOND_US, SystemClock, iso
+from sereno.clock import SECOND_US, SystemClock, iso, parse_instant
 from sereno.contract import load_contract
 from sereno.desk import load_desk
 from sereno.incident import Rung
@@ -28,6 +30,7 @@ def answer(at_us: int, desk: Path | None, data: Path | None, database: str | Non
     everybody = list(roster.desk.people) if roster.desk is not None else []
     return {
         "at": iso(at_us),
+        "timezone": roster.zone,
         "levels": [_level(roster, rung, at_us) for rung in rungs],
         "everybody": [] if rungs else everybody,
         "feeds": [_feed(name, copy) for name, copy in sorted(roster.copies.items())],
@@ -93,22 +96,28 @@ def _iso(at_us: int | None) -> str | None:
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    """For people."""
+    """For people, by the clock of the desk."""
+    local = functools.partial(_local, zone=found["timezone"])
     if not found["levels"]:
         who = ", ".join(found["everybody"])
         yield f"Sin niveles: se avisa a todos a la vez ({who})." if who else "No hay nadie a quien avisar: desk.yaml."
     for one in found["levels"]:
         closed = "" if one["open"] else "  (cerrado a esta hora)"
-        until = f" hasta {one['until']}" if one["until"] is not None else ""
+        until = f" hasta {local(one['until'])}" if one["until"] is not None else ""
         after = ""
         if one["next"] is not None:
-            after = f"; después {', '.join(one['next']['people'])} desde {one['next']['from']}"
+            after = f"; después {', '.join(one['next']['people'])} desde {local(one['next']['from'])}"
         yield f"{one['level']}: {', '.join(one['people'])} ({_BY[one['by']]}){until}{after}{closed}"
         if one["note"] is not None:
             yield f"  {one['note']}"
     for one in found["feeds"]:
         if one["error"] is not None:
-            yield f"Calendario de {one['rota']}: {one['error']} (última copia: {one['read'] or 'ninguna'})"
+            copy = local(one["read"]) if one["read"] is not None else "ninguna"
+            yield f"Calendario de {one['rota']}: {one['error']} (última copia: {copy})"
+
+
+def _local(at: str, zone: str) -> str:
+    return moment(parse_instant(at), DESK_LANGUAGE, zone)
 
 
 def audited(data: Path | None, database: str | None) -> dict[str, Any]:
@@ -118,12 +127,13 @@ def audited(data: Path | None, database: str | None) -> dict[str, Any]:
     now_us = SystemClock().now_us()
     store = open_store(data, database)
     try:
-        desk = stored_machine(store).escalation.roster.desk
+        roster = stored_machine(store).escalation.roster
+        desk = roster.desk
         with store.read() as connection:
             found = look(connection, tuple(desk.people) if desk is not None else (), now_us)
     finally:
         store.dispose()
-    rows = [{**msgspec.to_builtins(one), "due": _iso(one.due_us), "text": words(one)} for one in found]
+    rows = [{**msgspec.to_builtins(one), "due": _iso(one.due_us), "text": words(one, roster.zone)} for one in found]
     for row in rows:
         row.pop("due_us", None)
     return {"at": iso(now_us), "findings": rows}
