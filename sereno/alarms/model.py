@@ -217,6 +217,8 @@ class Condition(Frozen):
         ):
             side = "at or under what it must stay below" if self.above is not None else "at or over its threshold"
             raise ValueError(f"clears at {self.clear:g}, where it is still bad: write a `clear` {side}")
+        if isinstance(self.over, int) and isinstance(self.clear_over, int) and self.clear_over < self.over:
+            raise ValueError("is good over less time than it is bad: write a `clear_over` of `over` or more")
         measure = MEASURES[self.measure]
         allowed = AGGREGATES[measure.shape]
         if self.aggregate not in allowed:

@@ -54,7 +54,7 @@ def held(state: AlarmState | None) -> bool:
     return state is not None and state.held
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(files, moves)
 def test_it_begins_by_what_is_bad_and_ends_by_what_is_good(file: dict, events: list) -> None:
     story, at_us = Story(file), 10 * S
@@ -80,7 +80,7 @@ def test_it_begins_by_what_is_bad_and_ends_by_what_is_good(file: dict, events: l
     assert not held(story.state), "it ends once all is well"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(files, moves)
 def test_it_falls_no_oftener_than_flapping_allows(file: dict, events: list) -> None:
     """However it comes and goes: within the time it is said to be over fewer times than make it flap."""
@@ -102,7 +102,7 @@ def test_it_falls_no_oftener_than_flapping_allows(file: dict, events: list) -> N
         assert later - first > min(story.damping.within_us, story.damping.calm_us)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(files, moves, st.integers(0, 40))
 def test_looking_oftener_changes_nothing(file: dict, events: list, steps: int) -> None:
     """Time may be told in pieces: the machine depends on instants, not on how often it is asked."""

@@ -96,10 +96,17 @@ class Run:
                             )
         return self
 
-    def go(self, *options: str) -> dict[str, Any]:
-        stream = self._folder / "stream.ndjson"
+    @property
+    def stream(self) -> Path:
+        return self._folder / "stream.ndjson"
+
+    def write(self) -> Path:
         self.rows.sort(key=lambda row: row[:2])
-        stream.write_text("".join(json.dumps(row) + "\n" for _, _, row in self.rows))
+        self.stream.write_text("".join(json.dumps(row) + "\n" for _, _, row in self.rows))
+        return self.stream
+
+    def go(self, *options: str) -> dict[str, Any]:
+        stream = self.write()
         answer = CliRunner().invoke(
             app, [str(stream), "--topology", str(self.topology), "--json", *options], catch_exceptions=False
         )

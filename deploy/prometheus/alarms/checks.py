@@ -39,7 +39,9 @@ def texts(alarms: Alarms, version: Version | None) -> _Labels:
     found = [one for one in render.ways(alarms) if one.way is not None]
     stories = {
         "what is said, and taken back": [case for one in found for case in _said(one, version)],
-        "what nobody knows": [_unknown(one, version) for one in found if one.way == "verdict"],
+        "what nobody knows": [
+            _unknown(one, version) for one in found if one.way == "verdict" and "unknown" not in one.alarm.states
+        ],
         "what is measured": [_measured(one, version) for one in found if one.way == "series"],
     }
     files = {}
@@ -76,12 +78,17 @@ def _said(one: Rendered, version: Version | None) -> Iterator[Case]:
         if one.way == "verdict":
             inputs = [
                 _series("sereno_verdict_state", {**where, "state": state}, _steps(no, yes, held))
-                for state, yes, no in ((alarm.states[0], 1, 0), ("up", 0, 1))
+                for state, yes, no in ((alarm.states[0], 1, 0), (_well(one), 0, 1))
             ]
         else:
             yes, no = (1, 0) if "true" in alarm.states else (0, 1)
             inputs = [_series("sereno_finding", {**where, "finding": alarm.what}, _steps(no, yes, held))]
         yield Case(one, {**render.labels(one, version), **where}, inputs, times)
+
+
+def _well(one: Rendered) -> str:
+    """A state that does not fire it."""
+    return next((state for state in ("up", "degraded", "down") if state not in one.alarm.states), "none")
 
 
 def _steps(no: int, yes: int, held: int) -> str:
@@ -98,7 +105,7 @@ def _unknown(one: Rendered, version: Version | None) -> Case:
         for element, bad in ((well, 0), (ill, 1))
         for state, values in (
             (alarm.states[0], f"{bad}x{held} 0x60"),
-            ("up", f"{1 - bad}x{held} 0x60"),
+            (_well(one), f"{1 - bad}x{held} 0x60"),
             ("unknown", f"0x{held} 1x60"),
         )
     ]
@@ -134,8 +141,8 @@ def _counted(condition: Condition, where: _Labels, good: int, bad: int, after: i
     if condition.measure in series.POOLS:
         rate = 10 * condition.min_samples + 100_000
         share = min(0.99, 1.5 * condition.threshold) if condition.above is not None else 0.0
-        lost = round(rate * share)
-        some = series.POOLS[condition.measure].some
+        pool = series.POOLS[condition.measure]
+        lost, some = round(rate * share / (1 - share if pool.some in pool.all_ else 1)), pool.some
         labels = {**stream, "probe": "p"}
         yield _series(some, labels, _grow(((0, good), (lost, bad), (0, after))))
         yield _series("sereno_rtp_packets_total", labels, _grow(((rate, good + bad + after),)))
