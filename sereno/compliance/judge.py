@@ -7,6 +7,7 @@ from sereno.incident import Clock, ClockName, IncidentRecord
 
 _CLOCKS: tuple[ClockName, ...] = ("attention", "solution")
 _ITSELF = frozenset({"sereno", "ledger"})  # who opened it, and who wrote a line, when nobody did
+_MAIL = "correo"  # a sender whom nobody knows
 
 
 def cases(records: Iterable[IncidentRecord], scope: Scope, now_us: int) -> list[Case]:
@@ -23,7 +24,12 @@ def alone(record: IncidentRecord) -> bool:
     if record.opened_by not in _ITSELF or record.acknowledged_us is not None or record.resolved_us is None:
         return False
     until_us = record.resolved_at_us if record.resolved_at_us is not None else record.resolved_us
-    return all(line.who in _ITSELF for line in record.timeline if line.at_us <= until_us)
+    return not any(_worked(line.who) for line in record.timeline if line.at_us <= until_us)
+
+
+def _worked(who: str) -> bool:
+    """Somebody of the desk wrote this line: what customers answer by mail stands there by their address."""
+    return who not in _ITSELF and who != _MAIL and "@" not in who
 
 
 def _of(record: IncidentRecord, scope: Scope, now_us: int) -> Iterator[Case]:

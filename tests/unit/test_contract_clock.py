@@ -120,3 +120,19 @@ def test_next_opening():
     assert OFFICE.next_open(at("2026-07-10T18:00-05:00")) == at("2026-07-14T07:30-05:00")  # Monday 13: holiday
     assert OFFICE.next_open(at("2026-07-09T08:00-05:00")) == at("2026-07-09T08:00-05:00")
     assert Calendar("UTC").next_open(5) == 5
+
+
+@pytest.mark.parametrize(
+    ("to", "hours", "expected"),
+    [
+        ("2026-07-09T09:30-05:00", 1, "2026-07-09T08:30-05:00"),
+        ("2026-07-09T09:30-05:00", 2, "2026-07-08T18:00-05:00"),  # the evening before is as good as the morning
+        ("2026-07-09T14:30-05:00", 1, "2026-07-09T12:00-05:00"),
+        ("2026-07-14T08:00-05:00", 1, "2026-07-10T17:30-05:00"),  # over a weekend and a holiday
+        ("2026-07-12T12:00-05:00", 0, "2026-07-10T18:00-05:00"),
+        ("2026-07-09T12:30-05:00", 5, "2026-07-08T18:00-05:00"),
+    ],
+)
+def test_the_earliest_instant_from_which_so_much_is_left(to, hours, expected):
+    assert OFFICE.back(at(to), hours * HOUR) == at(expected)
+    assert Calendar("UTC").back(at(to), hours * HOUR) == at(to) - hours * HOUR

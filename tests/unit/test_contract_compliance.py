@@ -134,6 +134,13 @@ def test_somebody_worked_on_it(worked):
     assert [case.outcome for case in found.cases] == ["met"]
 
 
+def test_what_customers_write_is_no_work_of_the_desk():
+    said = tuple(
+        TimelineEntry(at_us=at("2026-10-10T10:30-06:00"), what="¿y?", who=who) for who in ("eva@acme.example", "correo")
+    )
+    assert month(ticket(1, clock(), acknowledged_us=None, timeline=said)).alone
+
+
 def test_a_word_written_when_it_was_over_is_no_work():
     later = (TimelineEntry(at_us=at("2026-10-11T10:00-06:00"), what="cerrado", who="ana"),)
     assert month(ticket(1, clock(), acknowledged_us=None, timeline=later)).alone
