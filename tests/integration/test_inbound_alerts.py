@@ -7,8 +7,10 @@ import httpx
 import pytest
 from inbound_site import InboundSite, until
 
+from alerting.external import unrepeated
 from sereno.clock import SECOND_US, iso
 from sereno.store import open_store
+from sereno.store.commands import submit
 from sereno.store.tables import commands, external_alerts
 
 ALARMS = Path(__file__).resolve().parents[2] / "sereno" / "alarms" / "data" / "alarms.yaml"
@@ -77,7 +79,14 @@ def sender(site):
     made.web.close()
 
 
-def test_one_alert_one_incident_and_resolved_ends_it(site, sender):
+def test_one_alert_one_incident_and_resolved_ends_it(any_store, quick):
+    with InboundSite(any_store, beside=quick) as site:
+        sender = Alertmanager(site)
+        tell_and_resolve(site, sender)
+        sender.web.close()
+
+
+def tell_and_resolve(site, sender):
     alert = sender.alert(labels={"severity": "critical"}, summary="Disco casi lleno", description="Queda el 3 %",
                          runbook_url="https://wiki.example/disk")  # fmt: skip
     assert sender.post(alert).json() == {"taken": 1, "known": 0}
@@ -182,6 +191,35 @@ def test_a_hanging_desk_is_503_and_nothing_is_taken_twice(site, sender, monkeypa
     monkeypatch.undo()
     assert until(lambda: sender.post(sender.alert()).status_code == 200)
     assert len(until(site.records)) == 1
+
+
+def test_overload_is_503(site, sender, monkeypatch):
+    monkeypatch.setattr("dashboards.web.inbound.asking.MOST_WAITING", 0)
+    answer = sender.post(sender.alert())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    monkeypatch.undo()
+    monkeypatch.setattr("dashboards.web.inbound.asking.AT_ONCE", 0)
+    assert "at once" in sender.post(sender.alert()).json()["error"]
+    monkeypatch.undo()
+    assert sender.post(sender.alert()).status_code == 200
+
+
+def test_what_nobody_repeats_is_over(site, sender):
+    sender.post(sender.alert())
+    number = until(site.records)[0].number
+    now_us = site.clock.now_us()
+    submit(site.store, "external.expire", {"before_us": now_us - 60 * SECOND_US}, "sereno")
+    until(lambda: all(row.state == "done" for row in orders(site)))
+    assert site.record(number).state == "open"
+    submit(site.store, "external.expire", {"before_us": now_us + 60 * SECOND_US}, "sereno")
+    until(lambda: site.record(number).state == "resolved")
+    with site.store.read() as connection:
+        assert connection.execute(unrepeated(now_us + 60 * SECOND_US)).all() == []
+
+
+def orders(site):
+    with site.store.read() as connection:
+        return connection.execute(commands.select()).all()
 
 
 def test_what_is_no_webhook_version_4_is_refused_in_one_line(site, sender):

@@ -117,7 +117,15 @@ def outcomes(site):
     return [row.outcome for row in rows(site)]
 
 
-def test_one_message_one_ticket_with_who_what_and_of_whom(site, box, poll):
+def test_one_message_one_ticket_with_who_what_and_of_whom(any_store, box, desk):
+    with InboundSite(any_store, desk=desk()) as site:
+        reader = poller(site)
+        reader.poll()
+        write_and_write_again(site, box, reader.poll)
+        reader.leave()
+
+
+def write_and_write_again(site, box, poll):
     message = letter(text="Buenas.\nNo entran llamadas desde las 9.\n", sender="Luis Mora <Luis@acme.example>")
     message.add_attachment(b"x" * 2_000, maintype="audio", subtype="wav", filename="llamada.wav")
     box.deliver(message.as_bytes())
