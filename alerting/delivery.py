@@ -115,14 +115,14 @@ def plan(
 def _ending(row: Waiting, now_us: int, known: Known) -> tuple[Ending, str] | None:
     """It has outlived what it says. Only what could not be handed over for a minute is looked at so."""
     if now_us >= row.deadline_us:
-        return "expired", row.error or ("nobody knows whether it got through" if row.begun_us else "never tried")
+        return "expired", "nobody knows whether it got through" if row.begun_us else "it did not get through in time"
     if not row.page or row.error is None or row.created_us + LATE_US > now_us or row.incident is None:
         return None
     state = known.states.get(row.incident, "open")
     if state in _OVER:
-        return "obsolete", f"the incident is {state}; {row.error}"
+        return "obsolete", "the incident is over"
     if row.what in _ASKING and state not in {"open", "reopened"}:
-        return "obsolete", f"the incident is {state}; {row.error}"
+        return "obsolete", "somebody has it"
     return None
 
 

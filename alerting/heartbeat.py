@@ -103,9 +103,11 @@ class Heartbeat:
         """In the log and in the record, when it changes."""
         if self._said == (why or ""):
             return
-        self._said = why or ""
+        first, self._said = self._said is None, why or ""
         if why is None:
             log.info("heartbeat: goes out")
+        elif first:  # a start: nothing is committed yet
+            log.warning("heartbeat: not yet: %s", why)
         else:
             log.error("heartbeat: stopped: %s", why)
         now_us = self._clock.now_us()

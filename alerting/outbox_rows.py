@@ -114,7 +114,7 @@ class OutboxRows:
                     )
                 ).all()  # fmt: skip
                 for row in overtaken:
-                    self._ended(connection, row, "obsolete", f"a later message came first; {row.error}", now_us)
+                    self._ended(connection, row, "obsolete", "a later message came first", now_us)
             if mended:
                 waits = (columns.state == "pending") & (columns.channel == message.channel) & (columns.due_us > now_us)
                 connection.execute(update(outbox).where(waits, columns.begun_us.is_(None)).values(due_us=now_us))
@@ -136,12 +136,12 @@ class OutboxRows:
             if delivery.message.page:
                 self._undelivered(connection, _row(connection, delivery.id), error, now_us)
 
-    def _ended(self, connection: Connection, row: Row[Any], state: str, why: str, now_us: int) -> None:
+    def _ended(self, connection: Connection, row: Row[Any], state: str, reason: str, now_us: int) -> None:
+        """Never handed over; where nobody knows that for sure, the row keeps when its last attempt began."""
+        why = "; ".join(part for part in (say(DESK_LANGUAGE, reason), row.error) if part)
         number = row.id
         connection.execute(
-            update(outbox).where(outbox.c.id == number, outbox.c.state == "pending").values(
-                state=state, error=why, begun_us=None
-            )
+            update(outbox).where(outbox.c.id == number, outbox.c.state == "pending").values(state=state, error=why)
         )  # fmt: skip
         words = "not sent to {person} by {channel} any more: {error}"
         if state == "expired":
@@ -162,7 +162,7 @@ class OutboxRows:
             return
         message: Notification = _message(row.message)
         number: int = row.id
-        why = (error or row.error or "no receipt for a minute")[:200]
+        why = (error or row.error or say(DESK_LANGUAGE, "no receipt for a minute"))[:200]
         connection.execute(update(outbox).where(outbox.c.id == number).values(told_us=now_us))
         since_us: int = row.created_us
         said = [
@@ -214,11 +214,11 @@ def _known(connection: Connection, rows: list[Waiting]) -> Known:
     if over:
         columns = outbox.c
         found = connection.execute(
-            select(columns.incident, columns.recipient, columns.channel, columns.state)
+            select(columns.incident, columns.recipient, columns.channel, columns.state, columns.begun_us.is_not(None))
             .where(columns.incident.in_(over), columns.state != "pending").distinct()
         )  # fmt: skip
-        for row in found:
-            (reached if row.state == "sent" else missed).add((row.incident, row.recipient, row.channel))
+        for incident, recipient, channel, state, doubtful in found:
+            (reached if state == "sent" or doubtful else missed).add((incident, recipient, channel))
     return Known(states, reached, missed)
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from alerting.channels.base import Channel, RetryError
+from alerting.channels.base import Channel, RetryError, said
 from alerting.channels.http import post, settled
 from alerting.channels.webhook import headers
 from alerting.effects import Item, Notification
@@ -23,7 +23,7 @@ def alertmanager_channel(name: str, config: ChannelConfig) -> Channel:
     async def send(message: Notification) -> str:
         secret = resolve_secret(config.secret, name) if config.secret is not None else None
         if config.secret is not None and secret is None:
-            raise RetryError("the channel's secret is missing")
+            raise RetryError(said("the channel's secret is missing"))
         body = msgspec.json.encode(payload(message))
         return settled(await post(config.webhook or "", body, headers(message.key, body, secret), secret))
 

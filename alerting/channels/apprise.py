@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from alerting.channels.base import TIMEOUT_SECONDS, Channel, DoubtError, RejectedError, RetryError, one_line
+from alerting.channels.base import TIMEOUT_SECONDS, Channel, DoubtError, RejectedError, RetryError, one_line, said
 from alerting.effects import Notification
 from alerting.letters.whole import whole
 from sereno.desk import ChannelConfig
@@ -25,9 +25,9 @@ def apprise_channel(name: str, config: ChannelConfig) -> Channel:
     async def send(message: Notification) -> str:
         url = resolve_secret(config.apprise, name) if config.apprise is not None else None
         if url is None:
-            raise RetryError("the channel's secret is missing")
+            raise RetryError(said("the channel's secret is missing"))
         if not slots.acquire(blocking=False):
-            raise RetryError("earlier messages still hang")
+            raise RetryError(said("earlier messages still hang"))
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[str | None] = loop.create_future()
 
@@ -48,11 +48,11 @@ def apprise_channel(name: str, config: ChannelConfig) -> Channel:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 fault = await ended
         except TimeoutError:
-            raise DoubtError(f"no answer within {TIMEOUT_SECONDS:g} s") from None
+            raise DoubtError(said("no answer within {seconds} s", seconds=f"{TIMEOUT_SECONDS:g}")) from None
         if fault is None:
             return "accepted"
         if fault == _NO_SERVICE:
-            raise RejectedError(fault)
+            raise RejectedError(said(_NO_SERVICE))
         raise RetryError(fault)
 
     return send

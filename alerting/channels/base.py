@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from alerting.effects import Notification
+from alerting.words import DESK_LANGUAGE, say
 
 Channel = Callable[[Notification], Awaitable[str]]
 TIMEOUT_SECONDS = 10.0
@@ -27,6 +28,11 @@ class DoubtError(RetryError):
 
 class RejectedError(Exception):
     """The far end will never take this message."""
+
+
+def said(message: str, /, **values: object) -> str:
+    """Words of ours in the desk's language: they end in timelines."""
+    return say(DESK_LANGUAGE, message, **values)
 
 
 def one_line(error: BaseException | str, *secrets: str | None) -> str:

@@ -21,6 +21,7 @@ from alerting.channels.base import (
     RejectedError,
     RetryError,
     one_line,
+    said,
 )
 
 _TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -57,7 +58,7 @@ async def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str], *
     except _NOT_SPOKEN as error:
         raise RetryError(f"{type(error).__name__}: {one_line(error, *hidden)}") from None
     except TimeoutError:
-        raise DoubtError(f"no answer within {TIMEOUT_SECONDS:g} s") from None
+        raise DoubtError(said("no answer within {seconds} s", seconds=f"{TIMEOUT_SECONDS:g}")) from None
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise DoubtError(f"{type(error).__name__}: {one_line(error, *hidden)}") from None
 
@@ -89,7 +90,7 @@ def settled(answer: Answer) -> str:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _TRY_LATER:
         raise RetryError(answer.words, answer.after_seconds)
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        raise RejectedError(f"{answer.words}: redirects are not followed, write the final address")
+        raise RejectedError(f"{answer.words}: {said('redirects are not followed, write the final address')}")
     raise RejectedError(answer.words)
 
 

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, getaddresses, parseaddr
 
-from alerting.channels.base import RejectedError
+from alerting.channels.base import RejectedError, said
 from alerting.effects import Notification
 from alerting.letters.html import html
 from alerting.letters.whole import whole
@@ -18,7 +18,7 @@ def mail(message: Notification, sender: str, reply_to: str | None = None) -> Ema
     try:
         return _mail(message, sender, reply_to)
     except (MessageError, ValueError) as error:
-        raise RejectedError(f"no mail can be made of it: {error}") from None
+        raise RejectedError(f"{said('no mail can be made of it')}: {error}") from None
 
 
 def recipients(message: Notification) -> list[str]:
@@ -26,7 +26,7 @@ def recipients(message: Notification) -> list[str]:
     given = message.address or ""
     found = [address for _, address in getaddresses([given]) if "@" in address]
     if not found or not given.isprintable():
-        raise RejectedError(f"{message.to} has no e-mail address")
+        raise RejectedError(said("{person} has no e-mail address", person=message.to))
     return found
 
 

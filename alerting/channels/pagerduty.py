@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from alerting.channels.base import Channel, RejectedError, RetryError
+from alerting.channels.base import Channel, RejectedError, RetryError, said
 from alerting.channels.http import post, settled
 from alerting.effects import Notification
 from alerting.letters.whole import whole
@@ -33,7 +33,7 @@ def pagerduty_channel(name: str, config: ChannelConfig) -> Channel:
     async def send(message: Notification) -> str:
         routing_key = resolve_secret(config.secret, name) if config.secret is not None else None
         if routing_key is None:
-            raise RetryError("the channel's secret is missing")
+            raise RetryError(said("the channel's secret is missing"))
         body = msgspec.json.encode({"routing_key": routing_key, **event(message)})
         head = {"Content-Type": "application/json", "User-Agent": "sereno"}
         answer = await post(url, body, head, routing_key)
@@ -44,7 +44,7 @@ def pagerduty_channel(name: str, config: ChannelConfig) -> Channel:
             why = "; ".join(reply.errors) or reply.message
             raise RejectedError(f"{answer.words}: {why}"[:300] if why else answer.words)
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:  # something between us and them answered
-            raise RetryError(f"{answer.words} is no acceptance: that was not the Events API", answer.after_seconds)
+            raise RetryError(f"{answer.words}: {said('that was not the Events API')}", answer.after_seconds)
         return settled(answer)
 
     return send

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from alerting.channels.base import TIMEOUT_SECONDS, Channel, DoubtError, RejectedError, RetryError, one_line
+from alerting.channels.base import TIMEOUT_SECONDS, Channel, DoubtError, RejectedError, RetryError, one_line, said
 from alerting.channels.mail import envelope, mail, recipients
 from alerting.effects import Notification
 from sereno.desk import ChannelConfig
@@ -31,9 +31,9 @@ def smtp_channel(name: str, config: ChannelConfig) -> Channel:
         user = config.user or (unquote(url.username) if url.username else None)
         password = resolve_secret(config.secret, name) if config.secret is not None else None
         if config.secret is not None and password is None:
-            raise RetryError("the channel's secret is missing")
+            raise RetryError(said("the channel's secret is missing"))
         client = _client(config, login=user is not None)
-        said = False
+        spoken = False
         try:
             async with asyncio.timeout(_WHOLE_SECONDS):
                 await client.connect()
@@ -42,14 +42,14 @@ def smtp_channel(name: str, config: ChannelConfig) -> Channel:
                     await client.login(user, password)
                 await client.mail(envelope(sender))
                 refused = await _address(client, to)
-                said = True
+                spoken = True
                 answer = await client.data(letter.as_bytes())
             return _receipt(answer, refused)
         except aiosmtplib.SMTPResponseException as error:
             raise _answered(error.code, f"{error.code} {one_line(error.message, password)}") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             words = f"{type(error).__name__}: {one_line(error, password)}"
-            raise (DoubtError(words) if said else RetryError(words)) from None
+            raise (DoubtError(words) if spoken else RetryError(words)) from None
         finally:
             await _leave(client)
 
@@ -83,7 +83,7 @@ def _private(client: aiosmtplib.SMTP, host: str) -> None:
     with suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return
-    raise RetryError("the server offers no TLS: the password is not sent in the clear")
+    raise RetryError(said("the server offers no TLS: the password is not sent in the clear"))
 
 
 async def _address(client: aiosmtplib.SMTP, to: list[str]) -> list[str]:
@@ -107,8 +107,8 @@ def _answered(code: int, words: str, *, whole: bool = True) -> Exception:
 
 
 def _receipt(answer: aiosmtplib.SMTPResponse, refused: list[str]) -> str:
-    said = one_line(f"{answer.code} {answer.message}")
-    return f"{said} (not all: {'; '.join(refused)})" if refused else said
+    receipt = one_line(f"{answer.code} {answer.message}")
+    return f"{receipt} (not all: {'; '.join(refused)})" if refused else receipt
 
 
 async def _leave(client: aiosmtplib.SMTP) -> None:

@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from alerting.channels.base import Channel, RetryError
+from alerting.channels.base import Channel, RetryError, said
 from alerting.channels.http import post, settled
 from alerting.effects import Item, Notification
 from alerting.letters.whole import whole
@@ -27,7 +27,7 @@ def webhook_channel(name: str, config: ChannelConfig) -> Channel:
         body = msgspec.json.encode(document(message))
         secret = resolve_secret(config.secret, name) if config.secret is not None else None
         if config.secret is not None and secret is None:
-            raise RetryError("the channel's secret is missing")
+            raise RetryError(said("the channel's secret is missing"))
         return settled(await post(url, body, headers(message.key, body, secret), secret))
 
     return send

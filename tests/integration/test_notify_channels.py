@@ -66,12 +66,12 @@ WITH_SECRET = {"secret": {"env": "F_SECRET"}}
         (answer("429 Too Many Requests", Retry_After="7"), RetryError, "HTTP 429 Too Many Requests"),
         (answer("503 Busy", Retry_After="soon, I promise"), RetryError, "HTTP 503 Busy"),
         (answer("404 Not Found"), RejectedError, "HTTP 404 Not Found"),
-        (answer("302 Found", Location="http://127.0.0.1:1/"), RejectedError, "redirects are not followed"),
+        (answer("302 Found", Location="http://127.0.0.1:1/"), RejectedError, "no se siguen redirecciones"),
         (b"220 mail.example ESMTP\r\n", DoubtError, "RemoteProtocolError"),
         (b"\x00\xff" * 5_000, DoubtError, "RemoteProtocolError"),
         (HANG_UP, DoubtError, "RemoteProtocolError"),
-        (HANG, DoubtError, "no answer within 0.5 s"),
-        (DRIP, DoubtError, "no answer within 0.5 s"),
+        (HANG, DoubtError, "sin respuesta en 0.5 s"),
+        (DRIP, DoubtError, "sin respuesta en 0.5 s"),
     ],
     ids=["500", "429", "503", "404", "redirect", "smtp", "bytes", "hangs-up", "silent", "drips"],
 )
@@ -189,7 +189,7 @@ async def test_pagerduty_400_is_final_says_why_and_never_shows_the_key() -> None
 
 async def test_something_in_between_that_says_200_is_no_receipt_of_pagerduty() -> None:
     async with HttpEnd(answer("200 OK", b"<html>Please log in</html>")) as end:
-        with pytest.raises(RetryError, match="not the Events API"):
+        with pytest.raises(RetryError, match="eso no era la Events API"):
             await channel(pagerduty=end.url, **WITH_SECRET)(MESSAGE)
 
 
@@ -214,11 +214,11 @@ async def test_apprise_speaks_and_its_address_is_never_shown(
 
 async def test_apprise_that_hangs_or_cannot_be(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
     monkeypatch.setenv("F_APPRISE", "nosuch://hunter2secret")
-    with pytest.raises(RejectedError, match="none that apprise understands"):
+    with pytest.raises(RejectedError, match="apprise no entiende"):
         await channel(apprise={"env": "F_APPRISE"})(MESSAGE)
     async with HttpEnd(HANG) as end:
         monkeypatch.setenv("F_APPRISE", f"json://127.0.0.1:{end.port}/x?rto=1.5")
-        with pytest.raises(DoubtError, match="no answer"):
+        with pytest.raises(DoubtError, match="sin respuesta"):
             await channel(apprise={"env": "F_APPRISE"})(MESSAGE)
 
 

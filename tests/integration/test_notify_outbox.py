@@ -129,7 +129,7 @@ async def test_what_is_too_old_is_never_sent_as_if_it_were_news(any_store: Store
         assert [json.loads(body)["incident"] for _, body in hook.requests] == [2]
     with any_store.read() as connection:
         (line,) = connection.execute(select(incident_timeline.c.what).where(incident_timeline.c.number == 1)).scalars()
-    assert line == "venció la entrega a ana por hook: never tried"
+    assert line == "venció la entrega a ana por hook: no llegó a tiempo"
 
 
 async def test_a_page_without_receipt_for_a_minute_is_said_and_taken_back_at_the_next_receipt(
