@@ -40,17 +40,21 @@ def answer(at_us: int, desk: Path | None, data: Path | None, database: str | Non
 def _of_file(path: Path, at_us: int) -> tuple[Roster, tuple[Rung, ...]]:
     desk = load_desk(path)
     contract = load_contract(desk.contract, path)
-    zone = contract.at(at_us).timezone
-    copies = {}
-    for name, rota in desk.rotas.items():
+    roster = Roster(desk, contract.at(at_us).timezone)
+    read_feeds(roster, at_us, window(at_us))
+    return roster, rungs_of(desk, contract, at_us)
+
+
+def read_feeds(roster: Roster, at_us: int, span: tuple[int, int]) -> None:
+    """The shifts of every feed in a span of time, as they are read now, into the roster."""
+    for name, rota in (roster.desk.rotas if roster.desk is not None else {}).items():
         if rota.icalendar is not None:
-            copies[name] = _copy(rota.icalendar, rota.timezone or zone, at_us)
-    return Roster(desk, zone, (), copies), rungs_of(desk, contract, at_us)
+            roster.copies[name] = _copy(rota.icalendar, rota.timezone or roster.zone, at_us, span)
 
 
-def _copy(place: str, zone: str, at_us: int) -> Copy:
+def _copy(place: str, zone: str, at_us: int, span: tuple[int, int]) -> Copy:
     try:
-        return Copy(shifts=shifts(asyncio.run(fetched(place)), zone, *window(at_us)), checked_us=at_us)
+        return Copy(shifts=shifts(asyncio.run(fetched(place)), zone, *span), checked_us=at_us)
     except FeedError as error:
         return Copy(error=str(error))
 

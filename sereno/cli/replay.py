@@ -27,12 +27,14 @@ from sereno.desk import Desk as DeskModel
 from sereno.desk import load_desk
 from sereno.errors import ConfigError, UsageError
 from sereno.incident import incident_json
+from sereno.oncall import Roster
 from sereno.scope import parse_scope
 from sereno.topology import Topology, load_topology
 from sereno.verdict import Change
 
 app = typer.Typer(add_completion=False)
 _PROGRESS_SECONDS = 2.0
+_TURNS_US = 200 * 86_400_000_000  # for which calendar feeds are spelt out
 
 
 class Desk:
@@ -214,9 +216,19 @@ def _feed(
 ) -> Replay:
     first = next(lines, None)
     start_us = first.at_us if first is not None else (until_us or 0)
+    _turns(heard.machine.escalation.roster, start_us)
     run = Replay(topology, contracts, start_us, heard.hear, heard.act, heard.due_us, alarms)
     run.run(_again(first, lines), until_us, _progress() if sys.stderr.isatty() else None)
     return run
+
+
+def _turns(roster: Roster, start_us: int) -> None:
+    """Whose turn it was by the calendar feeds as they are today: a replay keeps no copies of its own."""
+    if roster.desk is not None and any(rota.icalendar is not None for rota in roster.desk.rotas.values()):
+        from sereno.cli._oncall import read_feeds  # the library of calendars is slow to load
+
+        until_us = start_us + _TURNS_US
+        read_feeds(roster, until_us, (start_us - _TURNS_US // 10, until_us))
 
 
 def _again(first: Line | None, rest: Iterator[Line]) -> Iterator[Line]:
