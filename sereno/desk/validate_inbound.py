@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from sereno.desk.inbound import Mailbox
 from sereno.desk.model import Desk
 from sereno.errors import ConfigError
-from sereno.topology.model import Secret
+from sereno.topology.model import Secret, Topology
 from sereno.yamlfile import Document, Where, is_url
 
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
@@ -27,6 +28,17 @@ def faults(document: Document, desk: Desk) -> Iterator[ConfigError]:
         yield from reference(document, ("api", "clients", name, "token"), client.token)
     if desk.secrets.links is not None:
         yield from reference(document, ("secrets", "links"), desk.secrets.links)
+
+
+def refuse_strangers(path: Path, desk: Desk, topology: Topology) -> None:
+    """ConfigError where the mailbox's `senders` name a customer that the topology does not have."""
+    senders = desk.inbound.mail.senders if desk.inbound.mail is not None else {}
+    for name in senders:
+        if name not in topology.customers:
+            there = ", ".join(topology.customers) or "there are none"
+            raise ConfigError(
+                str(path), f"inbound.mail.senders: no customer {name} in the topology", f"name one: {there}"
+            )
 
 
 def _mailbox(document: Document, where: Where, box: Mailbox) -> Iterator[ConfigError]:

@@ -1,9 +1,14 @@
 """Letters sorted: what was written now, who acknowledges, what is broken, who writes for whom."""
 
+from pathlib import Path
+
 import pytest
 
 from alerting.mailbox import read, sort
+from sereno.desk import parse_desk
 from sereno.desk.inbound import Mailbox
+from sereno.desk.validate_inbound import refuse_strangers
+from sereno.errors import ConfigError
 from sereno.topology import parse_topology
 from sereno.topology.model import Secret
 
@@ -100,6 +105,20 @@ def test_who_writes_for_whom():
     assert sort.customer_of("luis@acme.example", TOPOLOGY, {}) == "acme"
     assert sort.customer_of("luis@acme.example", TOPOLOGY, senders) is None
     assert sort.customer_of("x@gone.example", TOPOLOGY, senders) is None
+
+
+def test_senders_of_a_customer_that_nobody_has_are_a_fault():
+    desk = parse_desk(
+        "desk.yaml",
+        b"""
+contract: callmyway
+inbound: {mail: {imap: "imaps://h:993", user: u, secret: {env: X}, senders: {acne: ["@acme.example"]}}}
+""",
+    )
+    with pytest.raises(
+        ConfigError, match=r"^desk.yaml: inbound.mail.senders: no customer acne .*; name one: acme, zeta$"
+    ):
+        refuse_strangers(Path("desk.yaml"), desk, TOPOLOGY)
 
 
 def test_what_it_refers_to():
