@@ -13,15 +13,44 @@ from sereno.incident import ACTIVE, IncidentRecord, Rung, TimelineEntry
 MONITOR = "sereno"  # who, in timelines, when the monitor itself did it
 
 
+class Records(dict[int, IncidentRecord]):
+    """Incidents by number; those on which something may still happen are known without reading all of them."""
+
+    def __init__(self, records: Mapping[int, IncidentRecord] | None = None) -> None:
+        super().__init__(records or {})
+        self.unsettled = {number for number, record in self.items() if _unsettled(record)}
+
+    def __setitem__(self, number: int, record: IncidentRecord) -> None:
+        super().__setitem__(number, record)
+        if _unsettled(record):
+            self.unsettled.add(number)
+        else:
+            self.unsettled.discard(number)
+
+
+def _unsettled(record: IncidentRecord) -> bool:
+    """People or time still change it, or a customer still has to hear how it ended."""
+    return record.state not in {"closed", "merged"} or "opening" in record.told_customers.values()
+
+
 class Book:
     """Writes go through `put`: each makes a new version of the record and an effect."""
 
     def __init__(self, teller: Teller) -> None:
-        self.records: dict[int, IncidentRecord] = {}
+        self._records = Records()
         self.next_number = 1
         self.teller = teller
         self.levels: Callable[[int], tuple[Rung, ...]] = lambda _at_us: ()  # of escalation, as they stand at an instant
         self._effects: list[Effect] = []
+
+    @property
+    def records(self) -> Records:
+        """Every incident by number."""
+        return self._records
+
+    @records.setter
+    def records(self, found: Mapping[int, IncidentRecord]) -> None:
+        self._records = Records(found)
 
     def take(self) -> list[Effect]:
         """What was decided since the last call."""
@@ -43,11 +72,15 @@ class Book:
 
     def active(self) -> list[IncidentRecord]:
         """Those that people still work on, by number."""
-        return [record for _, record in sorted(self.records.items()) if record.state in ACTIVE]
+        return [record for record in self.unsettled() if record.state in ACTIVE]
 
     def living(self) -> list[IncidentRecord]:
         """Those on which time still does something: all but closed and merged."""
-        return [record for record in self.records.values() if record.state not in {"closed", "merged"}]
+        return [record for record in self.unsettled() if record.state not in {"closed", "merged"}]
+
+    def unsettled(self) -> list[IncidentRecord]:
+        """Those on which something may still happen, by number."""
+        return [self._records[number] for number in sorted(self._records.unsettled)]
 
     def put(
         self, record: IncidentRecord, at_us: int, *lines: str, who: str = MONITOR, **changes: Any

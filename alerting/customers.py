@@ -131,9 +131,10 @@ class Letters:
         """Every opening and solution that is due."""
         if self._channel is None:
             return
-        for record in [one for one in self._book.records.values() if one.state == "merged" and one.told_customers]:
-            self._moved(record, now_us)  # first: its customers hear of the other as a part of this
-        for record in list(self._book.records.values()):
+        for record in self._book.unsettled():
+            if record.state == "merged":  # first: its customers hear of the other as a part of this
+                self._moved(record, now_us)
+        for record in self._book.unsettled():
             if record.state != "merged" and (due_us := self._due(record)) is not None and due_us <= now_us:
                 self._tell(record, now_us)
 
@@ -141,7 +142,7 @@ class Letters:
         """When the next message is due."""
         if self._channel is None:
             return None
-        dues = (self._due(record) for record in self._book.records.values() if record.state != "merged")
+        dues = (self._due(record) for record in self._book.unsettled() if record.state != "merged")
         return min((due for due in dues if due is not None), default=None)
 
     def _due(self, record: IncidentRecord) -> int | None:
