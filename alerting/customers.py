@@ -17,7 +17,7 @@ from sereno.desk import Desk
 from sereno.desk.channels import message_id
 from sereno.desk.customers import CustomerMail
 from sereno.incident import ACTIVE, CustomerWord, IncidentRecord
-from sereno.topology.model import Topology
+from sereno.topology.model import Customer, Topology
 
 REPORTER = ""  # in `told_customers`: who reported it by mail and is no customer that we know
 _LEDGER = "ledger"  # opened it: over before anybody knew, and told to the desk alone
@@ -163,7 +163,7 @@ class Letters:
         names = [
             name for name in record.customers
             if told.get(name) != "opening" and name in self._topology.customers
-            and self._topology.customers[name].contacts
+            and _mailboxes(self._topology.customers[name])
         ]  # fmt: skip
         if _mailed(record) and not names and told.get(REPORTER) != "opening" and not record.customers:
             names.append(REPORTER)
@@ -213,7 +213,7 @@ class Letters:
             if (customer := self._topology.customers.get(name)) is None:
                 continue
             zone = self._version(name, record).timezone
-            for address in customer.contacts:
+            for address in _mailboxes(customer):
                 found.setdefault(address, Address(name, address, customer.locale, zone))
         if _mailed(record) and record.reporter is not None and (customers is None or REPORTER in customers or found):
             known = next(iter(names), None)
@@ -238,7 +238,7 @@ class Letters:
         for name in names:
             customer = self._topology.customers[name]
             zone = self._contracts[customer.contract].at(at_us).timezone
-            for address in customer.contacts:
+            for address in _mailboxes(customer):
                 found.setdefault(address, Address(name, address, customer.locale, zone))
         return list(found.values())
 
@@ -259,6 +259,11 @@ def _mail(desk: Desk | None) -> tuple[str | None, str]:
     smtp = [name for name, channel in desk.channels.items() if channel.kind == "smtp"]
     name = desk.customers.channel or next(iter(smtp), None)
     return name, (desk.channels[name].from_ or "") if name is not None else ""
+
+
+def _mailboxes(customer: Customer) -> list[str]:
+    """Those of its contacts that mail reaches; a telephone number may stand among them."""
+    return [contact for contact in customer.contacts if "@" in contact]
 
 
 def _mailed(record: IncidentRecord) -> bool:

@@ -27,6 +27,7 @@ def whole(record: IncidentRecord, zone: str) -> list[str]:
     from alerting.acts.words import local
 
     found = [line(record, zone), *(_INDENT + text for text in _facts(record, zone))]
+    found += [_INDENT + text for text in _guide(record)]
     found += [_INDENT + _clock(clock, zone) for clock in record.clocks]
     found += [f"{_INDENT}{local(entry.at_us, zone)}  {entry.who}: {entry.what}" for entry in record.timeline]
     return found
@@ -42,6 +43,8 @@ def _facts(record: IncidentRecord, zone: str) -> Iterator[str]:
         "síntomas": [f"{one.alarm} {one.name}" for one in record.symptoms],
     }
     yield from (f"{label}: {', '.join(names)}" for label, names in listed.items() if names)
+    if record.assigned:
+        yield f"lo tiene: {record.assigned}"
     yield from _report(record, zone)
     yield from _end(record, zone)
     others = {
@@ -49,6 +52,18 @@ def _facts(record: IncidentRecord, zone: str) -> Iterator[str]:
         "separado del incidente": record.split_from,
     }  # fmt: skip
     yield from (f"{label} {number}" for label, number in others.items() if number is not None)
+
+
+def _guide(record: IncidentRecord) -> Iterator[str]:
+    """What its alarm means and what to do, while there is something to do."""
+    found = record.guide.get("es")
+    if found is None or record.state in {"resolved", "closed", "merged"}:
+        return
+    if found.meaning:
+        yield f"significa: {found.meaning}"
+    if found.first_step:
+        yield f"primer paso: {found.first_step}"
+    yield from (f"  {place}. {step}" for place, step in enumerate(found.runbook, 1))
 
 
 def _end(record: IncidentRecord, zone: str) -> Iterator[str]:
