@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from collector.facts import facts_of
 from collector.thresholds import Thresholds
 from collector.verdicts import standing
@@ -16,7 +18,6 @@ from collector.verdicts.flaps import Flaps
 from collector.verdicts.graph import Graph, Transition
 from collector.verdicts.guard import link
 from collector.verdicts.marks import Marks
-from collector.verdicts.nodes import PathNode, VoteNode
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import DEFAULT_EVERY_US, LeafKey, Timing, known, leaf_key, sample
 from collector.verdicts.series import Series
@@ -152,7 +153,7 @@ class Engine:
     def keep(self, said: Change) -> None:
         """A finding that was true before a restart, of what is measured too seldom to be found again at once."""
         if self.thresholds is not None and self.thresholds.keep(said):
-            self.marks.take([said])
+            self.marks.take([replace(said, at_us=said.since_us)])  # it may have been said again since
             return
         if said.state == "true" and self._standings.keep(said.kind, said.name, said.what):
             self._said[said.kind, said.name, said.what] = ("true", said.since_us, said.reason)
@@ -395,4 +396,4 @@ def _verdict(
     return ElementVerdict(kind=of, name=name, state=said, since_us=since_us or None, reason=reason, facts=facts)
 
 
-__all__ = ["Engine", "PathNode", "VoteNode", "counted_planes"]
+__all__ = ["Engine", "counted_planes"]
