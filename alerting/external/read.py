@@ -23,6 +23,7 @@ _TITLES = ("summary", "title", "message")
 _TEXTS = ("description", "message", "summary")
 _GUIDES = ("runbook_url", "runbook", "dashboard_url")
 _OURS = ("alarm", "kind", "element")
+_NAMED_BY_US = frozenset({"monitor", "channel", "account", "network"})  # no section of the topology names them all
 _NORMAL = Gravity(urgency="medio", impact="departamento")
 _ALTA = Gravity(urgency="alto", impact="departamento")
 _BAJA = Gravity(urgency="bajo", impact="departamento")
@@ -61,7 +62,7 @@ class Reading:
     def element(self, labels: Mapping[str, str]) -> Element | None:
         """The element of ours: by `kind` and `element`, else by labels named as our metrics name them."""
         kind, name = labels.get("kind", ""), labels.get("element", "")
-        if name in self._known.get(kind, ()):
+        if name in self._known.get(kind, ()) or (name and kind in _NAMED_BY_US and self.alarm(labels) is not None):
             return Element(kind, name)
         path = f"{labels.get('sbc')}/{labels.get('core')}"
         if path in self._known["path"]:
@@ -75,6 +76,11 @@ class Reading:
         """The alarm of ours that this one repeats: Prometheus evaluates the rules that we render."""
         name = labels.get("alarm", "")
         return name if name in self._alarms.alarms else None
+
+    def is_monitors(self, labels: Mapping[str, str]) -> bool:
+        """It speaks of the monitor itself, which is what reads it."""
+        name = self.alarm(labels)
+        return name is not None and self._alarms.alarms[name].class_ == "monitor"
 
     def gravity(self, labels: Mapping[str, str]) -> tuple[Gravity, str | None]:
         """(how grave, the word that nobody knows)."""
@@ -95,9 +101,11 @@ class Reading:
 
 
 def is_echo_of(reading: Reading, told: Told, known: Callable[[Element], bool]) -> bool:
-    """It repeats an alarm of ours on an element of which the desk itself knows how it is."""
+    """It repeats an alarm of ours: of the monitor, or of an element of which the desk itself knows how it is."""
     element = reading.element(told.labels)
-    return element is not None and reading.alarm(told.labels) is not None and known(element)
+    return reading.is_monitors(told.labels) or (
+        element is not None and reading.alarm(told.labels) is not None and known(element)
+    )
 
 
 def named(told: Told, element: Element | None) -> str:

@@ -154,14 +154,13 @@ def _last_said(connection: Connection, names: Sequence[str]) -> Mapping[str, tup
 
 
 def _is_known(connection: Connection, element: Element) -> bool:
+    """By its verdict; what has none, by anything that was ever found of it."""
     rows = verdict_changes.c
-    said = connection.execute(
-        select(rows.state)
-        .where(rows.kind == element.kind, rows.name == element.name, rows.what == VERDICT)
-        .order_by(rows.id.desc())
-        .limit(1)
-    ).scalar()
-    return said is not None and said != "unknown"
+    mine = select(rows.state).where(rows.kind == element.kind, rows.name == element.name)
+    verdict = connection.execute(mine.where(rows.what == VERDICT).order_by(rows.id.desc()).limit(1)).scalar()
+    if verdict is not None:
+        return bool(verdict != "unknown")
+    return connection.execute(mine.limit(1)).first() is not None
 
 
 __all__ = ["expire_alerts", "take_alerts", "unrepeated"]

@@ -18,7 +18,9 @@ def gathered(machine: DeskMachine) -> Gathered:
 
     def known(element: Element) -> bool:
         said = machine.world.get((element.kind, element.name, VERDICT))
-        return said is not None and said.state != "unknown"
+        if said is not None:
+            return said.state != "unknown"
+        return any((kind, name) == (element.kind, element.name) for kind, name, _ in machine.world)
 
     alerts = machine.model.inbound.alerts if machine.model is not None else Alerts(gravity={})
     return Gathered(Reading(machine.topology, machine.alarms, alerts), known)

@@ -163,6 +163,9 @@ def test_our_own_rule_neither_opens_nor_holds_what_the_desk_sees_itself(site, se
     site.seed.say("core", "core-a", "up")
     rule = {"alarm": "core_down", "kind": "core", "element": "core-a", "severity": "critical"}
     sender.post(sender.alert("SerenoCoreDown", labels=rule))
+    blind = {"alarm": "monitor_blind", "class": "monitor", "kind": "monitor", "element": "acme-voice"}
+    sender.post(sender.alert("SerenoMonitorBlind", labels=blind))
+    sender.post(sender.alert("SerenoBlind", labels={"alarm": "monitor_blind", "class": "monitor"}))
     sender.post(sender.alert("Marker"))
     assert [record.cause.name for record in until(site.records)] == ["Marker"]
     sender.post(sender.alert("SerenoCoreDown", labels={**rule, "element": "core-b"}))  # of which nobody said anything
