@@ -16,7 +16,8 @@ def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: 
     """(lead alarm, urgency, impact, pages) of a group by its own alarms alone: what it brought joins quietly."""
     held = _told_apart([states[key] for key in group.members], view)
     loud = [state for state in held if not view.quiet(state)] or held
-    own = [state for state in loud if group.own(state)] or loud
+    coming = [states[key] for key in group.members if states[key].bad and group.own(states[key])]  # not fired yet
+    own = [state for state in loud if group.own(state)] or coming or loud
     order = list(alarms.alarms)
     rated = []
     for state in own:

@@ -344,6 +344,8 @@ class View:
     def _elements(self, cause: Element, states: list[AlarmState]) -> tuple[Element, ...]:
         if cause in self.derived and not (cause.kind == "service" and self.service_down):
             return self.derived[cause]
+        if cause.kind == "network" and "/" not in cause.name:
+            return _sorted(Element("network", f"{sbc}/{cause.name}") for sbc in self._splits[cause.name])
         if cause.kind != "service":
             return ()
         parts = {
