@@ -69,7 +69,7 @@ def free_net():
 class Hook:
     """A webhook's far end: what was posted, and when it was."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.posted = []
         hook = self
 
@@ -83,7 +83,7 @@ class Hook:
             def log_message(self, *_arguments):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
