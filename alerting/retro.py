@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from alerting import clocks, words
 from alerting.book import MONITOR
 from alerting.causes import Group, Key, View, below, gravity
+from alerting.guides import guide
 from alerting.machine import AlarmState
 from alerting.reconcile import Reconciler
 from alerting.words import DESK_LANGUAGE, grade, say
@@ -157,6 +158,7 @@ def _open(
         cause=group.cause, causes=(group.cause,), elements=group.elements, title_id=title_id, title_values=values,
         title=say(DESK_LANGUAGE, title_id, **values), alarm=lead, since_us=span[0], opened_us=now_us, good_us=span[1],
         resolved_us=span[1], resolved_at_us=now_us, evidence=note, opened_by=LEDGER, policy=desk.policy, version=0,
+        guide=guide(alarms.alarms[lead]),
         symptoms=tuple(one for one in symptoms if Element(one.kind, one.name) != group.cause),
     )  # fmt: skip
     record = replace(record, customers=desk.impact.customers(record, group, base, sites, {}, now_us))

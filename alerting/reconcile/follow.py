@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from alerting import changes, clocks, naming, words
 from alerting.causes import Group, Key, View, gravity, is_echo, is_fault
 from alerting.external.words import alert_evidence, alert_title
+from alerting.guides import guide
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
 from alerting.words import DESK_LANGUAGE, say
@@ -92,7 +93,7 @@ class Follower:
             (title_id, values), seen = alert_title(lead_state), alert_evidence(DESK_LANGUAGE, lead_state)
         return replace(
             record, elements=elements, title_id=title_id, title_values=values, alarm=lead,
-            title=say(DESK_LANGUAGE, title_id, **values),
+            guide=guide(self.room.alarms.alarms[lead]), title=say(DESK_LANGUAGE, title_id, **values),
             evidence=seen or record.evidence,
         )  # fmt: skip
 

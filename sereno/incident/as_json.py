@@ -3,7 +3,7 @@
 from typing import Any
 
 from sereno.clock import iso
-from sereno.incident.record import IncidentRecord
+from sereno.incident.record import Guide, IncidentRecord
 
 
 def _iso(at_us: int | None) -> str | None:
@@ -21,7 +21,7 @@ def _symptoms(record: IncidentRecord) -> list[dict[str, Any]]:
 def _report(record: IncidentRecord) -> dict[str, Any]:
     """What the customer's report says (docs/incidents.md)."""
     return {
-        "channel": record.channel,
+        "channel": record.channel or ("monitor" if record.opened_by in {"sereno", "ledger"} else None),
         "reporter": record.reporter,
         "contact": record.contact,
         "extension": record.extension,
@@ -46,6 +46,16 @@ def _billing(record: IncidentRecord) -> dict[str, Any] | None:
     }
 
 
+def _guide(record: IncidentRecord) -> dict[str, Any]:
+    """What its alarm means and what to do, in Spanish."""
+    found = record.guide.get("es", Guide())
+    return {
+        "meaning": found.meaning or None,
+        "first_step": found.first_step or None,
+        "runbook": list(found.runbook),
+    }
+
+
 def _survey(record: IncidentRecord) -> dict[str, Any] | None:
     found = record.survey
     if found is None:
@@ -64,6 +74,8 @@ def incident_json(record: IncidentRecord) -> dict[str, Any]:
         "priority_peak": record.priority_peak,
         "severity": record.severity,
         "title": record.title,
+        "alarm": record.alarm,
+        **_guide(record),
         "cause": {
             "kind": record.cause.kind,
             "name": record.cause.name,

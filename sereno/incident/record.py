@@ -85,6 +85,14 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     comment: str | None = None
 
 
+class Guide(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What its alarm means and what to do, in one language, as it was declared then."""
+
+    meaning: str = ""
+    first_step: str = ""
+    runbook: tuple[str, ...] = ()
+
+
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the append-only timeline."""
 
@@ -163,6 +171,7 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     survey: Survey | None = None
     rungs: tuple[Rung, ...] = ()  # the levels of escalation, frozen at the opening
     told: tuple[str, ...] = ()  # everybody who was told of it so far
+    guide: dict[str, Guide] = {}  # by language
     version: int = 1
     timeline: tuple[TimelineEntry, ...] = ()
 

@@ -7,7 +7,7 @@ from alerting_bench import T0, Bench, S, seconds
 
 from alerting.lifecycle import RefusedError
 from sereno.clock import parse_instant
-from sereno.incident import Element, IncidentRecord
+from sereno.incident import Element, IncidentRecord, incident_json
 
 A = ("sbc-1/core-a", "sbc-2/core-a")
 B = ("sbc-1/core-b", "sbc-2/core-b")
@@ -487,3 +487,14 @@ def test_opened_is_stamped_when_decided_whenever_the_desk_looks(bench: Bench) ->
     core_a_dies(bench)
     bench.tick(3600)
     assert bench.one().opened_us == T0 + 4 * S
+
+
+def test_an_incident_says_what_its_alarm_means_and_what_to_do(bench: Bench) -> None:
+    core_a_dies(bench)
+    bench.tick(10)
+    said = incident_json(bench.one())
+    assert said["alarm"] == "core_down"
+    assert said["meaning"].startswith("Ningún SBC con el borde vivo alcanza este núcleo")
+    assert "consola del núcleo" in said["first_step"]
+    assert len(said["runbook"]) == 3
+    assert bench.one().guide["en"].first_step.startswith("Console of the core")
