@@ -59,7 +59,11 @@ class Judge:
 
     def status(self, status: Status, now_us: int) -> list[Change]:
         """What a probe's word about itself changes."""
-        return self._engine.status(status, now_us)
+        try:
+            return self._engine.status(status, now_us)
+        except Exception:  # as with results: a figure that is none must not stop those that are
+            log.exception("the threshold engine failed on a status of %s", status.probe)
+            return []
 
     def own(self, measure: str, value: float, now_us: int) -> list[Change]:
         """What the collector measured of itself changes."""

@@ -19,6 +19,7 @@ from sereno.verdict import Change
 from sereno.wire import Result, Status
 
 LATE_US = 15 * 60 * SECOND_US
+_PART = 80  # letters of its name
 _PARTS = 64  # of one element: codecs and addresses may be made up by somebody
 _CELLS = 300_000
 _ROUTES = 100_000
@@ -262,7 +263,7 @@ def _always(_sbc: str, _core: str | None, _since_us: int) -> bool:
 def _part(group: Group, result: Result, parts: Mapping[str, str], known: Known) -> str:
     if not group.by:
         return ""
-    return "/".join(parts[name] if name in parts else _own_part(name, result, known) for name in group.by)
+    return "/".join(parts[name] if name in parts else _own_part(name, result, known) for name in group.by)[:_PART]
 
 
 def _own_part(name: str, result: Result, known: Known) -> str:

@@ -12,7 +12,7 @@ HOUR_US = 3_600 * SECOND_US
 WEEK_US = 7 * 24 * HOUR_US
 KEPT_US = 9 * 24 * HOUR_US
 _BINS = 2_000  # of a second: half a millisecond wide
-_FURTHEST = 20_000
+_LONGEST_SECONDS = 10.0
 _LEAST = 20  # samples that make an hour of which a median is told
 _ELEMENTS = 20_000
 
@@ -41,7 +41,7 @@ class Track:
             self._reckon()
         self._count += 1
         if median:
-            place = min(int(value * _BINS), _FURTHEST)
+            place = int(min(value, _LONGEST_SECONDS) * _BINS)
             self._bins[place] = self._bins.get(place, 0) + 1
         else:
             self._total += value

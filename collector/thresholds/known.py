@@ -74,6 +74,8 @@ class Known:
             return name in self._paths
         if scope in {"service", "monitor"}:
             return name == topology.service
+        if scope == "probe" and not topology.probes:
+            return True  # the one that `sereno up` starts has a name of its own
         named: dict[str, Container[str]] = {
             "site": topology.sites, "core": topology.cores, "sbc": topology.sbcs, "probe": topology.probes,
             "portal": topology.portals, "database": topology.databases, "account": topology.accounts,

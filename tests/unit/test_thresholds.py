@@ -482,3 +482,26 @@ def test_budgets_that_burn():
     assert burn.feed([spending(0, 0, 0, left=ALLOWED // 5)], T0) == []
     [clean] = burn.feed([spending(0, 0, 0)], T0)
     assert (clean.what, clean.state) == ("budget_low", "false")
+
+
+# -- figures that are none ---------------------------------------------------------------------------------------------
+
+HUGE = 10**400
+ODD = [None, True, "x", -1, [], {}, HUGE, 1e308, {"x": HUGE}]
+STREAM = ("packets", "expected", "lost", "discarded", "mos_lq", "jitter_mean_seconds", "delay_seconds", "codec")
+FACTS = ("addresses", "tls", "lag_seconds", "replicas", "backup", "registered", "rebind_seconds")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd)[:12])
+def test_what_is_no_figure_is_no_sample(odd):
+    told = Told()
+    calls(told, 0, 30, media={"rx": dict.fromkeys(STREAM, odd), "tx": odd}, facts={"rebind_seconds": odd}, evidence=odd)
+    for second, check in enumerate(("https", "database", "traffic", "register", "edge", "terminating"), 1000):
+        told.at(second, check, target="web", facts=dict.fromkeys(FACTS, odd))
+    seconds = odd if isinstance(odd, float) else 1e300
+    options(told, 2000, 20, lambda _: {"rtt_seconds": seconds, "retransmissions": -5})
+    dropped = odd if isinstance(odd, int) and not isinstance(odd, bool) else None
+    for second in (3000, 3010):
+        missed = dropped and dropped * second
+        status(told, second, meter_dropped=missed, clock_offset_seconds=seconds, disk_free_ratio=seconds)
+    assert not told.true

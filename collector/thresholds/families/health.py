@@ -6,6 +6,7 @@ from collector.thresholds.known import Known
 from collector.thresholds.source import Reading, Source, facts, number
 from sereno.wire import Result, Status
 
+_LONGEST_SECONDS = 1e10
 _SURE_SECONDS = 0.05  # a figure no better than this says that a clock is off, never that it is right
 
 
@@ -28,7 +29,7 @@ def of_status(status: Status, before: Status | None) -> dict[str, list[Reading]]
 
 def _offset(status: Status) -> float | None:
     offset, error = status.clock_offset_seconds, number(status.clock_error_seconds) or 0.0
-    if offset is None:
+    if offset is None or abs(offset) > _LONGEST_SECONDS:
         return None
     if error <= _SURE_SECONDS:
         return abs(offset)
@@ -41,7 +42,7 @@ def _missed(status: Status, before: Status | None) -> float | None:
     now = status.meter_dropped
     if now is None or before is None or before.boot != status.boot or before.meter_dropped is None:
         return None
-    return float(max(0, now - before.meter_dropped))
+    return number(max(0, now - before.meter_dropped))
 
 
 def _metered(result: Result, _at_us: int, known: Known) -> Iterator[Reading]:

@@ -7,6 +7,7 @@ from collector.thresholds.source import Reading, Source, number
 from sereno.wire import Result
 
 _SERIES = 100_000  # whose newest failure is remembered
+_LONGEST_SECONDS = 3_600.0
 _STREAMS = frozenset({"tcp", "tls", "ws", "wss"})
 _SHIFT_SECONDS = 0.05  # what a median must have grown by at least, for anybody to notice
 _VOID = frozenset({"probe_fault", "steering", "blocked"})
@@ -54,7 +55,7 @@ def _rtt(result: Result, _at_us: int, _known: Known) -> float | None:
 def _shift(result: Result, at_us: int, known: Known) -> float | None:
     """The round trip over the median of the last seven days; 1 where it is less than 50 ms above that."""
     rtt = result.rtt_seconds
-    if rtt is None or result.outcome != "ok" or rtt < 0:
+    if rtt is None or result.outcome != "ok" or not 0 <= rtt < _LONGEST_SECONDS:
         return None
     track = known.paths.get((result.sbc, result.core))
     if track is None:

@@ -6,13 +6,17 @@ from collector.thresholds.known import Known
 from collector.thresholds.source import Reading, Source, facts, number
 from sereno.wire import Result
 
+_MOST_DAYS = 1e6
+
 
 def _days(result: Result, _at_us: int, _known: Known) -> Iterator[Reading]:
     told = result.facts or {}
     listeners = facts(told.get("addresses")) if result.check == "https" else {result.address or "": told}
     for address, one in listeners.items():
         days = facts(facts(one).get("tls")).get("days_to_expiry")
-        if isinstance(days, int | float) and not isinstance(days, bool):  # below zero: it has ended
+        if not isinstance(days, int | float) or isinstance(days, bool):
+            continue
+        if abs(days) < _MOST_DAYS:  # below zero: it has ended
             yield Reading(float(days), parts={"address": str(address)})
 
 
