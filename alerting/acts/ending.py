@@ -7,6 +7,7 @@ from alerting.acts.act import Act
 from alerting.acts.billing import billed
 from alerting.acts.waiting import paused
 from alerting.acts.words import field_names
+from alerting.book import MONITOR
 from alerting.lifecycle import RefusedError, move
 from alerting.words import DESK_LANGUAGE, say
 from sereno.incident import IncidentRecord, Survey
@@ -30,20 +31,24 @@ def resolve(act: Act) -> None:
 
 
 def refuse_broken(act: Act, record: IncidentRecord) -> None:
-    """Nobody resolves what is still down."""
-    mine = [
-        state for state in act.states.values() if state.incident == record.number and act.desk.holds(record, state)
-    ]  # fmt: skip
-    if record.split_from is not None:  # its customers' sites are watched under the incident that it came from
-        mine += [
-            state for state in act.states.values()
-            if state.kind in {"site", "service"} and act.desk.what(state) == VERDICT and act.desk.broken(state)
-            and (state.kind == "service" or state.name in record.sites)
-        ]  # fmt: skip
-    broken = sorted({state.key for state in mine})
+    """Nobody resolves what is still down: its own alarms, and the sites that a person's incident names."""
+    desk = act.desk
+    broken = {
+        state.key
+        for state in act.states.values()
+        if (state.incident == record.number and desk.holds(record, state))
+        or (desk.broken(state) and desk.what(state) == VERDICT and _named(record, state.kind, state.name))
+    }
     if broken:
-        names = ", ".join(dict.fromkeys(f"{kind} {name}" for _, kind, name in broken))
+        names = ", ".join(dict.fromkeys(f"{kind} {name}" for _, kind, name in sorted(broken)))
         raise RefusedError(f"no se puede resolver el incidente {record.number}: sigue mal {names}")
+
+
+def _named(record: IncidentRecord, kind: str, name: str) -> bool:
+    """A person's incident is about this site, or about sites while nothing works at all."""
+    if record.opened_by == MONITOR or record.kind == "request":
+        return False
+    return name in record.sites if kind == "site" else kind == "service" and bool(record.sites)
 
 
 def close(act: Act) -> None:

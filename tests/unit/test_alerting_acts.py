@@ -198,6 +198,20 @@ def test_callmyway_closes_on_confirmation_with_category_and_cause(bench: Bench) 
     assert (record.state, record.category, record.closing_cause) == ("closed", "terminal", "cliente")
 
 
+def test_a_persons_incident_is_not_resolved_while_its_site_is_down(bench: Bench) -> None:
+    act(bench, 0, "incident.open", site="q", title="sin servicio", reporter="z")
+    act(bench, 0, "incident.request", site="q", title="otra cosa")
+    bench.down(10, "site:q", "sbc-1/core-a", "sbc-1/core-b", "sbc-1")
+    bench.tick(20)
+    with pytest.raises(RefusedError, match="sigue mal site q"):
+        bench.act(30, "incident.resolve", category="x", cause="plataforma")
+    bench.act(31, "incident.resolve", number=2, category="x", cause="cliente")
+    bench.up(60, "site:q", "sbc-1/core-a", "sbc-1/core-b", "sbc-1")
+    bench.tick(200)
+    bench.act(201, "incident.resolve", category="x", cause="plataforma")
+    assert bench.incidents()[0].state == "resolved"
+
+
 def test_wekall_closes_after_48_hours(bench: Bench) -> None:
     act(bench, 0, "incident.open", customer="beta", title="x", description="y", reporter="z", contact="1")
     bench.act(60, "incident.resolve", category="red", cause="tercero")
