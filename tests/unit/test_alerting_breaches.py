@@ -83,6 +83,17 @@ def test_who_has_it_hears_of_it(bench: Bench) -> None:
     assert ("breach_warning", opened + 3 * HOUR, "leo") in told(bench)
 
 
+def test_where_it_has_been_escalated_to_hears_of_it(bench: Bench) -> None:
+    opened = core_a_dies(bench)
+    bench.tick(1.2 * HOUR)
+    warned_at = opened + 1.125 * HOUR
+    last = [one.to for one in bench.pages() if seconds(one.at_us) <= warned_at][-1]
+    assert last in [to for what, at, to in told(bench) if (what, at) == ("breach_warning", warned_at)]
+    bench.act(1.21 * HOUR, "ack")  # by ana, and leo was the last level
+    bench.tick(3.5 * HOUR)
+    assert {to for what, at, to in told(bench) if at == opened + 3 * HOUR} == {"ana", "leo"}
+
+
 def test_said_once_over_restarts_between_any_two_seconds(bench: Bench) -> None:
     opened = core_a_dies(bench)
     bench.act(100, "ack")

@@ -111,6 +111,8 @@ def test_a_reopened_incident_counts_once_whatever_it_went_through():
     assert [(case.clock, case.outcome) for case in found.cases] == [("attention", "met"), ("solution", "met")]
     late = month(ticket(1, *lines, clock("solution", state="missed", due="2026-10-02T00:00Z"), *lines))
     assert [(case.outcome, case.due_us) for case in late.cases] == [("missed", at("2026-10-02T00:00Z"))]
+    twice = [clock("solution", state="missed", due=f"2026-10-{day}T00:00Z") for day in ("09", "05", "07")]
+    assert [case.due_us for case in month(ticket(1, *twice)).cases] == [at("2026-10-05T00:00Z")]
 
 
 def test_what_recovered_without_anybody_s_work_stands_apart():
@@ -210,9 +212,16 @@ def test_the_three_penalties():
         ("late", "site", "hq", Decimal(1), Decimal("40.00"), None, (8,), ()),
         ("late", "site", None, Decimal(1), Decimal("40.00"), None, (10,), ()),
     ]
+    assert [one.id for one in found.activities] == [1, 2, 3]
     branch = month(*records, scope=Scope("acme", "branch"), activities=agreed)
     assert [(one.penalty, one.site) for one in branch.parts[0].credits] == [("late", "branch")]
     assert branch.activities == ()
+
+
+def test_no_invoice_is_lowered_below_nothing():
+    text = AMOUNTS.replace(b"shortfall: {amount: 12.5}", b"shortfall: {percent: 2}")
+    found = month(ticket(1, clock(state="missed")), contract=parse_contract("mine", text))
+    assert [(one.units, one.percent) for one in found.parts[0].credits[:1]] == [(Decimal(98), Decimal(100))]
 
 
 def test_without_amounts_there_are_figures_and_no_money():
