@@ -11,6 +11,7 @@ from alerting import own
 from alerting.bundle import from_rows
 from alerting.escalation.audit import GRACE_US, Finding, Sent, audit
 from alerting.escalation.machine import AUDIT, WAITING
+from alerting.escalation.shout import shout
 from alerting.escalation.step import Step
 from alerting.letters.times import moment
 from alerting.words import DESK_LANGUAGE, say
@@ -73,7 +74,7 @@ class Auditor:
     def __init__(
         self, store: Store, service: str, roster: Roster, clock: Clock, may_speak: Callable[[], bool] = lambda: True
     ) -> None:
-        self._store, self._service = store, service
+        self._store, self._service, self._roster = store, service, roster
         self._reachable = tuple(roster.desk.people) if roster.desk is not None else ()
         self._zone = roster.zone
         self._clock, self._may_speak = clock, may_speak
@@ -95,8 +96,6 @@ class Auditor:
         now_us = self._clock.now_us()
         with self._store.read() as connection:
             found = look(connection, self._reachable, now_us)
-        for finding in found:
-            log.error("auditor: %s", words(finding, self._zone, "en"))
         first = words(found[0], self._zone) if found else None
         change = Change(
             kind="monitor", name=self._service, what=AUDIT, state="true" if found else "false", since_us=now_us,
@@ -105,7 +104,12 @@ class Auditor:
         if not found and not self._said():
             return False
         with self._store.write() as connection:
-            return own.say(connection, change)
+            news = own.say(connection, change)
+            shouted = bool(found) and shout(connection, self._roster, self._service, now_us) > 0
+        if news:
+            for finding in found:
+                log.error("auditor: %s", words(finding, self._zone, "en"))
+        return news or shouted
 
     def _said(self) -> bool:
         """The last word was that something is wrong."""

@@ -96,7 +96,7 @@ class Escalation:
         """Steps follow the records: what is attended or over waits for nobody; what is neither has its next step."""
         for number, step in list(self.steps.items()):
             record = self._book.records.get(number)
-            if record is None or (step.living and record.version == 0):
+            if record is None or (record.state == "closed" and not step.living):  # reopened, it is another episode
                 del self.steps[number]
             elif step.living:
                 self._follow(record, step, now_us)

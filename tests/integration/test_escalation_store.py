@@ -148,6 +148,20 @@ def test_the_auditor_finds_a_step_nobody_did_and_a_page_without_a_message(bench:
     assert found() == [("no_message", "1/0/1", "leo")]
 
 
+def test_a_desk_that_hears_nothing_is_told_of_without_it(bench: Bench) -> None:
+    alta(bench)
+    auditor = Auditor(bench.store, "voz", Roster(bench.file), bench.clock)
+    bench.clock.advance(5 * MINUTE + 61)  # and no round comes
+    assert auditor.once()
+    assert not auditor.once()
+    bench.clock.advance(61)
+    assert auditor.once()
+    assert not auditor.once()
+    shouted = [row for row in bench.rows(select(outbox)) if row.what == "audit"]
+    assert sorted(row.recipient for row in shouted) == ["ana", "leo", "sol"]
+    assert "La mesa de voz no responde" in shouted[0].message
+
+
 def audited(bench: Bench) -> list[Any]:
     with bench.store.read() as connection:
         return look(connection, ("ana", "leo", "sol"), bench.clock.now_us())
