@@ -41,6 +41,7 @@ class Judge:
     ) -> None:
         self._engine = Engine(topology, contracts, now_us, alarms)
         self._burn = Burn()
+        self._sites = topology.sites
         self._windows: dict[int, MaintenanceWindow] = {}
         self._isolated: dict[int, str] = {}
 
@@ -123,7 +124,8 @@ class Judge:
         said: Said = {}
         stored = last_said(connection)
         for change in stored.values():
-            if not self._burn.keep(change):
+            place = ("site", change.name) if change.name in self._sites else ("service", change.name)
+            if (change.kind, change.name) != place or not self._burn.keep(change):
                 self._engine.keep(change)
         events = _probe_events(connection, from_us, now_us)
         newest_us = lately(connection, from_us, _MOST)
