@@ -13,7 +13,8 @@ from alerting.service import Desk, machine_for
 from sereno.cli import SerenoError
 from sereno.cli.root import app
 from sereno.clock import SystemClock
-from sereno.store import open_store
+from sereno.store import Store, open_store
+from sereno.store.commands import submit
 from sereno.store.tables import incidents, silences, topologies, verdict_changes
 from sereno.topology import canonical_json, topology_hash
 
@@ -154,3 +155,36 @@ def test_files_schema_measures_and_runbooks_need_no_store(tmp_path: Path) -> Non
     assert "loss_ratio" in json.loads(run(app, ["alarms", "measures", "--json"]).stdout)["measures"]
     page = run(app, ["alarms", "runbooks", "--alarms", str(good)], env={"SERENO_DATA": str(tmp_path / "none")})
     assert page.stdout == "# Qué hacer con cada alarma\n\n## a\n"
+
+
+def say(store: Store, kind: str, name: str, state: str, at_us: int) -> None:
+    with store.write() as connection:
+        connection.execute(
+            insert(verdict_changes).values(
+                kind=kind, name=name, what="verdict", state=state, since_us=at_us, at_us=at_us, facts="{}"
+            )
+        )
+
+
+def test_silences_and_past_falls_outlive_the_process(any_store: Store) -> None:
+    """Another process that takes over is silent about the same, and knows what fell lately."""
+    now_us = SystemClock().now_us()
+    desk = Desk(any_store, machine_for(topology(), None, None), SystemClock())
+    submit(any_store, "silence.add", {"alarm": "sbc_down", "to_us": now_us + 3_600 * S, "why": "cambio"}, "ana")
+    for state, ago in (("down", 200), ("up", 100)):
+        say(any_store, "core", "core-a", state, now_us - ago * S)
+    desk.round()
+    say(any_store, "sbc", "sbc-1", "down", now_us - 50 * S)
+    later = Desk(any_store, machine_for(topology(), None, None), SystemClock())
+    later.round()
+    machine = later._machine
+    assert [(one.alarm, one.why, one.who) for one in machine.silences.known.values()] == [("sbc_down", "cambio", "ana")]
+    assert [key[0] for key in machine.resting] == ["core_down"]
+    assert ("sbc_down", "sbc", "sbc-1") in machine.states
+    assert {one.cause.name for one in machine.incidents()} == {"core-a"}
+    submit(any_store, "silence.cancel", {"id": 1}, "leo")
+    later.round()
+    again = Desk(any_store, machine_for(topology(), None, None), SystemClock())
+    again.round()
+    assert again._machine.silences.known[1].cancelled_us is not None
+    assert "sbc-1" in {one.cause.name for one in again._machine.incidents()}
