@@ -18,9 +18,12 @@ from alerting.outbox_rows import Delivery, OutboxRows
 from sereno.clock import SECOND_US, Clock
 from sereno.errors import StoreError
 from sereno.store import Store
+from sereno.store.lease import LeaseLostError
 
 log = logging.getLogger(__name__)
 SILENT_SECONDS = 0.1
+PAUSE_SECONDS = 1.0
+_TRIES = 40  # seconds for which an outcome waits for the database: less than an attempt in doubt waits
 LAST_WORD_SECONDS = 2.0  # what is under way at a stop may still get its receipt: else its fate is unknown
 Ack = Callable[[int, str, int], str]  # the link by which a person acknowledges an incident: number, person, instant
 
@@ -32,7 +35,7 @@ class Dispatcher:
         self, store: Store, channels: Mapping[str, Channel], clock: Clock, may_speak: Callable[[], bool] = lambda: True,
         *, ack: Ack | None = None,
     ) -> None:  # fmt: skip
-        self._rows = OutboxRows(store, clock)
+        self._rows = OutboxRows(store, clock, frozenset(channels))
         self._channels, self._clock, self._may_speak, self._ack = channels, clock, may_speak, ack
         self._wake = asyncio.Event()
         self._flying: dict[int, asyncio.Task[None]] = {}
@@ -61,6 +64,19 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
             self._threads.shutdown(wait=False)
+
+    async def _record(self, work: Callable[..., None], delivery: Delivery, *arguments: object) -> None:
+        """What came of an attempt; a database that is away for a moment must not make it come twice."""
+        for _ in range(_TRIES):
+            try:
+                await self._in_thread(work, delivery, *arguments)
+            except LeaseLostError:
+                raise  # it is another's to say; its fate is unknown to him
+            except StoreError as error:
+                log.warning("outbox %d: %s", delivery.id, error)
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: object) -> Any:
         """In a thread of our own: those of a channel that hangs never keep the store from us."""
@@ -99,7 +115,7 @@ class Dispatcher:
         message = delivery.message
         channel = self._channels.get(message.channel)
         if channel is None:  # taken out of the desk's file since
-            await self._in_thread(self._rows.failed, delivery, f"no channel named {message.channel}")
+            await self._record(self._rows.failed, delivery, f"no channel named {message.channel}")
             return
         if not self._may_speak():  # stopped since it was read: it may have been sent by another by now
             return
@@ -110,12 +126,12 @@ class Dispatcher:
         except RejectedError as error:
             self._lines.pop(message.channel, None)  # it answered: there is nothing wrong with the way to it
             log.warning("%s to %s by %s: refused: %s", message.what, message.to, message.channel, one_line(error))
-            await self._in_thread(self._rows.failed, delivery, one_line(error))
+            await self._record(self._rows.failed, delivery, one_line(error))
         except RetryError as error:
             await self._later(delivery, error)
         else:
             mended = self._lines.pop(message.channel, None) is not None
-            await self._in_thread(self._rows.sent, delivery, receipt, mended)
+            await self._record(self._rows.sent, delivery, receipt, mended)
 
     async def _later(self, delivery: Delivery, error: RetryError) -> None:
         name, now_us = delivery.message.channel, self._clock.now_us()
@@ -127,7 +143,7 @@ class Dispatcher:
                 log.warning("channel %s does not deliver: %s", name, one_line(error))
         wait_us = after_us if after_us is not None else backoff_us(delivery.attempts)
         doubt = isinstance(error, DoubtError)
-        await self._in_thread(self._rows.later, delivery, now_us + wait_us, one_line(error), doubt)
+        await self._record(self._rows.later, delivery, now_us + wait_us, one_line(error), doubt)
 
 
 __all__ = ["Ack", "Dispatcher"]

@@ -4,7 +4,7 @@ A channel that does not deliver pages says so as any finding does, in `verdict_c
 and `page_undelivered` for each page that has no receipt.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,8 +39,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 class OutboxRows:
     """One writer's view of the table."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store, clock: Clock, channels: Collection[str]) -> None:
+        self._store, self._clock, self._channels = store, clock, channels
         self._failing: dict[str, bool] | None = None  # what was said last of each channel
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -74,13 +74,16 @@ class OutboxRows:
 
     def decided(self, plan: Plan, now_us: int) -> list[Delivery]:
         """Ends what ends, tells the desk of what is late, and begins the rest."""
-        if not (plan.go or plan.end or plan.late):
+        gone = self._gone()
+        if not (plan.go or plan.end or plan.late or gone):
             return []
         with self._writing() as connection:
             for number, state, why in plan.end:
                 self._ended(connection, _row(connection, number), state, why, now_us)
             for number in plan.late:
                 self._undelivered(connection, _row(connection, number), None, now_us)
+            for channel in gone:
+                self._said_well(connection, channel, now_us)
             begun = []
             for number in plan.go:
                 row = _row(connection, number)
@@ -176,7 +179,7 @@ class OutboxRows:
             for incident in _incidents(message)
         ]  # fmt: skip
         failing = self._known_failing(connection)
-        if not failing.get(message.channel):
+        if message.channel in self._channels and not failing.get(message.channel):
             said.insert(0, _said(message.channel, FAILING, "true", since_us, now_us, why, {"error": why}))
             failing[message.channel] = True
         insert_changes(connection, said)
@@ -197,8 +200,19 @@ class OutboxRows:
             columns.state == "pending", columns.channel == channel, columns.told_us.is_not(None)
         )
         if connection.execute(still.limit(1)).first() is None:
-            insert_changes(connection, [_said(channel, FAILING, "false", now_us, now_us, None, {})])
-            failing[channel] = False
+            self._said_well(connection, channel, now_us)
+
+    def _said_well(self, connection: Connection, channel: str, now_us: int) -> None:
+        insert_changes(connection, [_said(channel, FAILING, "false", now_us, now_us, None, {})])
+        self._known_failing(connection)[channel] = False
+
+    def _gone(self) -> list[str]:
+        """Channels that were said to fail and are in the desk's file no more: nothing will ever go by them."""
+        if self._failing is None:
+            with self._store.read() as connection:
+                self._failing = _failing(connection)
+            return [name for name, fails in self._failing.items() if fails and name not in self._channels]
+        return []
 
 
 def _known(connection: Connection, rows: list[Waiting]) -> Known:

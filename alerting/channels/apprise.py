@@ -15,6 +15,7 @@ from sereno.desk import ChannelConfig
 from sereno.topology import resolve_secret
 
 _MOST_THREADS = 8  # of one channel: those that hang are left behind until their own time-outs end them
+_LONGEST = 3_500
 _LONG_ENOUGH = 3  # letters; a shorter part of an address is no secret, and hiding it would spoil the words
 
 
@@ -74,7 +75,7 @@ def _speak(url: str, message: Notification) -> str | None:
         with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as heard:
             taken = service.notify(
                 title=message.short or message.subject,
-                body=whole(message),
+                body=_cut(whole(message)),
                 notify_type=kinds.get(message.what, loud),
                 body_format=apprise.NotifyFormat.TEXT,
             )
@@ -82,6 +83,11 @@ def _speak(url: str, message: Notification) -> str | None:
     except Exception as error:  # noqa: BLE001 - a hundred plug-ins of others; whatever they raise is a failure to send
         return one_line(f"{type(error).__name__}: {error}", *_parts(url))
     return None if taken else one_line(words or "apprise says no more than that it failed", *_parts(url))
+
+
+def _cut(text: str) -> str:
+    """Chats refuse what is longer than some 4,000 characters; a list of many incidents is."""
+    return text if len(text) <= _LONGEST else text[: text.rfind("\n", 0, _LONGEST)] + "\n…"
 
 
 def _library() -> Any:

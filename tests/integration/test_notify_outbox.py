@@ -19,9 +19,11 @@ from alerting.channels import channels_of
 from alerting.effects import Item, Notification
 from alerting.heartbeat import Heartbeat, Signs, fault
 from alerting.outbox import Dispatcher
+from alerting.outbox_rows import OutboxRows
 from sereno.clock import FakeClock, SystemClock
 from sereno.desk import ChannelConfig
 from sereno.desk.notifications import Heartbeat as HeartbeatConfig
+from sereno.errors import StoreError
 from sereno.store import Store, open_store
 from sereno.store.changes import insert_changes
 from sereno.store.queries.outbox import ways
@@ -43,6 +45,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module, "LAST_WORD_SECONDS", 0.05)
+    monkeypatch.setattr(outbox_module, "PAUSE_SECONDS", 0.05)
 
 
 def now() -> int:
@@ -160,6 +163,36 @@ async def test_a_page_refused_for_good_is_said_at_once_and_another_way_is_known(
         await until(lambda: sorted(row.state for row in rows(store)) == ["failed", "sent"])
     assert [one[:2] for one in said(store)] == [("notify_failing", "true"), ("page_undelivered", "true")]
     assert said(store)[1][2]["reached"] is True
+
+
+async def test_a_channel_that_was_taken_out_of_the_file_fails_no_more(store: Store) -> None:
+    failing = Change(kind="channel", name="old", what="notify_failing", state="true", since_us=1, at_us=1)
+    with store.write() as connection:
+        insert_changes(connection, [failing])
+    put(store, message(1, "old"))
+    async with HttpEnd() as hook, dispatching(store, hook=hook):
+        await until(lambda: [row.state for row in rows(store)] == ["failed"])
+    assert [one[:2] for one in said(store)] == [
+        ("notify_failing", "true"), ("notify_failing", "false"), ("page_undelivered", "true"),
+    ]  # fmt: skip
+
+
+async def test_an_outcome_waits_for_the_database_and_is_recorded_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The far end has it; the store is away for a moment: no second attempt."""
+    faults, write = [StoreError("away")] * 2, OutboxRows.sent
+
+    def sent(self: OutboxRows, *arguments: Any) -> None:
+        if faults:
+            raise faults.pop()
+        write(self, *arguments)
+
+    monkeypatch.setattr(OutboxRows, "sent", sent)
+    put(store, message(1, "hook"))
+    async with HttpEnd() as hook, dispatching(store, hook=hook):
+        await until(lambda: [row.state for row in rows(store)] == ["sent"])
+        assert (len(hook.requests), rows(store)[0].attempts, faults) == (1, 1, [])
 
 
 async def test_a_list_is_written_down_in_each_of_its_incidents(store: Store) -> None:
