@@ -23,6 +23,7 @@ from sereno.store import Store, open_store
 from sereno.store.commands import Outcome, submit, wait
 from sereno.store.desk import incidents, windows
 from sereno.store.desk_messages import Said, messages_of
+from sereno.store.queries.ledger import windows as ledger_windows
 from sereno.store.tables import topologies
 from sereno.topology import canonical_json, topology_hash
 
@@ -148,6 +149,10 @@ async def test_a_notice_of_maintenance_has_its_receipt_or_says_why_not(any_store
     (lost,) = await delivered(any_store, server, maintenance=newest(any_store))
     assert lost.state == "failed"
     assert "no such user" in str(lost.error)
+    with any_store.read() as connection:
+        announced, unheard = ledger_windows(connection)
+    assert announced.announced_us == said.handed_us  # by its receipt
+    assert unheard.announced_us > unheard.from_us  # nobody had it: no time is excluded for it
 
 
 def test_what_the_desk_keeps_is_there_after_a_restart(any_store: Store) -> None:

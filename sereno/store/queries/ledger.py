@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from sereno.store.bulk import insert_rows
-from sereno.store.tables import ledger, maintenance, topologies
+from sereno.store.tables import incident_messages, ledger, maintenance, outbox, topologies
 from sereno.topology import Topology, topology_from_json
 from sereno.verdict import MaintenanceWindow
 
@@ -144,10 +144,19 @@ def in_force(connection: Connection) -> list[TopologyInForce]:
 
 
 def windows(connection: Connection) -> list[MaintenanceWindow]:
-    """Maintenance as it was announced; work that was called off ends when it was."""
+    """Maintenance as it was announced; work that was called off ends when it was.
+
+    Where the customers were told by mail, the notice was given when the last of them had it by its receipt; one that
+    did not reach all of them was none, until somebody says when they were told otherwise.
+    """
     found = []
+    notices = _notices(connection)
     for row in connection.execute(select(maintenance).order_by(maintenance.c.id)):
         to_us = row.to_us if row.cancelled_us is None else min(row.to_us, row.cancelled_us)
+        announced_us = row.announced_us
+        if row.id in notices and announced_us == row.recorded_us:
+            received_us = notices[row.id]
+            announced_us = row.from_us + 1 if received_us is None else received_us
         if to_us > row.from_us:
             found.append(
                 MaintenanceWindow(
@@ -155,8 +164,24 @@ def windows(connection: Connection) -> list[MaintenanceWindow]:
                     scope_name=row.scope_name,
                     from_us=row.from_us,
                     to_us=to_us,
-                    announced_us=row.announced_us,
+                    announced_us=announced_us,
                     critical_fix=bool(row.critical_fix),
                 )
             )
+    return found
+
+
+def _notices(connection: Connection) -> dict[int, int | None]:
+    """When the last customer of each announced window had its notice; None while one of them has not."""
+    said = incident_messages
+    query = (
+        select(said.c.maintenance, said.c.customer, func.min(outbox.c.handed_us).label("handed_us"))
+        .select_from(said.outerjoin(outbox, outbox.c.key == said.c.outbox_key))
+        .where(said.c.maintenance.is_not(None))
+        .group_by(said.c.maintenance, said.c.customer)
+    )
+    found: dict[int, int | None] = {}
+    for row in connection.execute(query):
+        known = found.get(row.maintenance, 0)
+        found[row.maintenance] = None if known is None or row.handed_us is None else max(known, row.handed_us)
     return found
