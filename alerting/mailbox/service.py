@@ -82,7 +82,7 @@ class InboundService:
         box = self._desk.inbound.mail if self._desk is not None else None
         if box is None:
             return None
-        return Poller(self._store, self._clock, box, lambda: _secret(box), self._stop.is_set)
+        return Poller(self._store, self._clock, box, lambda: secret_of(box), self._stop.is_set)
 
     def _fetch(self, poller: Poller) -> None:
         box = self._desk.inbound.mail if self._desk is not None else None
@@ -159,7 +159,8 @@ class InboundService:
                 log.warning("alerts: %s", error)
 
 
-def _secret(box: Mailbox) -> str:
+def secret_of(box: Mailbox) -> str:
+    """The mailbox's password, looked up at every connection: it may have been changed."""
     found, why = explain_secret(box.secret, NAME)
     if found is None:
         raise MailboxError(why)

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "problems": ("sereno.cli.problems", "Problem records: what recurs, its root cause, its workaround."),
     "activities": ("sereno.cli.activities", "Activities that contracts oblige to: due, done, with what evidence."),
     "notify": ("sereno.cli.notify", "Messages: what waits, went out or failed; how channels fare; test one."),
+    "inbound": ("sereno.cli.inbound", "Mails and alerts that came in, and what became of them; try the ways in."),
     "maintenance": ("sereno.cli.maintenance", "Add, list and cancel maintenance windows."),
     "forensics": ("sereno.cli.forensics", "What happened in a window, in order; what changed first."),
     "replay": ("sereno.cli.replay", "Run recorded results through the same machines."),

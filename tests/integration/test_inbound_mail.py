@@ -1,6 +1,7 @@
 """E-mail to ticket on a real Dovecot: every message taken once, none lost, replies to their incident, loops refused."""
 
 import asyncio
+import json
 import socket
 import time
 from email.message import EmailMessage
@@ -9,10 +10,12 @@ import pytest
 from dovecot import PASSWORD, USER, dovecot
 from inbound_site import InboundSite, until
 from pki import Pki
+from typer.testing import CliRunner
 
 from alerting.mailbox.imap import MailboxError
 from alerting.mailbox.poll import Poller
 from alerting.mailbox.service import InboundService
+from sereno.cli.inbound import app
 from sereno.desk import parse_desk
 from sereno.store import open_store
 from sereno.store.tables import commands, incident_messages, mails, positions, verdict_changes
@@ -302,6 +305,28 @@ def test_moved_when_taken(store, box, desk):
         reader.leave()
     assert box.flags() == []
     assert len(box.flags("Tomados")) == 1
+
+
+def test_the_command_line_lists_what_came_and_tries_the_mailbox(
+    site, box, poll, server, authority, tmp_path, monkeypatch
+):
+    box.deliver(letter().as_bytes())
+    box.deliver(letter(Auto_Submitted="auto-replied").as_bytes())
+    poll()
+    box.deliver(letter("sin leer").as_bytes())
+    listed = CliRunner().invoke(app, ["mails", "--outcome", "refused", "--data", str(tmp_path / "data"), "--json"])
+    (mail,) = json.loads(listed.stdout)["mails"]
+    assert (mail["from"], mail["why"]) == ("luis@acme.example", "automatic: auto-submitted")
+    file = tmp_path / "desk.yaml"
+    file.write_text(DESK.format(port=server.port, user=USER, ca=authority.ca, more=""))
+    tried = CliRunner().invoke(app, ["check", "--desk", str(file)])
+    assert tried.exit_code == 0
+    assert "1 sin leer" in tried.stdout
+    assert sum("\\Seen" in line for line in box.flags()) == 2
+    monkeypatch.setenv("MAILBOX_SECRET", "wrong hunter2")
+    tried = CliRunner().invoke(app, ["check", "--desk", str(file)])
+    assert tried.exit_code == 1
+    assert "hunter2" not in tried.output
 
 
 def test_a_forged_desk_person_is_nobody_where_the_server_says_so(store, box, desk):

@@ -7,7 +7,7 @@ from dashboards.web.inbound.alerts import Alertmanager
 from dashboards.web.inbound.api import Api
 from dashboards.web.inbound.asking import Asker
 from dashboards.web.inbound.gate import Gate, Refused, refused
-from dashboards.web.inbound.settings import Client, Settings, settings_of
+from dashboards.web.inbound.settings import Client, Settings, digest_of, settings_of
 from sereno.clock import Clock
 from sereno.store import Store
 
@@ -35,4 +35,4 @@ def inbound_routes(store: Store, clock: Clock, settings: Settings, render: Rende
     return routes
 
 
-__all__ = ["Client", "Refused", "Settings", "inbound_routes", "refused", "settings_of"]
+__all__ = ["Client", "Refused", "Settings", "digest_of", "inbound_routes", "refused", "settings_of"]

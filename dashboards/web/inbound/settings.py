@@ -9,6 +9,7 @@ import msgspec
 from sereno.desk import Desk
 from sereno.tokens import Keyring
 from sereno.topology import explain_secret
+from sereno.topology.model import Secret
 
 log = logging.getLogger(__name__)
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\s.*)?", re.DOTALL)  # as `sha256sum` prints it, too
@@ -38,12 +39,11 @@ def settings_of(desk: Desk | None, links: Keyring | None, *, loopback: bool) -> 
         return Settings(links=links, loopback=loopback)
     found = []
     for name, client in desk.api.clients.items():
-        text, why = explain_secret(client.token, name)
-        matched = _DIGEST.fullmatch((text or "").strip().lower())
-        if matched is None:
-            log.error("API client %s is left out: %s", name, why or "its secret is no SHA-256; write `sha256sum`'s")
+        digest, why = digest_of(name, client.token)
+        if digest is None:
+            log.error("API client %s is left out: %s", name, why)
             continue
-        found.append(Client(name=name, digest=bytes.fromhex(matched[1]), may=frozenset(client.may)))
+        found.append(Client(name=name, digest=digest, may=frozenset(client.may)))
     return Settings(
         links=links,
         clients=tuple(found),
@@ -51,3 +51,12 @@ def settings_of(desk: Desk | None, links: Keyring | None, *, loopback: bool) -> 
         strict=bool(desk.api.clients),
         locales={name: person.locale for name, person in desk.people.items()},
     )
+
+
+def digest_of(name: str, token: Secret) -> tuple[bytes | None, str]:
+    """The SHA-256 of a client's token and nothing, or None and why not."""
+    text, why = explain_secret(token, name)
+    matched = _DIGEST.fullmatch((text or "").strip().lower())
+    if matched is None:
+        return None, why or "its secret is no SHA-256; write what `sha256sum` prints"
+    return bytes.fromhex(matched[1]), ""
