@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from sereno.alarms.measures import AGGREGATES, MEASURES, Aggregate, Part, Scope
 from sereno.shape import Duration, Frozen, PositiveDuration, Text
-from sereno.verdict import VERDICT
+from sereno.verdict import VERDICT, State
 
 Urgency = Literal["alto", "medio", "bajo"]
 Impact = Literal["organizacion", "departamento", "individual"]
@@ -30,6 +30,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _words_of_truth(value: Any) -> Any:
+    """One state or a list; YAML's own true and false are meant as words."""
+    given = value if isinstance(value, list) else [value]
+    return [str(one).lower() if isinstance(one, bool) else one for one in given]
 
 
 def _one_of(kind: str, known: Iterable[str]) -> Any:
@@ -82,6 +88,14 @@ Scopes = Annotated[
     _one_of("scope", get_args(Scope)),
     BeforeValidator(_several),
     _words(get_args(Scope)),
+]
+States = Annotated[
+    tuple[str, ...],
+    Field(min_length=1, strict=False),
+    AfterValidator(_different),
+    _one_of("state", (*get_args(State), "true", "false")),
+    BeforeValidator(_words_of_truth),
+    _words((*get_args(State), "true", "false")),
 ]
 Parts = Annotated[
     tuple[Part, ...],
@@ -161,7 +175,7 @@ class VerdictAlarm(Declared):
 
     kinds: Kinds = Field(alias="kind")
     what: Annotated[str, Field(pattern=_WHAT)]
-    states: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    states: States
     clear_us: Duration = Field(alias="clear", default=30_000_000)
 
     def bad(self, state: str) -> bool | None:
@@ -170,7 +184,16 @@ class VerdictAlarm(Declared):
             return True
         if self.what == VERDICT:
             return False if state in {"up", "degraded"} else None
-        return False if state == "false" else None
+        return {"true": False, "false": False}.get(state)
+
+    @model_validator(mode="after")
+    def _sayable(self) -> Self:
+        known = get_args(State) if self.what == VERDICT else ("true", "false")
+        strange = [state for state in self.states if state not in known]
+        if strange:
+            thing = "a verdict" if self.what == VERDICT else f"the finding {self.what}"
+            raise ValueError(f"{thing} is never {strange[0]}: write {', '.join(known)}")
+        return self
 
 
 class Condition(Frozen):

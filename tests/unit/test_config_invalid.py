@@ -4,13 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from sereno.alarms import read_alarms
 from sereno.contract import load_contract
 from sereno.desk import load_desk
 from sereno.errors import ConfigError
 from sereno.topology import load_topology
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-LOADERS = {"topology": load_topology, "desk": load_desk, "contract": load_contract}
+LOADERS = {
+    "topology": load_topology,
+    "desk": load_desk,
+    "contract": load_contract,
+    "alarms": lambda name: read_alarms(Path(name)),
+}
 FILES = sorted((DATA / "invalid").glob("*/*.yaml"))
 
 
@@ -33,6 +39,7 @@ def test_enough_mistakes_of_each_kind():
     assert counts["topology"] >= 20
     assert counts["contract"] >= 20
     assert counts["desk"] >= 15
+    assert counts["alarms"] >= 30
 
 
 def test_every_message_says_where_what_and_how_to_mend_in_one_line():
