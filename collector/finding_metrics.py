@@ -11,7 +11,7 @@ from collector.exposition.families import Family, Values
 from collector.exposition.names import GAUGES, Names, Spare
 
 _SPARE_WORDS = 256  # findings, and threshold alarms by their names
-_SPARE_CHANNELS = 16  # the desk's file names them
+_SPARE_NAMES = 16  # of a kind: channels, which the desk's file names, and parts of the monitor
 _VALUES = {"true": 1, "false": 0}
 
 
@@ -22,7 +22,7 @@ class Findings:
         self._family = Values(CATALOGUE["sereno_finding"])
         self._known = frozenset({*names.elements(), *_more(names)})
         self._word = Spare((), _SPARE_WORDS)
-        self._channel = Spare((), _SPARE_CHANNELS)
+        self._spare = {kind: Spare((), _SPARE_NAMES) for kind in ("channel", "monitor")}
 
     def families(self) -> Iterator[Family]:
         yield self._family
@@ -39,7 +39,10 @@ class Findings:
             self._family.child(kind, name, what).value = value
 
     def _counts(self, kind: str, name: str) -> bool:
-        return (kind, name) in self._known or (kind == "channel" and self._channel(name) == name)
+        if (kind, name) in self._known:
+            return True
+        spare = self._spare.get(kind)
+        return spare is not None and spare(name) == name
 
 
 def _more(names: Names) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,9 @@ from sereno.errors import ConfigError
 words = st.sampled_from([
     "alarms:", " a:", " {", "}", "[", "]", "kind: core", "what: verdict", "states: [down]", "for: 5s", "for: -1s",
     "measure: mos_lq", "measure: x", "scope: sbc", "scope: [sbc, path]", "by: codec", "aggregate: p50", "over: 5m",
-    "over: {samples: 5}", "above: 3", "below: .inf", "clear: -1", "clear_over: 1h", "min_samples: 2", "or: [", "flapping:",
-    "falls: 2", "states: true", "title: '{'", "english: {", "urgency: alto", "impact: organizacion", "page: true", "first_step: x", ", ", "\n", "  ", "&a", "*a", "? ", "- ",
+    "over: {samples: 5}", "above: 3", "below: .inf", "clear: -1", "clear_over: 1h", "min_samples: 2", "or: [",
+    "flapping:", "falls: 2", "states: true", "title: '{'", "english: {", "urgency: alto", "impact: organizacion",
+    "page: true", "first_step: x", ", ", "\n", "  ", "&a", "*a", "? ", "- ",
 ])  # fmt: skip
 
 
