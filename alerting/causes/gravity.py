@@ -50,10 +50,12 @@ def _critical(view: View) -> bool:
 
 
 def _half(view: View, what: str) -> bool:
-    """On half of the paths, or of the SBCs, or more: no longer a matter of one of them."""
-    if what == "intermittent":
-        return 2 * len(view.held("path", what)) >= len(view.topology.paths())
-    return what == "mos_bad" and 2 * len(view.held("sbc", what)) >= len(view.topology.sbcs)
+    """On half of the paths, or of the SBCs, or more, and on more than one SBC: no longer a matter of one of them."""
+    if what not in {"intermittent", "mos_bad"}:
+        return False
+    held = view.held("path" if what == "intermittent" else "sbc", what)
+    several = len({name.partition("/")[0] for name in held}) > 1 or len(view.topology.sbcs) == 1
+    return several and 2 * len(held) >= len(view.topology.paths() if what == "intermittent" else view.topology.sbcs)
 
 
 def _told_apart(members: list[AlarmState], view: View) -> list[AlarmState]:

@@ -1,6 +1,6 @@
 """Which incident a cause takes: the one that bears its name, holds its alarms, was over lately, or a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alerting.book import MONITOR
 from alerting.causes import BUDGET, RANK, Group, Key, below, is_fault
@@ -21,6 +21,17 @@ class Matcher:
         self.room = room
         self.book = room.book
         self.waiting_us: int | None = None
+        self._causes: set[tuple[str, Element, str]] = set()
+
+    def begin(self, groups: Sequence[Group]) -> None:
+        """A round over these."""
+        self.waiting_us = None
+        self._causes = {(group.class_, group.cause, group.topic) for group in groups}
+
+    def _free(self, record: IncidentRecord, group: Group) -> bool:
+        """Another cause may have the incident: its own is none any more, and nobody merged this one into it."""
+        stands = (record.class_, record.cause, self.room.topic(record)) in self._causes
+        return not stands and group.cause not in record.absorbed
 
     def owner(self, group: Group, states: Mapping[Key, AlarmState], owners: Mapping[int, Group]) -> int | None:
         """The open incident whose cause this is, or becomes."""
@@ -28,7 +39,7 @@ class Matcher:
         mine = [
             record for record in self.book.active()
             if record.class_ == group.class_ and record.number not in owners and record.opened_by == MONITOR
-            and (record.cause == group.cause or (record.number in held and group.cause not in record.absorbed))
+            and (record.cause == group.cause or (record.number in held and self._free(record, group)))
             and self.room.topic(record) == group.topic
         ]  # fmt: skip
         if not mine:
@@ -178,7 +189,7 @@ def _known_us(group: Group, broken: list[AlarmState]) -> int:
 
 
 def _same_fault(record: IncidentRecord, faults: set[Key]) -> bool:
-    """The same alarm on the same element. A service down alone says too little: it is the same by its parts, if any."""
+    """The same alarm on the same element. A dead service is the same by its parts, where any of them is known yet."""
     known = {(one.alarm, one.kind, one.name) for one in record.faults} & faults
-    parts = {key for key in faults if key[1] != "service"} or record.elements
+    parts = {key for key in faults if key[1] != "service"}
     return any(key[1] != "service" for key in known) or (bool(known) and not parts)

@@ -40,8 +40,9 @@ class Reconciler(Room):
     def reconcile(self, view: View, states: dict[Key, AlarmState], world: Mapping[Key, Change], now_us: int) -> None:
         """One round."""
         owners: dict[int, Group] = {}
-        self._matcher.waiting_us = None
-        for group in view.groups():
+        groups = view.groups()
+        self._matcher.begin(groups)
+        for group in groups:
             self._place(group, owners, view, states, world, now_us)
         self.waiting_us = self._matcher.waiting_us
         for record in self.book.active():

@@ -2,15 +2,17 @@
 
 import os
 import random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from truth import T0, Fault, World, system
 
+from sereno.cli.replay import Desk
 from sereno.clock import SECOND_US
 from sereno.incident import ACTIVE, incident_json
 
-EXAMPLES = int(os.environ.get("SERENO_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("SERENO_EXAMPLES", "4"))
 PLATEAU = 75  # rounds in which nothing changes: paths speak after 30 s
 WELL = 50
 
@@ -92,3 +94,50 @@ def test_told_again_or_by_a_desk_rebuilt_on_the_way_it_is_the_same_story(seed: i
         incident_json(one) for one in rebuilt.machine.incidents()
     ]
     assert (whole.alarms, whole.notifications) == (rebuilt.alarms, rebuilt.notifications)
+
+
+def unrest(rng: random.Random, settings_: dict) -> tuple[list[Fault], int]:
+    """Faults that come and go as they please, some of them again and again."""
+    elements = [("core", name) for name in settings_["cores"]] + [("sbc", name) for name in settings_["sbcs"]]
+    picked = rng.sample(elements, min(len(elements), rng.choice([1, 2, 3])))
+    found = []
+    for one in picked:
+        at = rng.randint(12, 60)
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            length = rng.choice([1, 3, 8, 20, 45])
+            found.append(Fault(*one, at, at + length))
+            at += length + rng.choice([2, 10, 35, 70])
+    return found, max(one.end for one in found)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 10**9))
+def test_whatever_comes_and_goes_one_element_is_never_two_stories_at_once(seed: int) -> None:
+    rng = random.Random(seed)
+    shape = system(rng)
+    faults, last = unrest(rng, shape)
+    world = World(shape, faults)
+    desk = Watching(world)
+    world.heard(last + WELL, seed, desk=desk)
+    desk.machine.tick(T0 + (last + 3600) * SECOND_US)
+    records = [one for one in desk.machine.incidents() if one.class_ == "service" and one.state != "merged"]
+    assert len(records) <= len({(one.kind, one.name) for one in faults}), [(one.title, one.causes) for one in records]
+    told = [one for one in records if one.alarm != "intermittence"]  # which wants ten good minutes
+    assert all(one.state == "resolved" for one in told), [(one.title, one.state) for one in records]
+    downed = any(not world.site_up(site, turn) for site in world.topology.sites for turn in range(last))
+    assert downed or not any(one.priority_peak == "Urgente" for one in records)
+    for record in told:
+        assert record.since_us >= T0 + (min(one.begin for one in faults) - 1) * SECOND_US
+        assert record.resolved_us <= T0 + (last + 2) * SECOND_US
+
+
+class Watching(Desk):
+    """Looks after every word whether two open incidents have one cause."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.machine())
+
+    def hear(self, changes: list[Any], at_us: int) -> None:
+        super().hear(changes, at_us)
+        open_ = [(one.class_, one.cause) for one in self.machine.incidents() if one.state in ACTIVE]
+        assert len(open_) == len(set(open_)), open_

@@ -132,11 +132,9 @@ class World:
     def machine(self) -> DeskMachine:
         return DeskMachine(self.topology, DESK, CONTRACTS, ALARMS)
 
-    def heard(self, rounds: int, seed: int, *, until: int = 0, restarts: int = 0) -> Desk:
+    def heard(self, rounds: int, seed: int, *, until: int = 0, restarts: int = 0, desk: Desk | None = None) -> Desk:
         """The whole story told; with `restarts`, the desk is rebuilt from its snapshot so often on the way."""
-        desk = Desk(self.machine())
-        if restarts:
-            desk = Restarting(self, restarts)
+        desk = desk or (Restarting(self, restarts) if restarts else Desk(self.machine()))
         run = Replay(self.topology, CONTRACTS, T0, desk.hear, desk.act, desk.due_us, ALARMS)
         run.run(iter(self.lines(rounds, seed)), T0 + until * SECOND_US if until else None)
         return desk
