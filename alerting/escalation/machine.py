@@ -20,6 +20,7 @@ from sereno.incident import ACTIVE, IncidentRecord, Rung
 from sereno.oncall import Roster
 
 LATE_US = 60 * SECOND_US  # what fell due longer ago than this fell due while nobody could do it
+INBOX_US = SECOND_US // 4  # but first what people asked for meanwhile is applied: they may have taken it
 APART_US = 60 * SECOND_US  # the same person is not called twice for the same within this
 LOUD = ("Urgente", "Alta")
 AUDIT = "escalation_audit"  # the alarm of the auditor: everybody is called at once
@@ -110,7 +111,7 @@ class Escalation:
             record = self._book.records[step.incident]
             if self.horizon_us - now_us > LATE_US:
                 first_us = step.first_due_us if step.first_due_us is not None else step.due_us
-                self._keep(replace(step, due_us=self.horizon_us, first_due_us=first_us))
+                self._keep(replace(step, due_us=self.horizon_us + INBOX_US, first_due_us=first_us))
             elif (why := self._hushed(record)) is not None:
                 self._hold(record, step, why, now_us)
             elif (calm_us := self._calm_until(record, step, now_us)) > now_us:

@@ -208,20 +208,32 @@ def test_missed_steps_are_told_once_to_each_and_written_down(bench: Bench) -> No
     bench.tick(60)
     bench.desk.escalation.horizon_us = T0 + 3 * 3600 * S
     bench.tick(3 * 3600)
-    assert sorted(paged(bench)[1:]) == sorted(("escalated", who, 3 * 3600.0) for who in ("ana", "leo", "sol"))
+    assert len(paged(bench)) == 1  # whoever took it meanwhile is heard first
+    bench.tick(3 * 3600 + 1)
+    assert sorted(paged(bench)[1:]) == sorted(("escalated", who, 10_800.25) for who in ("ana", "leo", "sol"))
     assert sum("cuando nadie podía" in line for line in lines(bench)) == 1
     bench.desk.escalation.horizon_us = T0 + 5 * 3600 * S
     done = steps(bench)["1/0/1"]
-    assert (done.state, seconds(done.first_due_us), seconds(done.done_us)) == ("done", 304.0, 3 * 3600.0)
+    assert (done.state, seconds(done.first_due_us), seconds(done.done_us)) == ("done", 304.0, 10_800.25)
 
 
 def test_a_short_stop_only_delays(bench: Bench) -> None:
     alta(bench)
     bench.desk.escalation.horizon_us = T0 + 10 * 60 * S
-    bench.tick(10 * MINUTE)
-    assert paged(bench) == [("opened", "ana", 4.0), ("escalated", "leo", 600.0)]
-    bench.tick(25 * MINUTE)
-    assert paged(bench)[2:] == [("escalated", "sol", 25 * MINUTE)]
+    bench.tick(10 * MINUTE + 1)
+    assert paged(bench) == [("opened", "ana", 4.0), ("escalated", "leo", 600.25)]
+    bench.tick(25 * MINUTE + 1)
+    assert paged(bench)[2:] == [("escalated", "sol", 25 * MINUTE + 0.25)]
+
+
+def test_who_took_it_while_nobody_was_there_is_not_called_over(bench: Bench) -> None:
+    alta(bench)
+    bench.tick(60)
+    bench.desk.escalation.horizon_us = T0 + 3600 * S
+    bench.tick(3600)
+    bench.act(3600, "ack")
+    bench.tick(2 * 3600)
+    assert paged(bench) == [("opened", "ana", 4.0)]
 
 
 def test_an_outage_over_before_anybody_could_hear_of_it_pages_nobody(bench: Bench) -> None:
@@ -236,9 +248,9 @@ def test_an_outage_over_before_anybody_could_hear_of_it_pages_nobody(bench: Benc
 def test_an_outage_heard_of_late_that_goes_on_is_paged_once(bench: Bench) -> None:
     bench.desk.escalation.horizon_us = T0 + 3600 * S
     alta(bench)
-    bench.tick(3600)
+    bench.tick(3601)
     assert paged(bench) == [("opened", "ana", 3600.0)]
-    bench.tick(3600 + 5 * MINUTE)
+    bench.tick(3601 + 5 * MINUTE)
     assert paged(bench)[1:] == [("escalated", "leo", 3600 + 5 * MINUTE)]
 
 
