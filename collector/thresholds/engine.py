@@ -82,7 +82,7 @@ class Thresholds:
     @property
     def said(self) -> list[tuple[str, str, str]]:
         """What is true now, as (kind, name, what)."""
-        return [(rule.scope, element, rule.what) for rule in self.rules for element in rule.said]
+        return [(rule.scope, element, rule.what) for rule in self.rules for element in sorted(rule.said)]
 
     # -- inputs --------------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Thresholds:
             if cell is not None:
                 cell.bad, cell.since_us, cell.seen_us = True, said.since_us, said.at_us
                 rule.bad.setdefault(said.name, []).append((group, cell))
-        rule.said[said.name] = _bad_parts(rule, said.name)
+        rule.said.add(said.name)
         return True
 
     # -- samples to windows --------------------------------------------------------------------------------------------
@@ -286,22 +286,17 @@ def _note(group: Group, cell: Cell) -> None:
         del group.rule.bad[cell.element]
 
 
-def _bad_parts(rule: Rule, element: str) -> frozenset[tuple[str, str]]:
-    return frozenset((group.condition.measure, cell.part) for group, cell in rule.bad.get(element, ()))
-
-
 def _said(rule: Rule, element: str, now_us: int) -> Change | None:
     """What is to be said of an element; None when that was said already."""
     bad = rule.bad.get(element, [])
-    parts = _bad_parts(rule, element)
-    if parts == rule.said.get(element, frozenset()):
+    if bool(bad) == (element in rule.said):
         return None
     kind: Any = rule.scope
     if not bad:
         since_us = max((cell.since_us for group in rule.groups for cell in _cells_of(group, element)), default=now_us)
-        del rule.said[element]
+        rule.said.discard(element)
         return Change(kind=kind, name=element, what=rule.what, state="false", since_us=since_us, at_us=now_us)
-    rule.said[element] = parts
+    rule.said.add(element)
     group, worst = max(bad, key=lambda one: _gravity(*one))
     return Change(
         kind=kind, name=element, what=rule.what, state="true", at_us=now_us,

@@ -97,7 +97,7 @@ class Rule:
         self.name, self.alarm, self.scope, self.what = name, alarm, scope, alarm.what or name
         self.groups = [Group(self, condition, timing) for condition in alarm.conditions]
         self.bad: dict[str, list[tuple[Group, Cell]]] = {}
-        self.said: dict[str, frozenset[tuple[str, str]]] = {}  # by element, its bad parts as (measure, part)
+        self.said: set[str] = set()  # the elements that it is true of
         # Bad enough, it makes its SBC or its path degraded (docs/verdicts.md §8).
         quality = any(group.source.quality for group in self.groups)
         self.degrades = quality and scope in {"sbc", "path"} and alarm.urgency != "bajo" and alarm.class_ == "service"

@@ -102,6 +102,10 @@ def seconds(text):
     return int(text[:-1])
 
 
+def length(window):
+    return seconds(window) if isinstance(window, str) else window["samples"]
+
+
 SHAPES = {
     "wrong_core": (["ratio", "count"], st.sampled_from([0.0, 0.0, 1.0])),
     "rtt_seconds": (["mean", "sum", *VALUES], st.sampled_from([0.01, 0.02, 0.3, 0.5, 0.7, 1.1])),
@@ -119,8 +123,9 @@ def conditions(draw):
     window = st.sampled_from(["6s", "15s", "60s", {"samples": 3}, {"samples": 7}])
     over = draw(window)
     clear_over = draw(st.none() | window)
-    if clear_over is not None and isinstance(clear_over, str) != isinstance(over, str):
-        clear_over = None
+    if clear_over is not None:
+        mixed = isinstance(clear_over, str) != isinstance(over, str)
+        clear_over = None if mixed or length(clear_over) < length(over) else clear_over
     return {
         "measure": measure,
         "aggregate": aggregate,
