@@ -86,14 +86,14 @@ def _availability(store: Store, scope: Scope, month: str, now_us: int) -> dict[s
 def _lines(found: Month, beside: dict[str, Any]) -> list[str]:
     whose = found.scope.customer + (f", sede {found.scope.site}" if found.scope.site else "")
     open_ = "" if found.over else "; el mes no está cerrado"
-    lines = [
-        f"{whose}  {found.month}  ({found.contract}, {found.timezone}{open_})",
-        f"  {_percent(found.tally.share)}: {found.tally.met} cumplidos, {found.tally.missed} incumplidos",
-    ]
+    lines = [f"{whose}  {found.month}  ({found.contract}, {found.timezone}{open_})"]
+    if found.tally.total:
+        kept = f"{found.tally.met} cumplidos, {found.tally.missed} incumplidos"
+        lines.append(f"  {_percent(found.tally.share)}: {kept}")
     lines += [f"  {_part(part, found.timezone)}" for part in found.parts]
     for (kind, clock), mine in _by_clock(found.cases).items():
-        kept = sum(case.outcome == "met" for case in mine)
-        lines.append(f"  {_KINDS[kind]:<15} {_CLOCKS[clock]:<10} {kept} de {len(mine)}")
+        met = sum(case.outcome == "met" for case in mine)
+        lines.append(f"  {_KINDS[kind]:<15} {_CLOCKS[clock]:<10} {met} de {len(mine)}")
     lines += [f"  incumplido: {_case(case, found.timezone)}" for case in found.cases if case.outcome == "missed"]
     lines += [f"  sin decidir: {_case(case, found.timezone)}" for case in found.pending]
     if found.alone:
@@ -135,7 +135,8 @@ def _percent(share: Any) -> str:
 
 def _case(case: Case, zone: str) -> str:
     grade = f"{case.priority} {case.severity}" if case.severity else case.priority
-    return f"{case.incident} {_CLOCKS[case.clock]} {grade}, vencía {_moment(case.due_us, zone)}"
+    due = "vencía" if case.outcome == "missed" else "vence"
+    return f"{case.incident} {_CLOCKS[case.clock]} {grade}, {due} {_moment(case.due_us, zone)}"
 
 
 def _by_clock(cases: tuple[Case, ...]) -> dict[tuple[str, str], list[Case]]:
