@@ -199,7 +199,14 @@ def test_a_replay_of_a_spool(tmp_path):
     assert (record["opened"], record["resolved"]) == (iso(T0 + 5 * HOUR + 2 * S), iso(OUTAGE[1]))
     told = [one for one in answer["notifications"] if one["incident"] == record["number"]]
     assert told == [
-        {"at": iso(T0 + 5 * HOUR + 2 * S), "incident": record["number"], "to": "desk", "what": "found_late"}
+        {
+            "at": iso(T0 + 5 * HOUR + 2 * S),
+            "incident": record["number"],
+            "to": "desk",
+            "what": "found_late",
+            "channel": "desk",
+            "page": False,
+        }  # fmt: skip
     ]
     assert not {"service_down", "site_down"} & {one["alarm"] for one in answer["alarms"]}
     site = [(one["was"], one["became"]) for one in answer["revisions"] if one["kind"] == "site"]
