@@ -206,7 +206,7 @@ def test_a_replay_of_a_spool(tmp_path):
             "what": "found_late",
             "channel": "desk",
             "page": False,
-        }  # fmt: skip
+        }
     ]
     assert not {"service_down", "site_down"} & {one["alarm"] for one in answer["alarms"]}
     site = [(one["was"], one["became"]) for one in answer["revisions"] if one["kind"] == "site"]
