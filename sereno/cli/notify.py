@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sereno.clock import SystemClock, iso
+from sereno.clock import SystemClock, to_datetime
 from sereno.errors import SerenoError, UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def list_(
     data: Data = None, database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """What waits, what went out, what failed and why."""
+    from sereno.cli._incident_store import zone_of
     from sereno.instance import open_store
     from sereno.store.queries.outbox import STATES, messages
 
@@ -45,14 +46,14 @@ def list_(
     store = open_store(data, database)
     try:
         with store.read() as connection:
-            found = messages(connection, states=state, incident=incident, limit=limit)
+            found, zone = messages(connection, states=state, incident=incident, limit=limit), zone_of(connection)
     finally:
         store.dispose()
     if as_json:
         print(json.dumps({"messages": [one.as_json() for one in found]}, ensure_ascii=False))
         return
     for one in found:
-        print(_line(one))
+        print(_line(one, zone))
     if not found:
         print("Ningún mensaje.")
 
@@ -60,6 +61,7 @@ def list_(
 @app.command()
 def channels(data: Data = None, database: Database = None, as_json: AsJson = False) -> None:
     """How each channel fares: what waits, what failed, when it last gave a receipt."""
+    from sereno.cli._incident_store import zone_of
     from sereno.instance import open_store
     from sereno.store.queries.outbox import ways
 
@@ -67,15 +69,15 @@ def channels(data: Data = None, database: Database = None, as_json: AsJson = Fal
     try:
         desk = _stored_desk(store)
         with store.read() as connection:
-            found = ways(connection, list(desk.channels) if desk is not None else [])
+            found, zone = ways(connection, list(desk.channels) if desk is not None else []), zone_of(connection)
     finally:
         store.dispose()
     if as_json:
         print(json.dumps({"channels": [one.as_json() for one in found]}, ensure_ascii=False))
         return
     for one in found:
-        state = f"✕ no entrega desde {iso(one.since_us or 0)}: {one.reason}" if one.failing else "✓ entrega"
-        last = iso(one.last_receipt_us) if one.last_receipt_us is not None else "nunca"
+        state = f"✕ no entrega desde {_local(one.since_us or 0, zone)}: {one.reason}" if one.failing else "✓ entrega"
+        last = _local(one.last_receipt_us, zone) if one.last_receipt_us is not None else "nunca"
         print(f"{one.channel:<16} {state}; en espera {one.pending}; último recibo {last}")
     if not found:
         print("Ningún canal.")
@@ -196,12 +198,17 @@ def _stored_desk(store: "Store") -> "Desk | None":
     return desk_from_json(msgspec.json.decode(row.desk)) if row is not None and row.desk else None
 
 
-def _line(one: "Message") -> str:
+def _line(one: "Message", zone: str) -> str:
     about = f"#{one.incident}" if one.incident is not None else "-"
     ended = one.receipt if one.state == "sent" else one.error
     when = one.handed_us if one.handed_us is not None else one.created_us
     tries = f", {one.attempts} intentos" if one.attempts > 1 else ""
-    return (
-        f"{one.id:>6}  {iso(when)}  {_WORDS[one.state]:<14} {about:<6} {one.what or '':<12} {one.to} ({one.channel})"
-        f"{tries}{f': {ended}' if ended else ''}"
-    )
+    head = f"{one.id:>6}  {_local(when, zone)}  {_WORDS[one.state]:<14} {about:<6} {one.what or '':<12}"
+    return f"{head} {one.to} ({one.channel}){tries}{f': {ended}' if ended else ''}"
+
+
+def _local(at_us: int, zone: str) -> str:
+    """`2026-07-11 03:00:05-05:00`, where the desk's clock hangs."""
+    from babel.dates import get_timezone
+
+    return to_datetime(at_us).astimezone(get_timezone(zone)).isoformat(" ", "seconds")
