@@ -19,20 +19,22 @@ ClockName = Literal["attention", "solution"]
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HIGHEST = 1_000_000_000
 _PLACES = 4  # of a number of money or percent
+_SHOWN = 40  # characters of what is no number
 
 
 def _number(value: Any) -> Decimal:
     """An exact number of what was written: 0.1 is a tenth."""
+    shown = repr(value) if isinstance(value, int | float) else repr(str(value)[:_SHOWN])
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError(f"{value!r} is not a number: write one such as 250 or 12.50")  # noqa: TRY004 - a fault with its place
+        raise ValueError(f"{shown} is not a number: write one such as 250 or 12.50")  # noqa: TRY004 - a fault with its place
     try:
         found = Decimal(str(value))
     except InvalidOperation:
-        raise ValueError(f"{value!r} is not a number: write one such as 250 or 12.50") from None
+        raise ValueError(f"{shown} is not a number: write one such as 250 or 12.50") from None
     if not found.is_finite() or not 0 <= found <= _HIGHEST:
-        raise ValueError(f"{value!r} is not between 0 and {_HIGHEST}: write one such as 250 or 12.50")
+        raise ValueError(f"{shown} is not between 0 and {_HIGHEST}: write one such as 250 or 12.50")
     if found != round(found, _PLACES):
-        raise ValueError(f"{value!r} has too many decimals: write {_PLACES} at most")
+        raise ValueError(f"{shown} has too many decimals: write {_PLACES} at most")
     return found
 
 
