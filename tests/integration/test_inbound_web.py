@@ -59,6 +59,7 @@ def look_and_press(site, web):
     assert orders(site.store) == []
     assert "core-a" in seen.text
     assert "Lo tengo (ana)" in seen.text
+    assert "I have it (ana)" in web.get(url + "?lang=en").text
     assert 'form method="post"' in seen.text
     assert "form-action 'self'" in seen.headers["content-security-policy"]
     assert seen.headers["cache-control"] == "no-store"
@@ -105,11 +106,6 @@ def test_with_nobody_active_the_link_says_so_and_works_later(site, web):
     assert web.get(url).status_code == 200
     site.start()
     assert "Lo tiene usted" in web.post(url).text
-
-
-def test_english_on_request(site, web):
-    number = site.open_core()
-    assert "I have it (ana)" in web.get(link(site, number) + "?lang=en").text
 
 
 def test_the_api_acts_as_the_command_line_does(site, web):
