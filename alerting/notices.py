@@ -3,6 +3,7 @@
 from typing import Any
 
 from alerting.acts.words import local
+from alerting.customers import Address
 from alerting.desk import DeskMachine
 from alerting.effects import Effect, MessageAdded, Notification
 from alerting.lifecycle import RefusedError
@@ -37,49 +38,28 @@ def announce(machine: DeskMachine, window: Window, what: str | None, now_us: int
     found = letters.of_customers(touched(topology, window.kind, window.name), now_us)
     if not found:
         raise RefusedError("ningún cliente de ese ámbito tiene contactos: nadie recibiría el aviso")
-    effects: list[Effect] = []
-    for place, one in enumerate(found):
-        subject, body = _letter(topology, window, what, one.locale, one.zone)
-        key = f"maintenance/{window.id}/{one.customer}/{place}"[:160]
-        effects.append(
-            Notification(
-                key=key,
-                at_us=now_us,
-                incident=None,
-                what="customer_maintenance",
-                page=False,
-                to=str(one.customer),
-                channel=letters.channel,
-                address=one.address,
-                locale=one.locale,
-                subject=subject,
-                body=body,
-                priority="Baja",
-                severity=None,
-                kind=window.kind,
-                name=window.name,
-                service=topology.service,
-                thread=f"maintenance.{window.id}",
-                title=subject,
-                short=subject,
-            )
-        )
-        effects.append(
-            MessageAdded(
-                maintenance=window.id,
-                at_us=now_us,
-                direction="out",
-                kind="maintenance",
-                customer=one.customer,
-                address=one.address,
-                who=window.who,
-                subject=subject,
-                body=body,
-                outbox_key=key,
-                message_id=message_id(key, letters.sender),
-            )
-        )
-    return effects
+    return [effect for place, one in enumerate(found) for effect in _notice(machine, window, what, one, place, now_us)]
+
+
+def _notice(
+    machine: DeskMachine, window: Window, what: str | None, one: Address, place: int, now_us: int
+) -> tuple[Notification, MessageAdded]:
+    """The message, and what is kept of it."""
+    letters, topology = machine.papers.letters, machine.topology
+    subject, body = _letter(topology, window, what, one.locale, one.zone)
+    key = f"maintenance/{window.id}/{one.customer}/{place}"[:160]
+    message = Notification(
+        key=key, at_us=now_us, incident=None, what="customer_maintenance", page=False, to=str(one.customer),
+        channel=str(letters.channel), address=one.address, locale=one.locale, subject=subject, body=body,
+        priority="Baja", severity=None, kind=window.kind, name=window.name, service=topology.service,
+        thread=f"maintenance.{window.id}", title=subject, short=subject,
+    )  # fmt: skip
+    kept = MessageAdded(
+        maintenance=window.id, at_us=now_us, direction="out", kind="maintenance", customer=one.customer,
+        address=one.address, who=window.who, subject=subject, body=body, outbox_key=key,
+        message_id=message_id(key, letters.sender),
+    )  # fmt: skip
+    return message, kept
 
 
 def _letter(topology: Topology, window: Window, what: str | None, locale: str, zone: str) -> tuple[str, str]:
