@@ -54,20 +54,21 @@ class Bundler:
 
     def __init__(
         self, burst: int, within_us: int, listed: Callable[[tuple[Held, ...], int], Notification],
-        keeps_lists: frozenset[str] = frozenset(),
+        keeps_state: frozenset[str] = frozenset(), keeps_lists: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
+        """`keeps_state`: channels whose far end keeps alerts of its own; `keeps_lists`: for which a list is one too."""
         self.bundles: dict[Key, Bundle] = {}
         self._burst, self._within_us, self._listed = burst, within_us, listed
-        self._keeps_lists = keeps_lists
+        self._keeps_state, self._keeps_lists = keeps_state, keeps_lists
         self._fresh: dict[Key, list[Held]] = {}
         self._direct: list[Notification] = []
 
     def admit(self, message: Notification, item: Item | None) -> None:
         """A message that was decided now; without an item it is of no incident, or for a customer, and passes."""
-        if item is None or message.what in _SINGLY:
+        if item is None or message.what in _SINGLY or message.what == "acknowledged":
             self._direct.append(message)
-        elif message.what == "acknowledged" or (message.what == "resolved" and message.channel in self._keeps_lists):
-            self._direct += [message, *self._shortened(message)]  # keeps a far end's state; no person reads it
+        elif message.what == "resolved" and message.channel in self._keeps_state:  # for its state; no person reads it
+            self._direct += [message, *self._closed(message)]
         else:
             self._fresh.setdefault((message.to, message.channel), []).append(Held(message, item))
 
@@ -134,10 +135,10 @@ class Bundler:
         numbers = tuple(one.number for one in message.items if one.what not in _OVER)
         return (*bundle.lists, OpenList(replace(message, body="", rows=()), numbers)) if numbers else bundle.lists
 
-    def _shortened(self, message: Notification) -> Iterable[Notification]:
-        """The lists that are over with this incident."""
+    def _closed(self, message: Notification) -> Iterable[Notification]:
+        """What waits to be said of it there is said no more; the lists that are over with it are closed."""
         bundle = self.bundles.get((message.to, message.channel))
-        if message.what != "resolved" or bundle is None or not bundle.lists:
+        if bundle is None:
             return
         left = []
         for one in bundle.lists:
@@ -146,8 +147,11 @@ class Bundler:
                 left.append(replace(one, numbers=numbers))
             else:
                 told = one.message
-                yield replace(told, key=f"{told.key}/resolved", what="resolved", page=False, at_us=message.at_us)
-        self.bundles[bundle.key] = replace(bundle, lists=tuple(left))
+                yield replace(
+                    told, key=f"{told.key}/resolved", what="resolved", page=False, at_us=message.at_us, items=()
+                )
+        held = tuple(one for one in bundle.held if one.item.number != message.incident)
+        self.bundles[bundle.key] = replace(bundle, lists=tuple(left), held=held)
 
     def drop(self) -> None:
         """What was admitted in this instant was not decided after all."""

@@ -35,10 +35,11 @@ class Teller:
         self.zone = zone
         self.recipients = addressees(desk, zone)
         self._first = [entry[2:] for entry in policy(desk) if entry.startswith("0:")]
-        kept = desk.channels.items() if desk is not None else ()
+        kept = desk.channels if desk is not None else {}
         self.bundler = Bundler(
             self.limits.burst, self.limits.within_us, self._listed,
-            frozenset(name for name, channel in kept if channel.keeps_state),
+            keeps_state=frozenset(name for name, channel in kept.items() if channel.keeps_state),
+            keeps_lists=frozenset(name for name, channel in kept.items() if channel.kind == "pagerduty"),
         )  # fmt: skip
 
     def deadline_us(self, message: Notification) -> int:
@@ -110,9 +111,12 @@ class Teller:
 
     def _steps(self, record: IncidentRecord, what: What, first_step: str, locale: str) -> tuple[str, tuple[str, ...]]:
         """What to do first, and then, in his language."""
-        alarm = self._alarms.alarms.get(record.alarm or "")
         if what in _OVER or what == "acknowledged":
             return "", ()
+        frozen = record.guide.get("en" if locale.startswith("en") else "es")
+        if frozen is not None:
+            return frozen.first_step or first_step, frozen.runbook
+        alarm = self._alarms.alarms.get(record.alarm or "")
         if alarm is None:
             return first_step, ()
         told = alarm.told(locale)

@@ -122,7 +122,7 @@ def test_ends_of_one_instant_are_one_list_that_wakes_nobody() -> None:
 
 
 def test_a_far_end_with_alerts_of_its_own_closes_the_list_when_all_of_it_is_over() -> None:
-    machine = Bundler(BURST, WITHIN, listed, frozenset({"hook"}))
+    machine = Bundler(BURST, WITHIN, listed, frozenset({"hook"}), frozenset({"hook"}))
     for place in range(1, 6):
         machine.admit(*message(place, 0, place, "opened", "Alta", True))
     assert len(machine.settle(0)) == BURST
@@ -133,3 +133,14 @@ def test_a_far_end_with_alerts_of_its_own_closes_the_list_when_all_of_it_is_over
         ends += machine.settle(2 * WITHIN)
     assert [one.incident for one in ends] == [1, 2, 3, 4, 5, None]
     assert (ends[-1].what, ends[-1].thread, ends[-1].page) == ("resolved", digest.thread, False)
+
+
+def test_what_is_over_before_its_list_went_out_is_not_opened_there_afterwards() -> None:
+    machine = Bundler(BURST, WITHIN, listed, frozenset({"hook"}), frozenset({"hook"}))
+    for place in range(1, 5):
+        machine.admit(*message(place, 0, place, "opened", "Alta", True))
+    machine.settle(0)
+    machine.admit(*message(10, 5 * S, 3, "resolved", "Alta", False))
+    assert [one.incident for one in machine.settle(5 * S)] == [3]
+    (digest,) = machine.settle(WITHIN)
+    assert [one.number for one in digest.items] == [4]
