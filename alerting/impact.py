@@ -100,7 +100,10 @@ class Impact:
             said = world.get(("site", name, VERDICT))
             if said is not None and said.state in {"down", "degraded"}:
                 found.add(name)
-        return tuple(name for name in self._topology.sites if name in found or name in record.sites)
+        away = {name for name, site in self._topology.sites.items() if site.customer in record.split_off}
+        return tuple(
+            name for name in self._topology.sites if name not in away and (name in found or name in record.sites)
+        )
 
     def _leaning(self, cause: Element) -> list[str]:
         """Sites that use the element."""

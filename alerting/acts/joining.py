@@ -108,6 +108,7 @@ def split(act: Act) -> int:
         parent, customers=left, sites=tuple(site for site in parent.sites if not going or site not in sites),
         clocks=tuple(clock for clock in parent.clocks if clock.customer not in going) if going else parent.clocks,
         split_off=(*parent.split_off, *going),
+        told_customers={name: word for name, word in parent.told_customers.items() if name not in going},
     )  # fmt: skip
     act.put(rest, act.line("incident {number} split from this one: {title}", number=number, title=title))
     if child.priority in LOUD and child.kind == "incident" and child.acknowledged_us is None:

@@ -272,26 +272,39 @@ def test_what_a_person_merged_the_monitor_does_not_tell_apart_again(bench: Bench
     assert bench.open() == []
 
 
-def test_a_customer_that_was_split_off_is_not_taken_back(bench: Bench) -> None:
-    bench.down(0, "sbc-1")
-    bench.down(0, "site:q")
-    bench.tick(10)
-    one = bench.open()[0]
-    assert "beta" in one.customers
+def test_a_report_of_two_matters_becomes_two_incidents(bench: Bench) -> None:
     act(bench, 20, "incident.open", number=9, customer="acme,beta", priority="Alta", title="dos cosas", reporter="z")
     assert act(bench, 30, "incident.split", number=9, title="lo de beta", customer="beta") == 10
-    parent, child = bench.incidents()[-2:]
+    parent, child = bench.incidents()
     assert (set(parent.customers), set(child.customers)) == ({"acme"}, {"beta"})
     assert {clock.customer for clock in parent.clocks} == {"acme"}
     assert {clock.customer for clock in child.clocks} == {"beta"}
-    assert child.opened_us == parent.opened_us
+    assert (child.opened_us, child.split_from) == (parent.opened_us, 9)
     with pytest.raises(RefusedError, match="no quedaría ningún cliente"):
         act(bench, 31, "incident.split", number=9, title="x", customer="acme")
-    if len(one.customers) > 1:
-        act(bench, 40, "incident.split", number=one.number, title="su sede", customer="beta")
-        bench.down(50, "site:q", "sbc-1")
-        bench.tick(60)
-        assert "beta" not in bench.incidents()[0].customers
+    with pytest.raises(RefusedError, match="no afecta a beta"):
+        act(bench, 31, "incident.split", number=9, title="x", customer="beta")
+
+
+def test_a_customer_that_was_split_off_is_not_taken_back(bench: Bench) -> None:
+    bench.down(0, "sbc-1", "site:q", "sbc-1/core-a", "sbc-1/core-b")
+    bench.say(0, "site", "p", "degraded")
+    bench.tick(10)
+    assert bench.one().customers == {"acme": "Alta", "beta": "Urgente"}
+    act(bench, 20, "incident.split", number=1, title="sede q", customer="beta")
+    bench.down(25, "sbc-1/core-a")
+    bench.tick(40)
+    parent, child = bench.incidents()
+    assert (parent.customers, parent.sites) == ({"acme": "Alta"}, ("p",))
+    assert (child.customers, child.sites) == ({"beta": "Urgente"}, ("q",))
+    with pytest.raises(RefusedError, match="sigue mal site q"):
+        bench.act(50, "incident.resolve", number=2, category="x", cause="plataforma")
+    bench.up(100, "sbc-1", "site:q", "site:p", "sbc-1/core-a", "sbc-1/core-b")
+    bench.tick(200)
+    bench.act(220, "incident.resolve", number=2, category="x", cause="plataforma")
+    assert {one.state for one in bench.incidents()} == {"resolved"}
+    solved = [(one.incident, one.address) for one in letters(bench, "solution")]
+    assert solved == [(1, "noc@acme.example"), (2, "it@beta.example")]
 
 
 def test_unknown_numbers_are_named(bench: Bench) -> None:
