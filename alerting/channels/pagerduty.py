@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from alerting.channels.base import Channel, RejectedError, RetryError, said
+from alerting.channels.base import Channel, RejectedError, RetryError, one_line, said
 from alerting.channels.http import post, settled
 from alerting.effects import Notification
 from alerting.letters.whole import whole
@@ -39,10 +39,10 @@ def pagerduty_channel(name: str, config: ChannelConfig) -> Channel:
         answer = await post(url, body, head, routing_key)
         reply = _reply(answer.body)
         if answer.status == HTTPStatus.ACCEPTED:
-            return f"{answer.words}: {reply.dedup_key or dedup_key(message)}"
+            return one_line(f"{answer.words}: {reply.dedup_key or dedup_key(message)}", routing_key)
         if answer.status == HTTPStatus.BAD_REQUEST:
             why = "; ".join(reply.errors) or reply.message
-            raise RejectedError(f"{answer.words}: {why}"[:300] if why else answer.words)
+            raise RejectedError(one_line(f"{answer.words}: {why}" if why else answer.words, routing_key))
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:  # something between us and them answered
             raise RetryError(f"{answer.words}: {said('that was not the Events API')}", answer.after_seconds)
         return settled(answer)
