@@ -5,7 +5,7 @@ round: so each is said once, also over a restart. What fell due while nothing ra
 its own instant and in order; of a promise that was broken meanwhile only that is told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from alerting.book import Book
 from alerting.effects import What
 from alerting.escalation.ladder import Ladder, rungs_in
 from alerting.escalation.machine import Escalation
+from alerting.letters.facts import listed
 from alerting.letters.times import moment
 from alerting.words import DESK_LANGUAGE, say
 from sereno.contract import Contract
@@ -27,8 +28,8 @@ def run(
     """The record at this instant, with what its clocks have to say written down and told."""
     after = replace(record, clocks=clocks.passed(record, now_us))
     warned, missed = clocks.warned_since(record, after), clocks.missed_since(record, after)
-    lines = [_missed(one) for one in missed]
-    lines += [_warned(one, contracts[one.contract].at(record.opened_us).timezone) for one in warned]
+    lines = list(_missed(missed))
+    lines += _warned(warned, lambda clock: contracts[clock.contract].at(record.opened_us).timezone)
     record = book.put(record, now_us, *lines, clocks=after.clocks)
     people = concerned(escalation, record, now_us)
     what: What = "breached" if missed else "breach_warning"
@@ -51,12 +52,25 @@ def concerned(escalation: Escalation, record: IncidentRecord, at_us: int) -> tup
     return tuple(dict.fromkeys((*mine, *Ladder(rungs, escalation.roster, at_us).call(level).people)))
 
 
-def _missed(clock: Clock) -> str:
-    return say(DESK_LANGUAGE, "clock missed: {clock} of {contract}", clock=say(DESK_LANGUAGE, clock.clock),
-               contract=clock.customer or clock.contract)  # fmt: skip
+def _missed(these: Iterable[Clock]) -> Iterator[str]:
+    for (name,), whose in _together(these, lambda clock: (clock.clock,)):
+        yield say(DESK_LANGUAGE, "clock missed: {clock} of {contract}", clock=say(DESK_LANGUAGE, name), contract=whose)
 
 
-def _warned(clock: Clock, zone: str) -> str:
-    return say(DESK_LANGUAGE, "clock running out: {clock} of {contract}, due {due}",
-               clock=say(DESK_LANGUAGE, clock.clock), contract=clock.customer or clock.contract,
-               due=moment(clock.due_us, DESK_LANGUAGE, zone))  # fmt: skip
+def _warned(these: Iterable[Clock], zone: Callable[[Clock], str]) -> Iterator[str]:
+    for (name, due), whose in _together(
+        these, lambda clock: (clock.clock, moment(clock.due_us, DESK_LANGUAGE, zone(clock)))
+    ):
+        yield say(DESK_LANGUAGE, "clock running out: {clock} of {contract}, due {due}",
+                  clock=say(DESK_LANGUAGE, name), contract=whose, due=due)  # fmt: skip
+
+
+def _together(
+    these: Iterable[Clock], alike: Callable[[Clock], tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """One line for all that is alike: an outage of everybody's does not write a line for each of them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for clock in these:
+        found.setdefault(alike(clock), []).append(clock.customer or clock.contract)
+    for key, names in found.items():
+        yield key, listed(dict.fromkeys(names))

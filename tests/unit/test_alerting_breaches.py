@@ -232,3 +232,22 @@ def test_without_levels_everybody_hears_of_it_whoever_has_it(tmp_path: Path) -> 
     bench.act(61, "ack")
     bench.tick(3 * HOUR)
     assert told(bench) == [("breach_warning", 3 * HOUR, "ana"), ("breach_warning", 3 * HOUR, "leo")]
+
+
+def test_everybody_s_breach_is_one_line_and_one_message(tmp_path: Path) -> None:
+    customers = "".join(f"  c{place}: {{name: C, contract: callmyway}}\n" for place in range(40))
+    sites = "".join(f"  s{place}: {{customer: c{place}, sbcs: [sbc-1, sbc-2]}}\n" for place in range(40))
+    text = TOPOLOGY.replace("customers:\n", f"customers:\n{customers}").replace("sites:\n", f"sites:\n{sites}")
+    bench = Bench(tmp_path, topology_text=text)
+    places = [f"site:s{place}" for place in range(40)]
+    bench.down(2.0, *A, "sbc-1/core-b", "sbc-2/core-b", "core-a", "core-b", *places, "site:p", "site:q", "service:voz",
+               since=0)  # fmt: skip
+    bench.tick(1.01 * HOUR)
+    record = bench.one()
+    assert len(record.clocks) == 41 * 2 + 1
+    lines = [line.what for line in record.timeline if line.what.startswith("plazo")]
+    assert [line.partition(":")[0] for line in lines] == ["plazo por vencer", "plazo incumplido"]
+    assert lines[1] == "plazo incumplido: atención de c0, c1, c2, c3, c4, c5, c6, c7 +33"
+    people = [one.to for one in bench.told("breached")]
+    assert people
+    assert len(people) == len(set(people))
