@@ -91,10 +91,10 @@ def plan(
     for row in rows:
         if row.thread is not None:
             threads.setdefault(row.thread, []).append(row)
-        if row.id not in flying and (found := _ending(row, now_us, known)) is not None:
+        if row.id not in flying and (found := _ending(row, now_us, lines, known)) is not None:
             end[row.id] = found
     for thread, members in threads.items():
-        end |= _closing(thread, members, flying, end, known)
+        end |= _closing(thread, members, flying, end, lines, known)
     living = [row for row in rows if row.id not in end]
     ready = [
         row for row in living
@@ -112,11 +112,16 @@ def plan(
     )  # fmt: skip
 
 
-def _ending(row: Waiting, now_us: int, known: Known) -> tuple[Ending, str] | None:
+def _held_up(row: Waiting, lines: Mapping[str, Line]) -> bool:
+    """Its far end said no, or its channel is in trouble: it does not wait for us."""
+    return row.error is not None or lines.get(row.channel, Line()).failures > 0
+
+
+def _ending(row: Waiting, now_us: int, lines: Mapping[str, Line], known: Known) -> tuple[Ending, str] | None:
     """It has outlived what it says. Only what could not be handed over for a minute is looked at so."""
     if now_us >= row.deadline_us:
         return "expired", "nobody knows whether it got through" if row.begun_us else "it did not get through in time"
-    if not row.page or row.error is None or row.created_us + LATE_US > now_us or row.incident is None:
+    if not row.page or row.incident is None or row.created_us + LATE_US > now_us or not _held_up(row, lines):
         return None
     state = known.states.get(row.incident, "open")
     if state in _OVER:
@@ -128,7 +133,7 @@ def _ending(row: Waiting, now_us: int, known: Known) -> tuple[Ending, str] | Non
 
 def _closing(
     thread: Thread, members: list[Waiting], flying: Collection[int], end: Mapping[int, tuple[Ending, str]],
-    known: Known,
+    lines: Mapping[str, Line], known: Known,
 ) -> dict[int, tuple[Ending, str]]:  # fmt: skip
     """A resolution takes the place of what still waits; who was never told of the fault is not told of its end."""
     last = next((row for row in reversed(members) if row.what == "resolved" and row.id not in flying), None)
@@ -136,7 +141,9 @@ def _closing(
         return {}
     earlier = [row for row in members if row.id < last.id]
     found: dict[int, tuple[Ending, str]] = {
-        row.id: ("obsolete", "the resolution came first") for row in earlier if row.id not in end and row.error
+        row.id: ("obsolete", "the resolution came first")
+        for row in earlier
+        if row.id not in end and _held_up(row, lines)
     }
     if any(row.id not in found and row.id not in end for row in earlier):
         return found  # never tried yet: they go out first, in order

@@ -216,8 +216,8 @@ class OutboxRows:
 
 
 def _known(connection: Connection, rows: list[Waiting]) -> Known:
-    """States of the incidents whose messages fail; and of those that are over, whether anybody was told of them."""
-    troubled = sorted({row.incident for row in rows if row.incident is not None and row.error is not None})
+    """States of the incidents whose pages wait; and of those that are over, whether anybody was told of them."""
+    troubled = sorted({row.incident for row in rows if row.incident is not None and row.page})
     states: dict[int, str] = {}
     if troubled:
         of = select(incidents.c.number, incidents.c.state).where(incidents.c.number.in_(troubled))

@@ -213,3 +213,26 @@ def test_a_page_overtakes_one_that_waits_for_its_next_try() -> None:
     office.write(1, "ana", "mail", "promoted")
     office.run(12 * S)
     assert office.ended in ({1: "obsolete", 2: "sent"}, {1: "sent", 2: "sent"})
+
+
+def test_a_page_behind_a_channel_that_rests_is_not_sent_when_its_incident_is_over() -> None:
+    row = Waiting(
+        id=1, incident=1, recipient="ana", channel="mail", what="opened", page=True, created_us=0, due_us=0,
+        deadline_us=PAGE_US,
+    )  # fmt: skip
+    resting = {"mail": Line(failures=1, rest_until_us=300 * S)}
+    over = Known({1: "resolved"})
+    assert plan([row], 61 * S, flying=(), lines=resting, known=over).end == ((1, "obsolete", "the incident is over"),)
+    assert plan([row], 61 * S, flying=(), lines={}, known=over).go == (1,)  # it waited for us: it is told after all
+
+
+def test_a_channel_that_asked_to_be_left_alone_is_left_alone_by_every_message() -> None:
+    office = Office([])
+    office.lines["mail"] = failed(Line(), 0, after_us=30 * S)
+    for incident in range(1, 4):
+        office.write(incident, "ana", "mail", "opened")
+        office.write(incident, "ana", "hook", "opened")
+    office.run(29 * S)
+    assert sorted(office.threads[number][2] for number in office.ended) == ["hook"] * 3
+    office.run(31 * S)
+    assert len(office.ended) == 6
