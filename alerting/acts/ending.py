@@ -52,11 +52,11 @@ def _named(record: IncidentRecord, kind: str, name: str) -> bool:
 
 
 def close(act: Act) -> None:
-    """Confirmed and done with. Refused without category and cause where the contract wants them on the record."""
+    """Confirmed and done with. Refused without category and cause on the record."""
     record = act.record
     state = move(record, "close")
     record = _categorised(act, record)
-    refuse_uncategorised(act, record)
+    refuse_uncategorised(record)
     record = replace(record, billing=billed(act, record))
     act.put(record, act.line("closed"), state=state, closed_us=act.at_us, told_resolved=True)
 
@@ -67,7 +67,7 @@ def confirm(act: Act) -> None:
     move(record, "confirm")
     record = _categorised(act, record)
     record = act.put(record, act.line("the customer confirms the solution"), confirmed_us=act.at_us)
-    lacks = uncategorised(act, record)
+    lacks = uncategorised(record)
     if lacks:
         names = field_names(DESK_LANGUAGE, lacks)
         act.put(record, say(DESK_LANGUAGE, "not closed yet, it lacks: {names}", names=names))
@@ -87,20 +87,25 @@ def _categorised(act: Act, record: IncidentRecord) -> IncidentRecord:
     )  # fmt: skip
 
 
-def uncategorised(act: Act, record: IncidentRecord) -> tuple[str, ...]:
-    """What its contracts want before it is closed, and it has not. No contract speaks of the monitor's own tickets."""
-    if record.class_ == "monitor" or not any(version.closing.categorised for version in act.versions(record)):
+def uncategorised(record: IncidentRecord) -> tuple[str, ...]:
+    """What people must say before they close it, and have not.
+
+    Of a request what kind it was, of an incident also whose the cause was. The monitor's own tickets are nobody's case.
+    """
+    if record.class_ == "monitor":
         return ()
-    has = {"category": record.category, "cause": record.closing_cause}
-    return tuple(name for name, value in has.items() if value is None)
+    wanted = {"category": record.category}
+    if record.kind == "incident":
+        wanted["cause"] = record.closing_cause
+    return tuple(name for name, value in wanted.items() if value is None)
 
 
-def refuse_uncategorised(act: Act, record: IncidentRecord) -> None:
-    lacks = uncategorised(act, record)
+def refuse_uncategorised(record: IncidentRecord) -> None:
+    lacks = uncategorised(record)
     if lacks:
         names = field_names(DESK_LANGUAGE, lacks)
         raise RefusedError(
-            f"no se puede cerrar el incidente {record.number}: el contrato pide {names} "
+            f"no se puede cerrar el incidente {record.number}: falta {names} "
             "(--category, --cause plataforma|cliente|proveedor|tercero)"
         )
 

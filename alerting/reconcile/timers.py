@@ -1,6 +1,7 @@
 """What time alone does to an incident: clocks missed, its end told, closed by itself."""
 
 from alerting import breaches, clocks
+from alerting.book import MONITOR
 from alerting.reconcile.room import Room
 from alerting.words import DESK_LANGUAGE, say
 from sereno.incident import IncidentRecord
@@ -49,9 +50,13 @@ class Timers:
         if record.class_ == "monitor":
             return record.resolved_at_us + MONITOR_CLOSE_US
         names = {clock.contract for clock in record.clocks} or {self.room.impact.desk_contract}
-        waits = [self.room.impact.version(name, record.opened_us).closing.after_resolved_us for name in names]
+        terms = [self.room.impact.version(name, record.opened_us).closing for name in names]
+        waits = [one.after_resolved_us for one in terms]
         if any(wait is None for wait in waits):
             return None
+        bare = record.opened_by != MONITOR and (record.category is None or record.closing_cause is None)
+        if bare and any(one.categorised for one in terms):
+            return None  # what a person resolved waits for its category and cause
         return record.resolved_at_us + max(wait for wait in waits if wait is not None)
 
 

@@ -157,7 +157,7 @@ def test_callmyway_closes_on_confirmation_with_category_and_cause(bench: Bench) 
     bench.act(60, "incident.resolve", note="reiniciado el teléfono")
     bench.tick(60 + 7 * 24 * H)
     assert bench.one().state == "resolved"
-    with pytest.raises(RefusedError, match="el contrato pide categoría, causa"):
+    with pytest.raises(RefusedError, match="falta categoría, causa"):
         bench.act(60 + 7 * 24 * H, "incident.close")
     bench.act(61 + 7 * 24 * H, "incident.confirm", category="terminal")
     assert bench.one().state == "resolved"
@@ -190,6 +190,20 @@ def test_wekall_closes_after_48_hours(bench: Bench) -> None:
     assert bench.one().state == "resolved"
     bench.tick(60 + 48 * H)
     assert (bench.one().state, seconds(bench.one().closed_us)) == ("closed", 60 + 48 * H)
+
+
+def test_a_person_closes_with_category_and_cause_whatever_the_contract(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="beta", title="x", reporter="z")
+    act(bench, 0, "incident.request", customer="beta", title="alta", reporter="z")
+    for number in (1, 2):
+        bench.act(60, "incident.resolve", number=number)
+    with pytest.raises(RefusedError, match="falta categoría, causa"):
+        bench.act(61, "incident.close")
+    bench.act(62, "incident.close", category="red", cause="tercero")
+    with pytest.raises(RefusedError, match=r"falta categoría \("):
+        bench.act(63, "incident.close", number=2)
+    bench.act(64, "incident.close", number=2, category="altas")
+    assert {one.state for one in bench.incidents()} == {"closed"}
 
 
 @pytest.mark.parametrize(("cause", "billable", "amount"), [("cliente", True, 250.0), ("plataforma", False, None)])
