@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from alerting.book import Book
+from alerting.book import MONITOR, Book
 from alerting.effects import What
 from alerting.escalation.ladder import Call, Ladder, ordered, rungs_in
 from alerting.escalation.step import Called, Step, StepChanged, StepKind, Wait, Why
@@ -20,6 +20,8 @@ from sereno.incident import ACTIVE, IncidentRecord, Rung
 from sereno.oncall import Roster
 
 LATE_US = 60 * SECOND_US  # what fell due longer ago than this fell due while nobody could do it
+OWN_LATE_US = 5 * SECOND_US  # likewise of the monitor's own faults: a stop of its own looks like one …
+START_US = 30 * SECOND_US  # … until it has been up for as long
 INBOX_US = SECOND_US // 4  # but first what people asked for meanwhile is applied: they may have taken it
 APART_US = 60 * SECOND_US  # the same person is not called twice for the same within this
 LOUD = ("Urgente", "Alta")
@@ -57,8 +59,10 @@ class Escalation:
         step = self._plan(record, "page", "audit" if record.alarm == AUDIT else what, at_us, at_us)
         if (why := self._hushed(record)) is not None:
             return self._hold(record, step, why, at_us)
-        if self.horizon_us - at_us > LATE_US:  # first hear what came of it meanwhile
-            self._keep(replace(step, due_us=self.horizon_us, first_due_us=at_us))
+        own = record.class_ == "monitor"
+        if self.horizon_us - at_us > (OWN_LATE_US if own else LATE_US):  # first hear what came of it meanwhile
+            due_us = self.horizon_us + (START_US if own else 0)
+            self._keep(replace(step, due_us=due_us, first_due_us=at_us))
             return record
         return self._begin(record, step, at_us)
 
@@ -157,6 +161,8 @@ class Escalation:
     def _calm_until(self, record: IncidentRecord, step: Step, now_us: int) -> int:
         """One that comes and goes calls nobody new, unless it stands for a level's whole time, or goes on for long."""
         stands = self._stands(record)
+        if step.first_due_us is not None and not record.pages and record.opened_by == MONITOR:
+            return now_us if stands.since_us is not None else now_us + START_US  # good again, and being watched
         quiet = record.quiet_until_us is not None and now_us < record.quiet_until_us
         if step.what not in {"escalated", "repaged"} or not step.waits or not (quiet or stands.comes_and_goes):
             return now_us
@@ -238,9 +244,9 @@ class Escalation:
         everyone = call.people or self._everybody  # never nobody
         people, again_us = _callable(step, everyone, now_us)
         if everyone and not people:
-            self._keep(
-                replace(step, due_us=again_us, waits=tuple(Wait(w.level, max(w.due_us, again_us)) for w in step.waits))
-            )
+            kept = self.steps[record.number]  # as it was: it will be looked at anew
+            waits = tuple(Wait(one.level, max(one.due_us, again_us)) for one in kept.waits)
+            self._keep(replace(kept, due_us=again_us, waits=waits))
             return record
         remarks = (say(DESK_LANGUAGE, message, **values) for message, values in call.remarks)
         record = self._book.put(record, now_us, *lines, *remarks)

@@ -284,3 +284,30 @@ def test_rounds_come_ever_more_rarely(bench: Bench) -> None:
     gaps = [(later - earlier) / MINUTE for earlier, later in itertools.pairwise(rounds)]
     assert gaps[:6] == [50, 50, 50, 80, 140, 260]
     assert max(gaps) == 24 * 60 + 20
+
+
+def test_a_round_that_had_to_wait_a_minute_is_counted_once(tmp_path: Path) -> None:
+    quick = DESK.replace("people: [ana]}", "people: [ana], ack: 10s}").partition("- {name: L2")[0]
+    bench = Bench(tmp_path, desk_text=quick)
+    alta(bench)
+    bench.tick(64)
+    assert paged(bench) == [("opened", "ana", 4.0), ("repaged", "ana", 64.0)]
+    assert [line for line in lines(bench) if "vuelta" in line] == ["desde el primer nivel otra vez, vuelta 2"]
+
+
+def test_a_stop_of_the_monitors_own_wakes_nobody_if_it_sees_again(bench: Bench) -> None:
+    """After a stop it was blind for as long as it was off; what counts is whether it sees soon after its start."""
+    bench.desk.escalation.horizon_us = T0 + 120 * S
+    bench.finding(2, "monitor_blind", "monitor", "voz", since=0)
+    bench.tick(121)
+    assert bench.one().class_ == "monitor"
+    bench.finding(125, "monitor_blind", "monitor", "voz", "false", since=124)
+    bench.tick(600)
+    assert bench.told() == []
+
+
+def test_a_monitor_that_stays_blind_after_its_start_is_paged(bench: Bench) -> None:
+    bench.desk.escalation.horizon_us = T0 + 120 * S
+    bench.finding(2, "monitor_blind", "monitor", "voz", since=0)
+    bench.tick(151)
+    assert paged(bench) == [("opened", "ana", 150.0)]
