@@ -86,11 +86,11 @@ def test_callmyway_s_terms():
     assert version.closing.after_resolved_us is None
     assert version.closing.confirmation
     assert version.compliance.target_percent == 98
-    credits = version.compliance.credits  # three penalties, whose amounts both parties agree on
-    assert [one.invoice for one in (credits.shortfall, credits.late, credits.activities)] == [
+    agreed = version.compliance.credits  # three penalties, whose amounts both parties agree on
+    assert [one.invoice for one in (agreed.shortfall, agreed.late, agreed.activities)] == [
         "general", "site", "general",
     ]  # fmt: skip
-    assert {one.amount for one in (credits.shortfall, credits.late, credits.activities)} == {None}
+    assert {one.amount for one in (agreed.shortfall, agreed.late, agreed.activities)} == {None}
     assert [version.severity(priority) for priority in PRIORITIES] == ["S1", "S2", "S3", "S4"]
     assert [version.priority_named(word) for word in ("S1", "s4", "urgente", "S5")] == [
         "Urgente", "Baja", "Urgente", None,
