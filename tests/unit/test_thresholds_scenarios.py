@@ -93,3 +93,11 @@ def test_alarms_of_ones_own_beside_the_topology(run):
     answer = stream.go()
     assert {one["alarm"] for one in answer["alarms"]} == {"far_away"}
     assert len(answer["alarms"]) == 6
+
+
+def test_24_calls_that_fail_with_a_flapping_core_are_that_cores(run):
+    def bad(_check, _sbc, core, second):
+        return TIMEOUT if core == "core-a" and 60 <= second < 660 and (second - 60) % 60 < 50 else None
+
+    answer = run().watch(900, bad, every=5).go()
+    assert "ser_low" not in {one["alarm"] for one in answer["alarms"]}

@@ -24,7 +24,7 @@ def _settled(measure: str, result: Result, at_us: int, known: Known, *, bad: boo
     before_us = known.pending.pop(key, None)
     if bad and not known.serving(sbc, result.core, at_us):
         return
-    if before_us is not None and (bad or known.serving(sbc, result.core, before_us)):
+    if before_us is not None and known.serving(sbc, result.core, before_us):
         yield before_us, True
     if not bad:
         yield at_us, False
