@@ -243,7 +243,8 @@ class DeskMachine:
 
     def _stands(self, record: IncidentRecord) -> Stands:
         """By the alarm that speaks for it."""
-        own = [one for one in self.states.values() if one.incident == record.number and one.alarm == record.alarm]
+        mine = [one for one in self.states.values() if one.incident == record.number]
+        own = [one for one in mine if one.alarm == record.alarm] or mine
         since_us = min((one.bad_at_us for one in own if one.phase == "firing"), default=None)
         return Stands(since_us, any(one.flapping for one in own))
 
