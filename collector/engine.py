@@ -296,6 +296,8 @@ class Engine:
             flapping = element[2] == "intermittent" and element[1] in self._flaps.now
             return [] if flapping else self._say(element, new.state, new.since_us or now_us, now_us, new.reason)
         flaps: list[Change] = []
+        if element[0] in {"sbc", "core"}:
+            self._flaps.larger(element[1], down=new.state == "down", now_us=now_us)
         if element[0] == "path" and self._flaps.changed(element[1], transition.old, new, now_us):
             flaps = self._say((*element[:2], "intermittent"), "true", now_us, now_us, "flapping")
         state, since, reason = self._shown(element, new, now_us)

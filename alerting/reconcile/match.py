@@ -11,6 +11,7 @@ from sereno.incident import Element, IncidentRecord
 from sereno.verdict import VERDICT
 
 _BEFORE_US = 10 * 1_000_000
+ECHO_US = 15 * 60 * 1_000_000  # the longest window in which alarms count calls
 REOPEN_US = 30 * 60 * 1_000_000  # a cause that returns within this is the same incident
 
 
@@ -91,7 +92,7 @@ class Matcher:
             return None  # over before anybody was told
         if group.topic == BUDGET and any(state.incident is not None for state in broken):
             return None  # the outage that burnt it was told already
-        due = self._opening_due(group, broken)
+        due = max(self._opening_due(group, broken), self._echoes_until(group, firing))
         if now_us < due:
             self.waiting_us = min(due, self.waiting_us or due)
             return None
@@ -103,6 +104,27 @@ class Matcher:
         # an alert of others comes when its rule has waited already
         settled = self._urgent(broken) or group.class_ == "monitor" or group.cause.kind == "external"
         return known if settled else known + self.room.settle_us
+
+    def _echoes_until(self, group: Group, firing: list[AlarmState]) -> int:
+        """Until when what is only worse than usual may be the echo of an outage that is over, in a window of its own.
+
+        Shares of calls and medians go on telling of it; what lasts longer than that is a matter of its own.
+        """
+        if group.topic or group.class_ != "service" or any(is_fault(self.room.what(state)) for state in firing):
+            return 0
+        topology, own = self.room.topology, group.cause
+        return max((
+            record.resolved_us + ECHO_US
+            for record in self.book.records.values()
+            if record.resolved_us is not None and record.opened_by == MONITOR and not self.room.topic(record)
+            and self._was_outage(record)
+            and any(below(topology, own, cause) or below(topology, cause, own) for cause in record.causes)
+            and any(record.since_us <= state.bad_since_us <= record.resolved_us + ECHO_US for state in firing)
+        ), default=0)  # fmt: skip
+
+    def _was_outage(self, record: IncidentRecord) -> bool:
+        """Something did not work, as opposed to worked badly."""
+        return any((alarm := self.room.alarms.alarms.get(one.alarm)) and is_fault(alarm.what) for one in record.faults)
 
     def settling(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState], now_us: int) -> bool:
         """Another cause for an incident that is open: it must have settled too, but for the service itself."""
