@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 _SHOWN_LENGTH = 60
-_NEVER_SHOWN = {"password", "secret", "dsn", "webhook", "smtp", "token", "contacts", "icalendar"}  # a credential may stand there
+# Keys under which a credential may stand.
+_NEVER_SHOWN = {"password", "secret", "dsn", "webhook", "smtp", "token", "contacts", "icalendar"}
 
 
 def words(item: dict[str, Any], where: tuple[str | int, ...], known: Sequence[str]) -> tuple[str, str]:
