@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import getpass
+import os
 import socket
 import subprocess
 import time
@@ -77,7 +78,8 @@ def smtp_sink(*options: str, folder: Path) -> Iterator[int]:
     """The port of a running sink; `options` are those of smtp-sink(1)."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [SMTP_SINK, "-u", getpass.getuser(), *options, f"127.0.0.1:{port}", "10"]
+    privileges = ["-u", getpass.getuser()] if os.geteuid() == 0 else []  # it will not run as root unasked
+    command = [SMTP_SINK, *privileges, *options, f"127.0.0.1:{port}", "10"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 10
