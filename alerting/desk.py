@@ -13,7 +13,7 @@ from alerting import machine, retro
 from alerting.acts import Act, apply
 from alerting.book import Book
 from alerting.bundle import Bundle
-from alerting.causes import Key, View
+from alerting.causes import Key, View, hushed
 from alerting.dues import Dues
 from alerting.effects import AlarmCleared, AlarmRaised, Effect
 from alerting.escalation.machine import Escalation, Stands
@@ -257,8 +257,11 @@ class DeskMachine:
         if mark is not None and mark.state == "true":
             return "isolated on purpose: nobody is called while it is"
         silent = self.silences.silent(self.states, self.now_us)
-        mine = {state.key for state in self.states.values() if state.incident == record.number} if silent else ()
-        return "silenced: nobody is called while it is" if mine and silent.issuperset(mine) else None
+        parts = {record.cause, *record.elements}
+        mine = (state for state in self.states.values() if state.incident == record.number)
+        if silent and hushed(mine, lambda state: Element(state.kind, state.name) in parts, silent, self.alarms.alarms):
+            return "silenced: nobody is called while it is"
+        return None
 
     def heard(self) -> Iterable[AlarmState]:
         """All alarms but a redundancy that is missing because its twin is in announced maintenance."""

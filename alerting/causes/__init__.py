@@ -6,8 +6,9 @@ one cause are a group; a group is one incident, or none yet.
 
 from alerting.causes.attach import below
 from alerting.causes.gravity import gravity
+from alerting.causes.hushed import hushed
 from alerting.causes.model import RANK, Group, Key
 from alerting.causes.sorts import BUDGET, is_fault, topic_of
 from alerting.causes.view import View, is_echo
 
-__all__ = ["BUDGET", "RANK", "Group", "Key", "View", "below", "gravity", "is_echo", "is_fault", "topic_of"]
+__all__ = ["BUDGET", "RANK", "Group", "Key", "View", "below", "gravity", "hushed", "is_echo", "is_fault", "topic_of"]

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
+from alerting.causes.hushed import hushed
 from alerting.causes.model import Group, Key
 from alerting.causes.plan import Plan
 from alerting.causes.sorts import is_fault, topic_of
@@ -332,14 +333,9 @@ class View:
         return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name, group.topic))
 
     def _hushed(self, group: Group) -> bool:
-        """All that speaks of the cause itself is silenced: what it brings is told only where voice is down."""
         members = set(group.members)
-        states = [state for state in self._states if state.key in members and state.held]
-        own = [state for state in states if group.own(state)]
-        if any(state.key not in self._silenced for state in own) or not own:
-            return False
-        downed = (state for state in states if state.kind in {"service", "site"} and self.what(state) == VERDICT)
-        return all(state.key in self._silenced for state in downed)
+        states = (state for state in self._states if state.key in members)
+        return hushed(states, group.own, self._silenced, self._alarms)
 
     def _elements(self, cause: Element, states: list[AlarmState]) -> tuple[Element, ...]:
         if cause in self.derived and not (cause.kind == "service" and self.service_down):

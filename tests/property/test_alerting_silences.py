@@ -22,6 +22,12 @@ DESK = parse_desk(
     "desk.yaml",
     b"contract: callmyway\nchannels: {hook: {webhook: 'http://127.0.0.1:1/'}}\npeople: {ana: {channels: [hook]}}\n",
 )
+LEVELS = parse_desk(
+    "desk.yaml",
+    b"contract: callmyway\nchannels: {hook: {webhook: 'http://127.0.0.1:1/'}}\n"
+    b"people: {ana: {channels: [hook]}, leo: {channels: [hook]}}\n"
+    b"levels: [{name: L1, people: [ana]}, {name: L2, people: [leo]}]\n",
+)
 ELEMENTS = [
     ("service", "voz", VERDICT), ("site", "q", VERDICT), ("core", "core-a", VERDICT), ("sbc", "sbc-1", VERDICT),
     ("path", "sbc-2/core-b", VERDICT), ("sbc", "sbc-2", "register_failing"), ("probe", "bog-1", "probe_lost"),
@@ -99,3 +105,20 @@ def test_a_silence_is_for_whom_it_names_and_as_long_as_it_says(pattern: str, nam
     assert not one.matches("a", "core", name)
     if not set(name) & set("*?["):
         assert one.matches("a", "sbc", pattern) == (pattern == name)
+
+
+def test_an_open_incident_that_is_silenced_calls_nobody_more() -> None:
+    """The next level is not called while the cause is silenced, even if what it brought is not; after it, it is."""
+    desk = DeskMachine(TOPOLOGY, LEVELS, CONTRACTS, ALARMS)
+    effects = []
+    for path in ("sbc-1/core-a", "sbc-2/core-a"):
+        effects += desk.change(said(("path", path, VERDICT), T0, bad=True))
+    effects += desk.change(said(("core", "core-a", VERDICT), T0, bad=True))
+    effects += desk.tick(T0 + 60 * S)
+    assert [one.to for one in effects if isinstance(one, Notification)] == ["ana"]
+    asked = {"alarm": "core_down", "to_us": T0 + 3_600 * S, "why": "x"}
+    effects = desk.command("silence.add", asked, "ana", T0 + 60 * S) + desk.tick(T0 + 3_599 * S)
+    assert not [one for one in effects if isinstance(one, Notification) and one.page]
+    assert desk.incidents()[0].state == "open"
+    effects = desk.tick(T0 + 3_700 * S)
+    assert "leo" in {one.to for one in effects if isinstance(one, Notification) and one.page}
