@@ -9,6 +9,7 @@ import email.errors
 import email.message
 import email.policy
 import html.parser
+import logging
 import re
 from collections.abc import Iterator
 from email.header import decode_header
@@ -16,6 +17,8 @@ from email.utils import getaddresses
 
 import msgspec
 
+log = logging.getLogger(__name__)
+BOUNCE = "bounce"
 LONGEST_RAW = 1_048_576  # bytes of a message that are read; attachments come after the text
 LONGEST_TEXT = 20_000
 LONGEST_HEADER = 4_000
@@ -25,6 +28,7 @@ MOST_REFERENCES = 100
 MOST_ATTACHMENTS = 50
 LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3
 _ID = re.compile(r"<([^<>\s]{1,250})>")
+_OURS = re.compile(rb"^Message-ID:\s*<(sereno\.[!-;=?-~]{1,250})>", re.IGNORECASE | re.MULTILINE)
 _ADDRESS = re.compile(r"[^@\s<>,;\"()]+@[^@\s<>,;\"()]+")
 _BLANKS = re.compile(r"[^\S\n]+")
 _BROKEN = (  # what the library raises of what it cannot read
@@ -61,21 +65,29 @@ def read(raw: bytes, *, size: int | None = None) -> Letter:
     """The letter in these bytes; `size` is the whole message's, of which they may be the beginning."""
     cut = len(raw) > LONGEST_RAW or (size is not None and size > len(raw))
     raw = raw[:LONGEST_RAW]
-    message = _parsed(raw)
+    try:
+        return _letter(_parsed(raw), raw, cut=cut)
+    except Exception:  # one message must never stop the mailbox, whatever the library makes of it
+        log.exception("a message is read as plain text, because of a fault of ours or of the library")
+        return _letter(_plain(raw), raw, cut=cut)
+
+
+def _letter(message: email.message.Message, raw: bytes, *, cut: bool) -> Letter:
     names = getaddresses(_headers(message, "From")[:1])
     name, sender = names[0] if names else ("", "")
     found = _ADDRESS.search(sender) or _ADDRESS.search(" ".join(_headers(message, "From")[:1]))
     text, attachments = _contents(message)
     ids = _ID.findall(" ".join(_headers(message, "Message-ID")[:1]))
+    automatic = _automatic(message)
     return Letter(
         sender=found[0].lower()[:LONGEST_ADDRESS] if found else "",
         sender_name=_line(name)[:120],
         subject=_line(" ".join(_headers(message, "Subject")[:1]))[:300],
         text=text,
         message_id=ids[0] if ids else None,
-        references=_references(message),
+        references=_references(message) or _bounced(automatic, raw),
         attachments=tuple(attachments),
-        automatic=_automatic(message),
+        automatic=automatic,
         authentication=tuple(_headers(message, "Authentication-Results")[:5]),
         cut=cut,
     )
@@ -86,7 +98,12 @@ def _parsed(raw: bytes) -> email.message.Message:
         try:
             return email.message_from_bytes(raw, policy=email.policy.compat32)
         except _BROKEN:
-            pass  # nested or broken beyond the parser: the headers alone, and the rest as text
+            pass  # nested or broken beyond the parser
+    return _plain(raw)
+
+
+def _plain(raw: bytes) -> email.message.Message:
+    """The headers that say nothing of parts, and the rest as text."""
     head, _, body = raw.partition(b"\n\n" if b"\r\n\r\n" not in raw else b"\r\n\r\n")
     lines = [line for line in head.splitlines() if not re.match(rb"content-|mime-|\s", line, re.IGNORECASE)]
     plain = b"\r\n".join([*lines, b"Content-Type: text/plain; charset=utf-8", b"", body])
@@ -147,13 +164,20 @@ def _references(message: email.message.Message) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*near, *reversed(far)]))[:MOST_REFERENCES]
 
 
+def _bounced(automatic: str | None, raw: bytes) -> tuple[str, ...]:
+    """The messages of ours that a delivery report brings back: it has their headers inside (RFC 3462)."""
+    if automatic != BOUNCE:
+        return ()
+    return tuple(dict.fromkeys(one.decode("ascii", "replace") for one in _OURS.findall(raw)))[:MOST_REFERENCES]
+
+
 def _automatic(message: email.message.Message) -> str | None:
     """Why no person wrote this (RFC 3834 §2, and the headers that came before it)."""
     submitted = _first(message, "Auto-Submitted").partition(";")[0].strip()
     signs = {
         "auto-submitted": submitted not in {"", "no"},
         "precedence": _first(message, "Precedence") in {"bulk", "list", "junk", "auto_reply"},
-        "bounce": _kind(message) in _REPORTS
+        BOUNCE: _kind(message) in _REPORTS
         or _first(message, "Return-Path") == "<>"
         or _ROBOT.search(_first(message, "From")) is not None,
     }
@@ -218,9 +242,8 @@ def _parts(message: email.message.Message) -> Iterator[email.message.Message]:
         part = waiting.pop(0)
         seen += 1
         yield part
-        held = part.get_payload()
-        if isinstance(held, list) and not _kind(part).startswith("message/"):
-            waiting[:0] = [one for one in held if isinstance(one, email.message.Message)]
+        if part.is_multipart() and not _kind(part).startswith("message/"):
+            waiting[:0] = [one for one in part.get_payload() if isinstance(one, email.message.Message)]
 
 
 def _filename(part: email.message.Message) -> str:

@@ -100,10 +100,13 @@ class InboundService:
             count = poller.poll()
         except LeaseLostError:
             raise
-        except (MailboxError, StoreError) as error:
+        except Exception as error:
+            if not isinstance(error, MailboxError | StoreError):  # of ours: the desk goes on, and says so
+                log.exception("mailbox")
             if str(error) != told and not self._stop.is_set():
                 log.warning("mailbox: %s", error)
-                self._say("true", str(error))
+                if told is None:
+                    self._say("true", str(error))
             return str(error), min(LONGEST_WAIT_SECONDS, max(every, 2 * waited))
         if told is not None:
             log.info("mailbox: it can be read")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 from alerting.desk import DeskMachine
 from alerting.effects import Effect
 from alerting.mailbox import sort
-from alerting.mailbox.message import Letter
+from alerting.mailbox.message import BOUNCE, Letter
 from sereno.clock import SECOND_US
 from sereno.desk import Desk
 from sereno.desk.inbound import Mailbox
@@ -60,7 +60,7 @@ class Taker:
         """The one thing that becomes of it."""
         refused = self._refusal(letter)
         if refused is not None:
-            return Decision(outcome="refused", why=refused, number=self._answered(letter))
+            return self._refused(letter, refused)
         if letter.message_id is not None and self._seen(letter.message_id):
             return Decision(outcome="repeated", why="its Message-ID came before", number=self._number_of(letter))
         sender = self._sender(letter)
@@ -70,6 +70,17 @@ class Taker:
         if self._many(letter.sender):
             return Decision(outcome="refused", why=f"over {self._box.hourly} messages of this sender in an hour")
         return self._ticket(letter, sender)
+
+    def _refused(self, letter: Letter, why: str) -> Decision:
+        """Kept, never answered; a message of ours that came back is told on its incident."""
+        number = self._answered(letter)
+        if letter.automatic != BOUNCE or number is None:
+            return Decision(outcome="refused", why=why, number=number)
+        note = f"volvió un mensaje que se había entregado: {letter.subject}"
+        return Decision(
+            outcome="refused", why=why, number=number, verb="incident.note",
+            arguments={"number": number, "note": note},
+        )  # fmt: skip
 
     # -- what is no person's, or came before ---------------------------------------------------------------------------
 

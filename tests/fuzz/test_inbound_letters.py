@@ -142,3 +142,15 @@ def test_any_labels_and_times_of_a_webhook_are_kept_bounded(key: str, value: str
         return
     assert found[0].starts_us >= 0
     assert all(len(one) <= 1_000 for one in found[0].labels.values())
+
+
+def test_a_fault_of_the_library_costs_the_parts_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr("alerting.mailbox.message._parsed", broken)
+    letter = check(
+        b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=x\r\nSubject: s\r\n\r\n--x\r\n\r\nhola\r\n"
+    )
+    assert (letter.sender, letter.subject) == ("a@b.example", "s")
+    assert "hola" in letter.text

@@ -18,6 +18,7 @@ from alerting.mailbox.service import InboundService
 from sereno.cli.inbound import app
 from sereno.desk import parse_desk
 from sereno.store import open_store
+from sereno.store.commands import submit
 from sereno.store.tables import commands, incident_messages, mails, positions, verdict_changes
 
 DESK = """
@@ -175,6 +176,9 @@ def test_replies_join_their_incident_and_resume_its_clock(site, box, poll):
     box.deliver(first.as_bytes())
     poll()
     number = site.records()[0].number
+    for verb in ("ack", "pause"):
+        submit(site.store, f"incident.{verb}", {"number": number, "note": "¿Qué sede?"}, "ana")
+    until(lambda: "paused" in {clock.state for clock in site.record(number).clocks})
     answer = letter("Re: Sin servicio", "Es la sede norte.\n\nEl lun, 1 ene 2026, Sereno escribió:\n> ¿Qué sede?\n",
                     In_Reply_To=first["Message-ID"])  # fmt: skip
     box.deliver(answer.as_bytes())
@@ -184,6 +188,7 @@ def test_replies_join_their_incident_and_resume_its_clock(site, box, poll):
     assert poll() == 4
     assert outcomes(site) == ["opened"] + ["answered"] * 4
     assert {row.number for row in rows(site)} == {number}
+    assert "paused" not in {clock.state for clock in site.record(number).clocks}
     kept = [row.body for row in rows(site, incident_messages) if row.direction == "in"]
     assert kept[0] == "Es la sede norte."
     stranger = letter(f"[#{number}] oferta", "Compre", sender="spam@spam.example")
@@ -237,6 +242,21 @@ def test_loops_lists_bounces_and_crowds_are_kept_and_open_nothing(site, box, pol
     poll()
     assert outcomes(site)[10:] == ["opened"] * 5 + ["refused"] * 2
     assert "over 5 messages" in rows(site)[-1].why
+
+
+def test_a_message_of_ours_that_came_back_is_told_on_its_incident(site, box, poll):
+    number = site.open_core()
+    report = (
+        "From: MAILER-DAEMON@mx.example\r\nReturn-Path: <>\r\nSubject: Undelivered Mail Returned to Sender\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@y.example\r\n\r\n"
+        "--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+        f"Message-ID:\r\n <sereno.{number}.page.ana@noc.example>\r\n--b--\r\n"
+    )
+    box.deliver(report.encode())
+    poll()
+    assert [(row.outcome, row.number) for row in rows(site)] == [("refused", number)]
+    assert "volvió un mensaje" in site.record(number).timeline[-1].what
 
 
 def test_the_first_look_takes_what_nobody_read_and_a_new_folder_repeats_nothing(site, box):
