@@ -27,6 +27,7 @@ from alerting.channels.base import (
 _TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _BODY_SECONDS = 2.0
+_LEAST_SECRET = 6  # letters: hiding what is shorter would only spoil the words
 _MOST = 4_096  # octets of an answer that anybody reads
 _NOT_SPOKEN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
@@ -115,7 +116,8 @@ def _hidden(url: str) -> tuple[str, ...]:
         parts = urlsplit(url)
     except ValueError:
         return ()
-    return tuple(part for part in (parts.path.strip("/"), parts.query, parts.username, parts.password) if part)
+    found = (parts.path.strip("/"), parts.query, parts.username, parts.password)
+    return tuple(part for part in found if part and len(part) >= _LEAST_SECRET)
 
 
 __all__ = ["Answer", "get", "post", "retry_after", "settled"]
