@@ -396,6 +396,3 @@ def _verdict(
     of: ElementKind = kind  # type: ignore[assignment]  # elements are wired with the closed list of kinds
     said: State = state  # type: ignore[assignment]  # rules speak only the closed list of states
     return ElementVerdict(kind=of, name=name, state=said, since_us=since_us or None, reason=reason, facts=facts)
-
-
-__all__ = ["Engine", "counted_planes"]
