@@ -311,3 +311,28 @@ def test_a_monitor_that_stays_blind_after_its_start_is_paged(bench: Bench) -> No
     bench.finding(2, "monitor_blind", "monitor", "voz", since=0)
     bench.tick(151)
     assert paged(bench) == [("opened", "ana", 150.0)]
+
+
+def test_announced_maintenance_holds_the_calls_until_it_overruns(bench: Bench) -> None:
+    alta(bench)
+    for kind, name in (("core", "core-a"), ("path", A[0]), ("path", A[1])):
+        bench.say(60, kind, name, "maintenance")
+    bench.tick(1799)
+    assert paged(bench) == [("opened", "ana", 4.0)]
+    assert steps(bench)["1/0/1"].state == "held"
+    assert sum("mantenimiento anunciado" in line for line in lines(bench)) == 1
+    bench.down(1800, *A, "core-a", since=1800)  # the window is over, and it is still down
+    bench.tick(1800)
+    assert paged(bench)[1:] == [("escalated", "leo", 1800.0)]
+
+
+def test_a_silence_holds_the_calls_until_it_ends(bench: Bench) -> None:
+    alta(bench)
+    asked = {"kind": "core", "why": "obras", "to_us": T0 + 3600 * S}
+    bench.effects += bench.desk.command("silence.add", {**asked, "alarm": None, "name": None}, "ana", T0 + 60 * S)
+    for kind in ("path", "site"):
+        bench.effects += bench.desk.command("silence.add", {**asked, "kind": kind}, "ana", T0 + 60 * S)
+    bench.tick(3599)
+    assert paged(bench) == [("opened", "ana", 4.0)]
+    bench.tick(3601)
+    assert [one[:2] for one in paged(bench)[1:]] == [("escalated", "leo")]
