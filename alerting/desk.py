@@ -67,6 +67,7 @@ class DeskMachine:
         self.alarms = alarms
         self.states: dict[Key, AlarmState] = {}
         self.resting: dict[Key, AlarmState] = {}  # idle ones whose falls still count
+        self._forget_us = 0
         self.silences = Silences(alarms)
         self.world: dict[Key, Change] = {}
         self._dues = Dues(alarms, self.states)
@@ -223,6 +224,7 @@ class DeskMachine:
             state = self.states[key]
             after = machine.on_time(self.alarms.alarms[state.alarm], state, now_us, self.alarms.flapping)
             self._settle(key, state, after)
+        self._forget(now_us)
         silent = self.silences.silent(self.states, now_us)
         view = View(self.topology, self.alarms, self.heard(), self._maintained.elements, silent)
         self._incidents.reconcile(view, self.states, self.world, now_us)
@@ -240,6 +242,17 @@ class DeskMachine:
         )  # fmt: skip
         escalation.roster = Roster(desk, own.versions[-1].timezone if own is not None else "UTC")
         return escalation
+
+    def _forget(self, now_us: int) -> None:
+        """Idle alarms whose falls count no more; looked at when the first of them may be such."""
+        damping = self.alarms.flapping
+        if not self.resting or now_us < self._forget_us:
+            return
+        self.resting = {
+            key: state for key, state in self.resting.items() if machine.worth_keeping(state, now_us, damping)
+        }
+        oldest_us = min((state.falls[-1] for state in self.resting.values()), default=now_us)
+        self._forget_us = oldest_us + damping.within_us
 
     def _stands(self, record: IncidentRecord) -> Stands:
         """By the alarm that speaks for it."""

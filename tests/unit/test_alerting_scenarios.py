@@ -302,6 +302,16 @@ def test_ten_flaps_are_one_incident_and_two_pages_at_most(bench: Bench) -> None:
     assert seconds(bench.one().resolved_us) == 9 * 60 + 20
 
 
+def test_falls_are_forgotten_once_they_count_no_more(bench: Bench) -> None:
+    flap(bench, 1, 60, 20)
+    bench.tick(100)
+    assert "core_down" in {key[0] for key in bench.desk.resting}
+    bench.tick(2000)
+    bench.up(2001, "core-b")
+    bench.tick(2002)
+    assert bench.desk.resting == {}
+
+
 def test_slow_flaps_page_once_more_and_then_wait_for_calm(bench: Bench) -> None:
     flap(bench, 6, 150, 20)
     bench.tick(1000)
