@@ -9,7 +9,9 @@ from collector.own_health import free_ratio
 from collector.service import CollectorService
 from sereno.alarms import load_alarms
 from sereno.alarms.hour import Hour
+from sereno.cli._watched import load
 from sereno.clock import SECOND_US, FakeClock, iso
+from sereno.errors import ConfigError
 from sereno.mqtt import parse_broker
 from sereno.store import open_store
 from sereno.store.changes import insert_changes, last_said
@@ -146,3 +148,17 @@ async def test_the_collector_looks_at_its_own_disk_and_budgets(any_store, monkey
 def test_room_on_a_disk(tmp_path):
     assert 0 < free_ratio(tmp_path) <= 1
     assert free_ratio(tmp_path / "nowhere") is None
+
+
+def test_a_reload_takes_up_the_alarms_beside_the_topology_or_says_what_is_wrong(tmp_path):
+    topology = tmp_path / "topology.yaml"
+    topology.write_text(
+        "service: voz\ncores: {a: {uri: 'sip:10.0.0.1'}}\nsbcs: {s: {addresses: ['sip:10.0.0.9'], primary: a}}\n"
+    )
+    assert "loss_high" in load(topology, None).alarms.alarms
+    own = tmp_path / "alarms.yaml"
+    own.write_text("alarms: {mine: {measure: late, scope: path, aggregate: ratio, over: 1m, above: 0.5}}\n")
+    assert list(load(topology, None).alarms.alarms) == ["mine"]
+    own.write_text("alarms: {mine: {measure: lates, scope: path, aggregate: ratio, over: 1m, above: 0.5}}\n")
+    with pytest.raises(ConfigError, match=r"alarms\.yaml.*late"):
+        load(topology, None)
