@@ -5,6 +5,7 @@ list at the minute's end. While a storm lasts, a list a minute is all that goes.
 the minute is never held. Ends of several incidents in one instant are one list at once.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from alerting.effects import Item, Notification
 from sereno.incident import PRIORITIES
 
+log = logging.getLogger(__name__)
 _SINGLY = frozenset({"digest", "test", "audit"})  # never held
 _OVER = frozenset({"resolved", "found_late"})
 Key = tuple[str, str]  # person, channel
@@ -188,8 +190,14 @@ def as_rows(bundles: Mapping[Key, Bundle]) -> dict[Key, str]:
 
 
 def from_rows(bodies: Iterable[str]) -> tuple[Bundle, ...]:
-    """As they were stored."""
-    return tuple(msgspec.json.decode(body, type=Bundle) for body in bodies)
+    """As they were stored; one that another version wrote and this one cannot read is begun anew, and that is said."""
+    found = []
+    for body in bodies:
+        try:
+            found.append(msgspec.json.decode(body, type=Bundle))
+        except msgspec.MsgspecError as error:
+            log.error("a list that waited cannot be read, its incidents are on the page: %s", error)  # noqa: TRY400
+    return tuple(found)
 
 
 __all__ = ["Bundle", "Bundler", "Held", "as_rows", "from_rows"]

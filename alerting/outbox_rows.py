@@ -92,7 +92,7 @@ class OutboxRows:
                 )
                 begun.append(
                     Delivery(
-                        id=number, message=_message(row.message), created_us=row.created_us,
+                        id=number, message=_message(row), created_us=row.created_us,
                         attempts=row.attempts + 1, told=row.told_us is not None,
                     )
                 )  # fmt: skip
@@ -149,7 +149,7 @@ class OutboxRows:
         words = "not sent to {person} by {channel} any more: {error}"
         if state == "expired":
             words = "delivery to {person} by {channel} expired: {error}"
-        _line(connection, _message(row.message), words, now_us, error=why)
+        _line(connection, _message(row), words, now_us, error=why)
 
     @staticmethod
     def _set(connection: Connection, delivery: Delivery, **values: object) -> None:
@@ -163,7 +163,7 @@ class OutboxRows:
         """A page has no receipt: the desk looks for another way, and the channel is said to fail."""
         if row.told_us is not None:
             return
-        message: Notification = _message(row.message)
+        message: Notification = _message(row)
         number: int = row.id
         why = (error or row.error or say(DESK_LANGUAGE, "no receipt for a minute"))[:200]
         connection.execute(update(outbox).where(outbox.c.id == number).values(told_us=now_us))
@@ -276,8 +276,17 @@ def _row(connection: Connection, number: int) -> Row[Any]:
     return connection.execute(select(outbox).where(outbox.c.id == number)).one()
 
 
-def _message(body: str) -> Notification:
-    return msgspec.json.decode(body, type=Notification)
+def _message(row: Row[Any]) -> Notification:
+    """What is to be said; where this version cannot read the text, what the columns say: no page is lost for it."""
+    try:
+        return msgspec.json.decode(row.message, type=Notification)
+    except msgspec.MsgspecError:
+        subject = f"Sereno: {row.what or '?'} #{row.incident or '?'}"
+        return Notification(
+            key=row.key, at_us=row.created_us, incident=row.incident, what="opened", page=bool(row.page),
+            to=row.recipient, channel=row.channel, address=None, locale=DESK_LANGUAGE, subject=subject, body=subject,
+            priority="Alta", severity=None, kind="", name="", short=subject,
+        )  # fmt: skip
 
 
 def _line(connection: Connection, message: Notification, words: str, now_us: int, **values: str) -> None:

@@ -211,6 +211,17 @@ async def test_a_list_is_written_down_in_each_of_its_incidents(store: Store) -> 
     ]
 
 
+@pytest.mark.parametrize("text", ["", "{}", '{"key": 1}', "no JSON"])
+async def test_a_page_whose_text_cannot_be_read_still_says_which_incident(store: Store, text: str) -> None:
+    """As another version may have written it; it neither stops the others nor is lost."""
+    put(store, message(7, "hook"), message=text)
+    put(store, message(8, "hook"))
+    async with HttpEnd() as hook, dispatching(store, hook=hook):
+        await until(lambda: [row.state for row in rows(store)] == ["sent", "sent"])
+        found = sorted(json.loads(body)["incident"] for _, body in hook.requests)
+    assert found == [7, 8]
+
+
 async def test_who_may_not_speak_says_nothing(store: Store) -> None:
     put(store, message(1, "hook"))
     async with HttpEnd() as hook:
