@@ -1,6 +1,7 @@
 """What the page takes in: the links' secret, the clients' hashes, and whether it listens on loopback only."""
 
 import ipaddress
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,28 +15,40 @@ if TYPE_CHECKING:
     from sereno.desk import Desk
     from sereno.tokens import Keyring
 
+log = logging.getLogger("sereno.collector")
+
 
 def link_keys(desk: "Desk | None", folder: Path | None) -> "Keyring | None":
     """The secret of links: the desk's file, else the environment, else the data directory's own; else there are none.
 
-    ConfigError where one is named and cannot be had: links that the other collector cannot read would be worse.
+    One that is named and cannot be had is told of. The watch goes on, and its messages carry no links.
     """
     from sereno.notify import tell
+
+    try:
+        keys = _keys(desk, folder)
+    except ConfigError as error:
+        log.error("%s", error)  # noqa: TRY400  # a person's mistake, no trace
+        tell("fault", f"{error}; messages go out without links")
+        return None
+    if keys is None and desk is not None and desk.people:
+        tell("note", "messages carry no acknowledgement links: write `secrets: {links: {file: PATH}}` in desk.yaml")
+    return keys
+
+
+def _keys(desk: "Desk | None", folder: Path | None) -> "Keyring | None":
     from sereno.tokens import VARIABLE, keyring, keys_in
     from sereno.topology import explain_secret
 
     if desk is not None and desk.secrets.links is not None:
+        where = "desk.yaml: secrets.links"
         found, why = explain_secret(desk.secrets.links, "links")
         if found is None:
-            raise ConfigError("desk.yaml: secrets.links", why, "messages would go out without links")
-        return keyring(found, "desk.yaml: secrets.links")
+            raise ConfigError(where, why, "two collectors need the same one")
+        return keyring(found, where)
     if given := os.environ.get(VARIABLE):
         return keyring(given, VARIABLE)
-    if folder is not None:
-        return keys_in(folder)
-    if desk is not None and desk.people:
-        tell("note", "messages carry no acknowledgement links: write `secrets: {links: {file: PATH}}` in desk.yaml")
-    return None
+    return keys_in(folder) if folder is not None else None
 
 
 def ack_links(desk: "Desk | None", folder: Path | None) -> "Callable[[int, str, int], str] | None":
