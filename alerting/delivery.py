@@ -20,7 +20,7 @@ LOOK_US = 5 * SECOND_US
 SHORTEST_US = SECOND_US
 LONGEST_US = 60 * SECOND_US
 
-Thread = tuple[int, str, str]
+Thread = tuple[int | str, str, str]
 Ending = Literal["expired", "obsolete"]
 _OVER = frozenset({"resolved", "closed", "merged"})
 _ASKING = frozenset({"repaged", "escalated"})  # pages that only want an answer
@@ -42,10 +42,12 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     begun_us: int | None = None
     error: str | None = None
     told_us: int | None = None
+    list_key: str | None = None  # a list, and the end of it where the far end keeps it open, are a thread too
 
     @property
     def thread(self) -> Thread | None:
-        return None if self.incident is None else (self.incident, self.recipient, self.channel)
+        about = self.incident if self.incident is not None else self.list_key
+        return None if about is None else (about, self.recipient, self.channel)
 
     @property
     def go_us(self) -> int:

@@ -23,7 +23,7 @@ from sereno.verdict import Change
 FAILING, UNDELIVERED = "notify_failing", "page_undelivered"
 _OLD_DEADLINE_US = 4 * 3_600 * SECOND_US  # of rows that an older version wrote
 _SAME_US = 60 * SECOND_US
-_LIGHT = [column for column in outbox.c if column.name not in {"message", "receipt", "handed_us", "state", "key"}]
+_LIGHT = [column for column in outbox.c if column.name not in {"message", "receipt", "handed_us", "state"}]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +55,7 @@ class OutboxRows:
                     what=row.what or "", page=bool(row.page), created_us=row.created_us, due_us=row.due_us,
                     deadline_us=row.deadline_us or row.created_us + _OLD_DEADLINE_US, attempts=row.attempts,
                     begun_us=row.begun_us, error=row.error, told_us=row.told_us,
+                    list_key=row.key.removesuffix("/resolved") if row.key.startswith("digest/") else None,
                 )
                 for row in found
             ]  # fmt: skip

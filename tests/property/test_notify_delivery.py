@@ -236,3 +236,20 @@ def test_a_channel_that_asked_to_be_left_alone_is_left_alone_by_every_message() 
     assert sorted(office.threads[number][2] for number in office.ended) == ["hook"] * 3
     office.run(31 * S)
     assert len(office.ended) == 6
+
+
+def test_the_end_of_a_list_does_not_go_before_the_list() -> None:
+    """Where the far end keeps it as an alert of its own, the other way round would leave it open for ever."""
+    digest = Waiting(
+        id=1, incident=None, recipient="ana", channel="pd", what="digest", page=True, created_us=0, due_us=0,
+        deadline_us=PAGE_US, list_key="digest/ana/pd/1",
+    )  # fmt: skip
+    end = msgspec.structs.replace(digest, id=2, what="resolved", page=False)
+    busy = msgspec.structs.replace(digest, due_us=9 * S, error="HTTP 503", attempts=1)
+    none = Known()
+    assert plan([digest, end], S, flying=(), lines={}, known=none).go == (1,)
+    assert plan([digest, end], S, flying=(1,), lines={}, known=none).go == ()
+    assert [row[:2] for row in plan([busy, end], S, flying=(), lines={}, known=none).end] == [
+        (1, "obsolete"), (2, "obsolete"),
+    ]  # fmt: skip
+    assert plan([end], S, flying=(), lines={}, known=none).go == (2,)
