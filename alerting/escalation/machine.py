@@ -74,19 +74,23 @@ class Escalation:
         self._keep(replace(step, state="done", done_us=at_us))
 
     def undelivered(self, number: int, person: str, at_us: int) -> None:
-        """A page cannot reach this person: his level's time is up, if there is a level after it."""
+        """A page cannot reach this person; a level none of whose people can be reached has no time to wait for."""
         record, step = self._book.records.get(number), self.steps.get(number)
         if record is None or step is None or step.state != "pending" or not step.waits:
             return
+        step = replace(step, unreached=tuple(sorted({*step.unreached, person})))
         ladder = self._ladder(record, at_us)
         for wait in step.waits:
-            call = ladder.call([wait.level])
-            if call.people == (person,) and ladder.after(wait.level) is not None and wait.due_us > at_us:
-                waits = ordered(Wait(one.level, at_us) if one == wait else one for one in step.waits)
+            people = ladder.call([wait.level]).people
+            lost = person in people and set(people) <= set(step.unreached)
+            if lost and wait.due_us > at_us and ladder.after(wait.level) is not None:
+                step = replace(
+                    step, due_us=at_us, waits=ordered(Wait(w.level, at_us) if w == wait else w for w in step.waits)
+                )
                 line = "{person} cannot be reached: the next level need not wait"
-                self._book.put(record, at_us, say(DESK_LANGUAGE, line, person=person))
-                self._keep(replace(step, waits=waits, due_us=at_us))
-                return
+                self._book.put(record, at_us, say(DESK_LANGUAGE, line, person=", ".join(people)))
+                break
+        self._keep(step)
 
     def next_due_us(self) -> int | None:
         """The next instant at which something must happen."""

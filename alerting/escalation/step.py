@@ -43,6 +43,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paged: tuple[int, ...] = ()  # levels that were paged in this round, this step's too once it is done
     people: tuple[str, ...] = ()  # whom this step paged
     called: tuple[Called, ...] = ()  # everybody paged lately, so that nobody is paged twice within a minute
+    unreached: tuple[str, ...] = ()  # of those whom the last page called
     assigned: str | None = None  # whose the incident was when the step was planned
     first_due_us: int | None = None  # it fell due then, while nobody could do it
     why: Why | None = None  # cancelled for this

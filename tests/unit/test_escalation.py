@@ -336,3 +336,15 @@ def test_a_silence_holds_the_calls_until_it_ends(bench: Bench) -> None:
     assert paged(bench) == [("opened", "ana", 4.0)]
     bench.tick(3601)
     assert [one[:2] for one in paged(bench)[1:]] == [("escalated", "leo")]
+
+
+def test_a_level_waits_while_one_of_its_people_can_be_reached(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, desk_text=DESK.replace("people: [ana]", "people: [ana, leo]").replace("[leo]}", "[sol]}"))
+    alta(bench)
+    for at, person in ((70, "ana"), (71, "leo")):
+        assert "sol" not in [one.to for one in bench.pages()]
+        said = {"incident": 1, "person": person, "key": "k", "reached": False}
+        bench.say(at, "channel", "hook", "true", what="page_undelivered", facts=said)
+        bench.tick(at)
+    assert [one.to for one in bench.pages()] == ["ana", "leo", "sol"]
+    assert "no hay cómo llegar a ana, leo: el siguiente nivel no espera" in lines(bench)
