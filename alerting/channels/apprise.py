@@ -15,7 +15,7 @@ from sereno.desk import ChannelConfig
 from sereno.topology import resolve_secret
 
 _MOST_THREADS = 8  # of one channel: those that hang are left behind until their own time-outs end them
-_LONGEST = 3_500
+_CHAT, _LONGEST = 1_000, 3_500
 _LONG_ENOUGH = 3  # letters; a shorter part of an address is no secret, and hiding it would spoil the words
 
 
@@ -73,9 +73,10 @@ def _speak(url: str, message: Notification) -> str | None:
         kinds = {"resolved": apprise.NotifyType.SUCCESS, "test": apprise.NotifyType.INFO}
         loud = apprise.NotifyType.FAILURE if message.page else apprise.NotifyType.WARNING
         with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as heard:
+            title, body = _fitting(message, min(int(one.body_maxlen) for one in service))
             taken = service.notify(
-                title=message.short or message.subject,
-                body=_cut(whole(message)),
+                title=title,
+                body=body,
                 notify_type=kinds.get(message.what, loud),
                 body_format=apprise.NotifyFormat.TEXT,
             )
@@ -85,9 +86,13 @@ def _speak(url: str, message: Notification) -> str | None:
     return None if taken else one_line(words or "apprise says no more than that it failed", *_parts(url))
 
 
-def _cut(text: str) -> str:
-    """Chats refuse what is longer than some 4,000 characters; a list of many incidents is."""
-    return text if len(text) <= _LONGEST else text[: text.rfind("\n", 0, _LONGEST)] + "\n…"
+def _fitting(message: Notification, limit: int) -> tuple[str, str]:
+    """Title and body: an SMS gets the short form alone; chats refuse what is longer than some 4,000 characters."""
+    short, text = message.short or message.subject, whole(message)
+    if limit < _CHAT:
+        return "", short
+    longest = min(limit, _LONGEST)
+    return short, text if len(text) <= longest else text[: text.rfind("\n", 0, longest)] + "\n…"
 
 
 def _library() -> Any:

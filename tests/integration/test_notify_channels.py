@@ -222,6 +222,19 @@ async def test_apprise_that_hangs_or_cannot_be(monkeypatch: pytest.MonkeyPatch, 
             await channel(apprise={"env": "F_APPRISE"})(MESSAGE)
 
 
+@pytest.mark.parametrize(
+    ("limit", "title", "most"), [(160, "", 160), (4_096, MESSAGE.short, 3_600), (32_768, MESSAGE.short, 3_600)]
+)
+def test_an_sms_gets_the_short_form_and_a_chat_what_it_takes(limit: int, title: str, most: int) -> None:
+    many = msgspec.structs.replace(
+        MESSAGE, body="\n".join(f"#{number} abierto: [Alta S2] Portal" for number in range(500))
+    )
+    found, body = apprise_channel._fitting(many, limit)
+    assert found == title
+    assert len(body) <= most
+    assert body.endswith("…") or body == MESSAGE.short
+
+
 # -- SMTP --------------------------------------------------------------------------------------------------------------
 
 
