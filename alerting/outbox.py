@@ -40,6 +40,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._flying: dict[int, asyncio.Task[None]] = {}
         self._lines: dict[str, Line] = {}
+        self._under_way: set[asyncio.Future[Any]] = set()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
     def wake(self) -> None:
@@ -63,7 +64,9 @@ class Dispatcher:
             for task in flying:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
-            self._threads.shutdown(wait=False)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            ending = asyncio.gather(*self._under_way, return_exceptions=True)  # nothing of ours outlives the store
+            await asyncio.wait([ending], timeout=LAST_WORD_SECONDS)
 
     async def _record(self, work: Callable[..., None], delivery: Delivery, *arguments: object) -> None:
         """What came of an attempt; a database that is away for a moment must not make it come twice."""
@@ -80,7 +83,10 @@ class Dispatcher:
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: object) -> Any:
         """In a thread of our own: those of a channel that hangs never keep the store from us."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(future)
 
     async def _round(self) -> float:
         """Starts what is due; seconds until the next look."""

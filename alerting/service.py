@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -39,7 +38,6 @@ from sereno.topology.model import Topology
 log = logging.getLogger(__name__)
 DEFAULT_CONTRACT = "callmyway"  # with neither desk nor customers: clocks that run 24×7, the strictest reading
 URL_VARIABLE = "SERENO_URL"
-_THREADS = 32  # names of far ends are looked up in threads: some that hang must not keep the desk from its store
 _SAY_SECONDS = 60.0
 POLL_SECONDS = 0.1  # commands must be applied within 250 ms; what the collector commits wakes us at once
 
@@ -170,7 +168,6 @@ class AlertingService:
 
     async def run(self) -> None:
         """Rounds and deliveries until cancelled."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
         beside = [
             asyncio.create_task(self._dispatcher.run(), name="outbox"),
             asyncio.create_task(self._feeds.run(), name="rotas"),

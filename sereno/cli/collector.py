@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -143,6 +144,8 @@ async def _main(setting: _Setting, again: _Again) -> None:
     from sereno.store.lease import Lease, LeaseLostError
     from sereno.tasks import until_first
 
+    # names of far ends are looked up in threads: some that hang must not keep the desk from its store
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="work"))
     clock = BootClock(SystemClock())  # nobody here sees a step: the process begins again instead
     listener = _listen(*setting.listen)
     page = f"http://{setting.listen[0]}:{listener.getsockname()[1]}/"
