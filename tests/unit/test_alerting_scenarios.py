@@ -81,7 +81,7 @@ def test_both_healed_is_resolved_back_dated_to_the_first_good_sample(bench: Benc
     bench.tick(150 + 3 * 86_400)
     assert bench.one().state == "resolved"  # callmyway closes on confirmation
     with pytest.raises(RefusedError, match="falta categoría, causa"):
-        bench.act(150 + 3 * 86_400, "close")  # issue 6: not without them
+        bench.act(150 + 3 * 86_400, "close")  # not without them
     bench.act(150 + 3 * 86_400, "close", category="caída de plataforma", cause="plataforma")
     assert bench.one().state == "closed"
 
