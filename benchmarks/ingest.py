@@ -193,6 +193,8 @@ def instrument(bench: Bench, phases: Phases) -> None:
     service: Any = bench.service
     service._ingest.take = phases.wrap("decode, dedupe", service._ingest.take)  # noqa: SLF001
     service._judge.feed = phases.wrap("engine", service._judge.feed)  # noqa: SLF001
+    thresholds = service._judge._engine.thresholds  # noqa: SLF001
+    thresholds.feed = phases.wrap("thresholds", thresholds.feed)
     service._count = phases.wrap("metrics", service._count)  # noqa: SLF001
     service._acknowledge = phases.wrap("ack", service._acknowledge)  # noqa: SLF001
     service._messages = phases.wrap("commit, and the rest", service._messages)  # noqa: SLF001

@@ -5,12 +5,16 @@ unknown: what was said holds. A result that comes later than `LATE_US` is histor
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from math import gcd
+from typing import Any
 
 from collector.thresholds.families.health import of_status
+from collector.thresholds.families.options import plain_rtt
+from collector.thresholds.hours import HOUR_US
 from collector.thresholds.known import Alive, Known
-from collector.thresholds.rules import Add, Cell, Group, Rule, longest_us, rules_of
-from collector.thresholds.source import NO_PARTS, Many, Reading, Single
+from collector.thresholds.plan import Plan
+from collector.thresholds.rules import Cell, Group, Rule, longest_us, rules_of
+from collector.thresholds.source import NO_PARTS, Many, Reading
 from sereno.alarms import Alarms
 from sereno.alarms.model import Samples
 from sereno.clock import SECOND_US
@@ -28,13 +32,6 @@ _GONE_US = 3_600 * SECOND_US  # a bad part that is measured no more, while other
 _Touched = list[tuple[Group, Cell]]
 
 
-class _Plan(NamedTuple):
-    """What is done with the results of one series."""
-
-    singles: list[tuple[Single, tuple[Add, ...], _Touched]]  # with the cells to be judged at once
-    several: list[tuple[Many, list[Group]]]
-
-
 class Thresholds:
     """Feed it every committed result; not thread-safe."""
 
@@ -43,7 +40,7 @@ class Thresholds:
     ) -> None:
         self.known = Known(topology, reachable or _always, serving or _always)
         self.rules = rules_of(alarms, topology)
-        self._plans: dict[str, dict[tuple[str | None, ...], _Plan]] = {}
+        self._plans: dict[str, dict[tuple[str | None, ...], Plan]] = {}
         self._by_check: dict[str, list[tuple[str, list[Group]]]] = {}
         self._by_measure: dict[str, list[Group]] = {}
         self._timed: list[Group] = []
@@ -51,6 +48,7 @@ class Thresholds:
         self._look_us = 0
         self._cells = 0
         self._statuses: dict[str, Status] = {}
+        self._begun: list[Plan] = []  # those with results put down for later
         for rule in self.rules:
             for group in rule.groups:
                 self._add(group)
@@ -98,6 +96,8 @@ class Thresholds:
                 continue
             key = (result.sbc, result.core, result.probe, result.target, result.account)
             plan = plans[check].get(key) or self._plan(check, key, result)
+            if plan.width_us and self._plainly(plan, result, at_us):
+                continue
             for one, adds, instant in plan.singles:
                 value = one(result, at_us, known)
                 if value is not None:
@@ -147,29 +147,63 @@ class Thresholds:
 
     # -- samples to windows --------------------------------------------------------------------------------------------
 
+    def _plainly(self, plan: Plan, result: Result, at_us: int) -> bool:
+        """Puts down a result that is as good as most; False for any other, and for one of an earlier bucket."""
+        rtt = plain_rtt(result)
+        if rtt is None:
+            return False
+        index = at_us // plan.width_us
+        if index != plan.index:
+            if index < plan.index:
+                return False
+            if plan.rtts:
+                plan.put_down(self.known)
+            plan.index = index
+        if not plan.rtts:
+            self._begun.append(plan)
+        plan.rtts.append(rtt)
+        return True
+
     def _several(self, several: list[tuple[Many, list[Group]]], result: Result, at_us: int, touched: _Touched) -> None:
         for many, groups in several:
             for reading in many(result, at_us, self.known):
                 for group in groups:
                     self._reading(group, result, at_us, reading, touched)
 
-    def _plan(self, check: str, key: tuple[str | None, ...], result: Result) -> "_Plan":
+    def _plan(self, check: str, key: tuple[str | None, ...], result: Result) -> "Plan":
         """What is done with results like this one; learnt once."""
-        singles: list[tuple[Single, tuple[Add, ...], _Touched]] = []
-        several: list[tuple[Many, list[Group]]] = []
+        plan = Plan(key, self._plain_width_us(check))
         for _, groups in self._by_check[check]:
             source = groups[0].source
             if source.many is not None:
-                several.append((source.many, groups))
+                plan.several.append((source.many, groups))
             elif source.one is not None:
                 found = [(group, cell) for group in groups for cell in self._route(group, result, NO_PARTS)]
                 adds = tuple(add for _, cell in found for add in cell.adds)
-                singles.append((source.one, adds, [(group, cell) for group, cell in found if group.instant]))
+                plan.singles.append((source.one, adds, [(group, cell) for group, cell in found if group.instant]))
+                if source.plain is not None:
+                    plan.plain.append((source.plain, adds, groups[0].events))
         plans = self._plans[check]
         if len(plans) >= _ROUTES:
+            self._put_down()
             plans.clear()
-        plans[key] = _Plan(singles, several)
-        return plans[key]
+        plans[key] = plan
+        return plan
+
+    def _plain_width_us(self, check: str) -> int:
+        """The widest bucket that is whole in all windows of a check; 0 where some want every result by itself."""
+        groups = [group for _, found in self._by_check[check] for group in found]
+        if any(group.source.plain is None or group.instant for group in groups):
+            return 0
+        width_us = gcd(HOUR_US, *(width for group in groups for width in group.widths_us))
+        return width_us if width_us >= SECOND_US else 0
+
+    def _put_down(self) -> None:
+        """What was put down for later, into the windows."""
+        begun, self._begun = self._begun, []
+        for plan in begun:
+            if plan.rtts:
+                plan.put_down(self.known)
 
     def _reading(self, group: Group, result: Result, at_us: int, reading: Reading, touched: _Touched) -> None:
         if reading.element is not None:
@@ -228,6 +262,7 @@ class Thresholds:
         return [change for rule, element in moved.values() if (change := _said(rule, element, now_us)) is not None]
 
     def _boundaries(self, now_us: int, moved: dict[tuple[int, str], tuple[Rule, str]]) -> None:
+        self._put_down()
         for group in self._timed:
             if now_us < group.next_us:
                 continue

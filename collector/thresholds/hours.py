@@ -46,6 +46,19 @@ class Track:
         else:
             self._total += value
 
+    def note_all(self, at_us: int, values: list[float]) -> None:
+        """Samples of one instant, of which the median is wanted."""
+        if not values:
+            return
+        self.note(at_us, values[0], median=True)
+        if at_us // HOUR_US != self._hour:
+            return
+        bins = self._bins
+        for value in values[1:]:
+            place = int(min(value, _LONGEST_SECONDS) * _BINS)
+            bins[place] = bins.get(place, 0) + 1
+        self._count += len(values) - 1
+
     def take(self, one: Hour) -> None:
         """An hour of before; of two accounts of one the fuller counts: a restart leaves the rest of an hour."""
         before = self._past.get(one.hour_us)

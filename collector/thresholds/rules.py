@@ -45,11 +45,12 @@ class Group:
         self.cells: dict[tuple[str, str], Cell] = {}
         self.routes: dict[tuple[object, ...], tuple[Cell, ...]] = {}
         self._values = measure.shape == "value"
+        self.events = measure.shape == "event"
         self._test = Limits(condition.aggregate, condition.above is not None, condition.threshold, condition.good_at)
         self.instant = isinstance(condition.over, Samples)
         clear = condition.clear_over if condition.clear_over is not None else condition.over
-        widths = [bucket_us(over) for over in (condition.over, clear) if isinstance(over, int)]
-        self.width_us = min(widths, default=0)
+        self.widths_us = [bucket_us(over) for over in (condition.over, clear) if isinstance(over, int)]
+        self.width_us = min(self.widths_us, default=0)
         self.next_us = 0
         self.least = _least(condition, self.source, timing)
 

@@ -26,6 +26,9 @@ Single = Callable[[Result, int, Known], float | None]
 Many = Callable[[Result, int, Known], Iterable[Reading]]
 
 
+Plain = Callable[[list[float], int, str | None, str | None, Known], Iterable[float]]
+
+
 class Source(NamedTuple):
     """`one` for a measure with a sample a result, `many` for any other; each gets the result and its `at`."""
 
@@ -34,6 +37,8 @@ class Source(NamedTuple):
     many: Many | None = None
     quality: bool = False  # what a caller hears or waits for: bad enough, it makes its SBC or path degraded
     reads: str = ""  # in words, for docs/measures.md
+    # Of OPTIONS that were plainly answered, many at once: their round trips, when, of which path; None: not so simple.
+    plain: Plain | None = None
 
 
 def number(value: object) -> float | None:

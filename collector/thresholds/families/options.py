@@ -8,7 +8,7 @@ from sereno.wire import Result
 
 _SERIES = 100_000  # whose newest failure is remembered
 _LONGEST_SECONDS = 3_600.0
-_STREAMS = frozenset({"tcp", "tls", "ws", "wss"})
+STREAMS = frozenset({"tcp", "tls", "ws", "wss"})
 _SHIFT_SECONDS = 0.05  # what a median must have grown by at least, for anybody to notice
 _VOID = frozenset({"probe_fault", "steering", "blocked"})
 
@@ -37,7 +37,7 @@ def _late(result: Result, at_us: int, known: Known) -> Iterator[Reading]:
 
 def _retransmitted(result: Result, _at_us: int, _known: Known) -> float | None:
     """Of those answered over UDP. A round trip is told only of what went once (Karn), so it is known to be none."""
-    if result.outcome != "ok" or result.transport in _STREAMS:
+    if result.outcome != "ok" or result.transport in STREAMS:
         return None
     if result.retransmissions is not None:
         return 1.0 if result.retransmissions > 0 else 0.0
@@ -67,16 +67,44 @@ def _shift(result: Result, at_us: int, known: Known) -> float | None:
     return rtt / median if rtt - median >= _SHIFT_SECONDS else min(1.0, rtt / median)
 
 
+def plain_rtt(result: Result) -> float | None:
+    """The round trip of an OPTIONS that was answered as nearly all are: in time, once, over UDP; None of any other."""
+    rtt = result.rtt_seconds
+    if rtt is None or result.reason is not None or result.retransmissions or result.outcome != "ok":
+        return None
+    return rtt if 0 <= rtt < _LONGEST_SECONDS and result.transport not in STREAMS else None
+
+
+def _none(_rtts: list[float], _at_us: int, _sbc: str | None, _core: str | None, _known: Known) -> list[float]:
+    """Nothing of the kind: an event that none of them was."""
+    return []
+
+
+def _rtts(rtts: list[float], _at_us: int, _sbc: str | None, _core: str | None, _known: Known) -> list[float]:
+    return rtts
+
+
+def _shifts(rtts: list[float], at_us: int, sbc: str | None, core: str | None, known: Known) -> list[float]:
+    track = known.paths.get((sbc, core)) or known.track(sbc, core)
+    track.note_all(at_us, rtts)
+    median = track.median
+    if median is None or median <= 0:
+        return []
+    return [rtt / median if rtt - median >= _SHIFT_SECONDS else min(1.0, rtt / median) for rtt in rtts]
+
+
 SOURCES = {
     "failed": Source(("options",), many=_failed, quality=True, reads="`outcome` failed"),
     "late": Source(("options",), many=_late, quality=True, reads="`reason` late"),
     "retransmitted": Source(
-        ("options",), _retransmitted, quality=True, reads="`retransmissions` above 0, of those answered over UDP"
+        ("options",), _retransmitted, quality=True, reads="`retransmissions` above 0, of those answered over UDP",
+        plain=_none,
     ),
-    "wrong_core": Source(("options",), _wrong_core, reads="`reason` wrong_core"),
-    "rtt_seconds": Source(("options",), _rtt, quality=True, reads="`rtt_seconds`"),
+    "wrong_core": Source(("options",), _wrong_core, reads="`reason` wrong_core", plain=_none),
+    "rtt_seconds": Source(("options",), _rtt, quality=True, reads="`rtt_seconds`", plain=_rtts),
     "rtt_shift_ratio": Source(
         ("options",), _shift, quality=True,
         reads="`rtt_seconds` over the median of the hours of the last seven days (at least one); 1 below +50 ms",
+        plain=_shifts,
     ),
 }  # fmt: skip
