@@ -19,6 +19,16 @@ _MANY: dict[tuple[str, str], str] = {
     ("path", VERDICT): "{count} paths down at once",
     ("site", VERDICT): "{count} sites without voice at once",
     ("network", "network_split"): "{count} network splits at once",
+    ("portal", VERDICT): "{count} portals down at once",
+    ("database", VERDICT): "{count} databases down at once",
+}
+_ALL_OVER: dict[tuple[str, str], str] = {
+    ("service", "register_failing"): "Registrations fail through every SBC",
+    ("service", "audio_broken"): "No good audio through any SBC",
+    ("service", "mos_bad"): "Calls through every SBC sound bad",
+    ("service", "call_failing"): "Calls fail on every path",
+    ("core", "call_failing"): "Calls fail on every path of core {name}",
+    ("sbc", "call_failing"): "Calls fail on every path of SBC {name}",
 }
 _CHANGES = {
     "maintenance_began": "announced work on {kind} {name} began",
@@ -34,18 +44,32 @@ _CHANGES = {
 }
 
 
-def title(topology: Topology, group: Group, elements: tuple[Element, ...], alarm: Alarm, *, unconfirmed: bool) -> Named:
-    """The English id of an incident's title, and its values."""
+def title(
+    topology: Topology,
+    group: Group,
+    elements: tuple[Element, ...],
+    alarm: Alarm,
+    *,
+    unconfirmed: bool,
+    gone: bool = True,
+) -> Named:
+    """The English id of an incident's title, and its values; `gone`: an SBC of it does not answer at all."""
     cause, what = group.cause, alarm.what
     if group.many:
         return _many(group, alarm)
+    if cause.kind == "service" and what == VERDICT and elements and not gone and all(p.kind == "sbc" for p in elements):
+        return "Voice service down: nobody can talk through {names}", {"names": ", ".join(p.name for p in elements)}
     databases = [part.name for part in elements if part.kind == "database"]
     if cause.kind == "service" and what == VERDICT and databases:
         names = {"names": ", ".join(databases)}
         return "Voice service down: every core refuses, database {names} is down", names
     parts = {part.kind for part in elements}
     if parts and cause.kind in {"core", "sbc", "service"} and (cause.kind, what) not in TITLES and what != VERDICT:
-        return "{kind} {name}, all over: {what}", {"kind": cause.kind, "name": cause.name, "what": alarm.title or what}
+        return _ALL_OVER.get((cause.kind, what), "{kind} {name}, all over: {what}"), {
+            "kind": cause.kind,
+            "name": cause.name,
+            "what": alarm.title or what,
+        }
     return words.title(topology, cause, elements, alarm, unconfirmed=unconfirmed)
 
 

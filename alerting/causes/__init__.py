@@ -9,6 +9,19 @@ from alerting.causes.gravity import gravity
 from alerting.causes.hushed import hushed
 from alerting.causes.model import RANK, Group, Key
 from alerting.causes.sorts import BUDGET, is_fault, topic_of
-from alerting.causes.view import View, is_echo
+from alerting.causes.view import SBC_GONE, View, is_echo
 
-__all__ = ["BUDGET", "RANK", "Group", "Key", "View", "below", "gravity", "hushed", "is_echo", "is_fault", "topic_of"]
+__all__ = [
+    "BUDGET",
+    "RANK",
+    "SBC_GONE",
+    "Group",
+    "Key",
+    "View",
+    "below",
+    "gravity",
+    "hushed",
+    "is_echo",
+    "is_fault",
+    "topic_of",
+]

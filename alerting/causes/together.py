@@ -19,7 +19,7 @@ from sereno.incident import Element
 MANY = 5
 _GAP_US = 10 * 1_000_000
 _SLOW_GAP_US = 60 * 1_000_000
-_KINDS = frozenset({"core", "sbc", "path", "site", "network", "account", "portal", "database"})
+_KINDS = frozenset({"core", "sbc", "path", "site", "network", "portal", "database"})
 
 
 def gathered(

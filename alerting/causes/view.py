@@ -349,6 +349,11 @@ class View:
             for state in states
             if state.kind in {"core", "sbc", "database"} and self.what(state) in {*SBC_GONE, "core_refusing"}
         }
+        if not parts:  # all answer, and yet nobody can talk
+            said = [state for state in states if state.kind == "sbc" and state.held]
+            parts = {
+                Element("sbc", state.name) for state in said if self.what(state) in {*SBC_CALLS, "failover_broken"}
+            }
         return _sorted(parts)
 
     def keeps(self, site: Site) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from alerting import changes, clocks, naming, words
-from alerting.causes import Group, Key, View, gravity, is_echo, is_fault
+from alerting.causes import SBC_GONE, Group, Key, View, gravity, is_echo, is_fault
 from alerting.external.words import alert_evidence, alert_title
 from alerting.guides import guide
 from alerting.machine import AlarmState
@@ -84,6 +84,7 @@ class Follower:
             self.room.topology, group, elements, self.room.alarms.alarms[lead],
             unconfirmed=core is not None
             and (core.state == "unknown" or (record.title_id == UNCONFIRMED and now_us - core.at_us < _MENDING_US)),
+            gone=any(key[1] == "sbc" and self.room.what(states[key]) in SBC_GONE for key in group.members),
         )  # fmt: skip
         lead_state = max(
             (states[key] for key in group.members if key[0] == lead), key=lambda state: (group.own(state), state.bad)

@@ -166,7 +166,17 @@ def test_registrations_that_fail_everywhere_are_one_incident(bench: Bench) -> No
         bench.finding(20, "register_failing", "sbc", sbc, since=0)
     bench.tick(60)
     assert (bench.one().cause, bench.one().priority) == (Element("service", "voz"), "Alta")
+    assert bench.one().title == "Los registros fallan por todos los SBC"
     assert len(bench.pages()) == 1
+
+
+def test_a_service_whose_sbcs_answer_and_carry_no_voice_names_them(bench: Bench) -> None:
+    bench.finding(20, "audio_broken", "sbc", "sbc-1", since=0)
+    bench.down(23, "sbc-1/core-a", "sbc-1/core-b", "site:p", "site:q", "service:voz", since=0)
+    bench.tick(60)
+    record = bench.one()
+    assert (record.priority, record.elements) == ("Urgente", (Element("sbc", "sbc-1"),))
+    assert record.title == "Servicio de voz caído: nadie puede hablar por sbc-1"
 
 
 # -- an SBC under attack -----------------------------------------------------------------------------------------------
