@@ -19,6 +19,7 @@ from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.store.changes import insert_changes
 from sereno.store.tables import outbox, results, verdict_changes
+from sereno.tasks import in_thread
 from sereno.topology import resolve_secret
 from sereno.topology.model import Topology
 from sereno.verdict import Change
@@ -80,7 +81,7 @@ class Heartbeat:
     async def beat(self) -> str | None:
         """One sign of life, or why there was none."""
         try:
-            why = fault(await asyncio.to_thread(self._signs))
+            why = fault(await in_thread(self._signs))
         except StoreError as error:
             why = f"the store cannot be read: {one_line(error)}"
         await self._say(why)

@@ -33,6 +33,7 @@ from sereno.store import Store
 from sereno.store.commands import Command
 from sereno.store.lease import LeaseLostError
 from sereno.store.tables import commands, verdict_changes
+from sereno.tasks import in_thread
 from sereno.topology.model import Topology
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class AlertingService:
     async def _once(self) -> None:
         self._wake.clear()
         try:
-            messages, done, more = await asyncio.to_thread(self.desk.round)
+            messages, done, more = await in_thread(self.desk.round)
         except LeaseLostError:
             raise
         except StoreError as error:

@@ -1,9 +1,11 @@
 """Running things side by side."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
+T = TypeVar("T")
 AGAIN_SECONDS = 4.0  # a part that ends in order (un-registering) needs less
 
 
@@ -48,6 +50,18 @@ async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
             task.exception()  # seen; the first one is raised by whoever waits
     if cancelled:
         raise asyncio.CancelledError
+
+
+async def in_thread(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Like `asyncio.to_thread`, but over only when the thread is: a cancelled one must not outlive its store."""
+    going = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(going)
+    except asyncio.CancelledError:
+        await asyncio.wait([going])
+        if not going.cancelled():
+            going.exception()  # seen; the cancellation is what is told
+        raise
 
 
 def raise_if_cancelled() -> None:

@@ -21,6 +21,7 @@ from sereno.oncall import Roster
 from sereno.store import Store
 from sereno.store.desk import incidents as read_incidents
 from sereno.store.tables import bundles, incidents, outbox, steps
+from sereno.tasks import in_thread
 from sereno.verdict import Change
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Auditor:
             if not self._may_speak():
                 continue
             try:
-                if await asyncio.to_thread(self.once):
+                if await in_thread(self.once):
                     on_news()
             except StoreError as error:
                 log.warning("auditor: %s", error)

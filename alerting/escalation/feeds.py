@@ -17,6 +17,7 @@ from sereno.oncall import Roster
 from sereno.oncall.feed import LIMIT_BYTES, FeedError, shifts, window
 from sereno.store import Store
 from sereno.store.oncall import FeedRow, feeds, keep_feed, place_of
+from sereno.tasks import in_thread
 from sereno.verdict import Change
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Feeds:
             log.warning("rota %s: its calendar %s", name, error)
         self._due[name] = now_us + (rota.refresh_us if error is None else min(rota.refresh_us, RETRY_US))
         try:
-            await asyncio.to_thread(self._keep, name, rota, copy, error, now_us)
+            await in_thread(self._keep, name, rota, copy, error, now_us)
         except StoreError as fault:
             log.warning("rota %s: %s", name, fault)
 

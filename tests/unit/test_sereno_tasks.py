@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
 from sereno import tasks
-from sereno.tasks import raise_if_cancelled, together
+from sereno.tasks import in_thread, raise_if_cancelled, together
 
 
 async def forever(log):
@@ -82,3 +83,28 @@ async def test_a_loop_notices_a_cancellation_that_something_swallowed():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 2)
+
+
+async def test_a_cancelled_thread_is_over_before_its_task_is():
+    begun, may_end, log = threading.Event(), threading.Event(), []
+
+    def work(word):
+        begun.set()
+        may_end.wait(10)
+        log.append(word)
+
+    task = asyncio.create_task(in_thread(work, "stored"))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert log == ["stored"]
+
+
+async def test_a_thread_gives_its_answer_or_its_error():
+    assert await in_thread(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(divmod, 7, 0)
