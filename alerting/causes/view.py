@@ -6,7 +6,9 @@ from collections.abc import Set as AbstractSet
 
 from alerting.causes.hushed import hushed
 from alerting.causes.model import Group, Key
+from alerting.causes.pinned import holder
 from alerting.causes.plan import Plan
+from alerting.causes.reading import attached, first_of_sbc, in_order, mute
 from alerting.causes.sorts import is_fault, topic_of
 from alerting.causes.together import gathered
 from alerting.machine import AlarmState
@@ -38,7 +40,6 @@ class View:
         self._by: dict[tuple[str, str], list[AlarmState]] = defaultdict(list)
         for state in self._states:
             self._by[state.kind, self.what(state)].append(state)
-        self.service_down = bool(self.held("service", VERDICT))
         self.refusing = self.held("core", "core_refusing") - self.held("core", VERDICT)
         self.cores = self.held("core", VERDICT) | self.refusing
         self.sbcs = {name for what in SBC_GONE for name in self.held("sbc", what)}
@@ -49,9 +50,9 @@ class View:
         self._found: dict[Key, Element] = {}  # what explains each alarm, once asked
         self._derive()
         broken = [state for state in self._by.get(("path", VERDICT), ()) if state.bad]
-        self._mute_paths = {state.name for state in broken if _mute(state)}
-        self._mute = _first_of_sbc(sorted(self._mute_paths))
-        self._broken = _first_of_sbc(state.name for state in broken)
+        self._mute_paths = {state.name for state in broken if mute(state)}
+        self._mute = first_of_sbc(sorted(self._mute_paths))
+        self._broken = first_of_sbc(state.name for state in broken)
         self._splits = self._split_networks()
         self._first_sbc = {what: min(self.bad("sbc", what), default=None) for kind, what in self._by if kind == "sbc"}
         self.stuck = {sbc for sbc in self.held("sbc", "failover_broken") if self._core_of(sbc) is None}
@@ -61,6 +62,10 @@ class View:
             for sbc in self.held("sbc", what)
             if self._core_of(sbc) is None and sbc not in self._mute
         }
+        self.holding = holder(self) if self.held("service", VERDICT) else None
+        self.service_down = bool(self.held("service", VERDICT)) and self.holding is None
+        watched = [state for state in self._by.get(("service", VERDICT), ()) if state.held and not state.bad]
+        self._watched = watched[0].incident if watched else None
         self._began = self._beginnings()
         options = topology.checks.options
         self._slack_us = max(_SLACK_US, 3 * options.every_us) if options is not None else _SLACK_US
@@ -100,7 +105,7 @@ class View:
 
     def _all_over(self, kind: str, what: str, names: set[str]) -> None:
         service = Element("service", self.topology.service)
-        self.derived[service] = _sorted({*self.derived.get(service, ()), *(Element(kind, name) for name in names)})
+        self.derived[service] = in_order({*self.derived.get(service, ()), *(Element(kind, name) for name in names)})
         self._spread |= {(kind, name, what): service for name in names}
         self._spread["service", self.topology.service, what] = service
 
@@ -116,7 +121,7 @@ class View:
             # those that are good already count as long as they are of the same story, and not left over from another
             if mine <= bad or len({incident[path] for path in mine}) == 1:
                 element = Element(kind, name)
-                self.derived[element] = _sorted({*self.derived.get(element, ()), *(Element("path", p) for p in mine)})
+                self.derived[element] = in_order({*self.derived.get(element, ()), *(Element("path", p) for p in mine)})
                 self._spread |= {("path", path, what): element for path in mine}
                 if what in _REACH:
                     (self.cores if kind == "core" else self.sbcs).add(name)
@@ -160,11 +165,11 @@ class View:
             blind = self.held("monitor", "monitor_blind")
             return Element("monitor", min(blind)) if blind and state.kind in _SEEN_BY_PROBES else own
         if own.kind == "external":
-            own = _attached(state) or own
+            own = attached(state) or own
         if own.kind not in _VOICE or (topic_of(what) and own.kind != "site"):
             return self._beside(own)
         spread = self._spread.get((own.kind, own.name, what))
-        found = self._explained(own, what, state.bad_since_us)
+        found = self._explained(own, what, state)
         if spread is not None and found == own:
             found = spread
         if not is_fault(what) and found not in {own, spread}:
@@ -181,8 +186,11 @@ class View:
     def _by_database(self) -> bool:
         return bool(self.databases and self.refusing)
 
-    def _explained(self, own: Element, what: str, since_us: int) -> Element:
-        if self.service_down:
+    def _explained(self, own: Element, what: str, state: AlarmState) -> Element:
+        since_us = state.bad_since_us
+        # once the service is only being watched, it takes nothing more from incidents that are not its own
+        apart = self._watched is not None and state.incident not in {None, self._watched}
+        if self.service_down and not apart:
             return Element("service", self.topology.service)
         if own.kind == "core":
             return self._core(own.name)
@@ -244,6 +252,8 @@ class View:
 
     def _service(self, own: Element, what: str, since_us: int) -> Element:
         """Of the service but no verdict: lost redundancy where no sites are declared, or the sum of its SBCs."""
+        if what == VERDICT and self.holding is not None:
+            return Element("sbc", self.holding)
         if (sbc := self._first_sbc.get(what)) and own not in self.derived:
             return self._sbc(Element("sbc", sbc), what)
         return self._within(tuple(self.topology.sbcs), (), since_us) or own
@@ -341,7 +351,7 @@ class View:
         if cause in self.derived and not (cause.kind == "service" and self.service_down):
             return self.derived[cause]
         if cause.kind == "network" and "/" not in cause.name:
-            return _sorted(Element("network", f"{sbc}/{cause.name}") for sbc in self._splits[cause.name])
+            return in_order(Element("network", f"{sbc}/{cause.name}") for sbc in self._splits[cause.name])
         if cause.kind != "service":
             return ()
         parts = {
@@ -354,7 +364,7 @@ class View:
             parts = {
                 Element("sbc", state.name) for state in said if self.what(state) in {*SBC_CALLS, "failover_broken"}
             }
-        return _sorted(parts)
+        return in_order(parts)
 
     def keeps(self, site: Site) -> int:
         """SBCs of a site that are not lost."""
@@ -367,29 +377,3 @@ _SEEN_BY_PROBES = frozenset({"probe", "site", "sbc", "monitor", "path", "account
 def is_echo(state: AlarmState) -> bool:
     """Somebody else's alert that repeats what the desk itself watches."""
     return state.kind == "external" and bool(state.facts.get("echo"))
-
-
-def _attached(state: AlarmState) -> Element | None:
-    """The element of ours that somebody else's alert speaks of, by its labels."""
-    named = state.facts.get("element")
-    if not isinstance(named, Mapping) or not isinstance(named.get("kind"), str) or not named.get("name"):
-        return None
-    return Element(named["kind"], str(named["name"]))
-
-
-def _mute(state: AlarmState) -> bool:
-    """The path's very signalling is down: registrations and calls fail there because of it."""
-    planes = state.facts.get("planes")
-    return isinstance(planes, Mapping) and planes.get("signalling") == "down"
-
-
-def _first_of_sbc(paths: Iterable[str]) -> dict[str, str]:
-    """SBC -> the first of these paths that goes through it."""
-    found: dict[str, str] = {}
-    for path in paths:
-        found.setdefault(path.partition("/")[0], path)
-    return found
-
-
-def _sorted(parts: Iterable[Element]) -> tuple[Element, ...]:
-    return tuple(sorted(parts, key=lambda part: (part.kind, part.name)))

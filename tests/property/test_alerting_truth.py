@@ -34,9 +34,9 @@ def plan(rng: random.Random, settings_: dict, *, staggered: bool) -> tuple[list[
 def expected(world: World, turn: int, known: set[str]) -> set[tuple[str, str]]:
     """The smallest elements that explain what fails at a round, by what can be seen; `known`: cores seen to be dead."""
     topology = world.topology
-    if not any(world.site_up(site, turn) for site in topology.sites):
-        return {("service", "voz")}
     gone = {name for kind, name in world.broken(turn) if kind == "sbc"}
+    if not any(world.site_up(site, turn) for site in topology.sites) and not held_by_one(world, turn, gone):
+        return {("service", "voz")}
     living = [path for path in topology.paths() if path.sbc not in gone]
     failing = {path.name for path in living if not world.answers("options", path.sbc, path.core, turn, "")}
     for core in topology.cores:
@@ -53,6 +53,14 @@ def expected(world: World, turn: int, known: set[str]) -> set[tuple[str, str]]:
             found.add(("sbc", sbc))
             rest -= mine
     return found | {("path", name) for name in rest}
+
+
+def held_by_one(world: World, turn: int, gone: set[str]) -> bool:
+    """All phones stay with one dead SBC, while another would serve them."""
+    sites = world.topology.sites.values()
+    stay = {site.sbcs[0] if site.failover != "auto" or len(site.sbcs) == 1 else None for site in sites}
+    carrying = [path for path in world.topology.paths() if world.answers("options", path.sbc, path.core, turn, "")]
+    return len(stay) == 1 and stay <= gone and bool(carrying) and not world.broken(turn, among="core")
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

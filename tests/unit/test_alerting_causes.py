@@ -170,13 +170,24 @@ def test_registrations_that_fail_everywhere_are_one_incident(bench: Bench) -> No
     assert len(bench.pages()) == 1
 
 
-def test_a_service_whose_sbcs_answer_and_carry_no_voice_names_them(bench: Bench) -> None:
+def test_a_service_that_one_sbc_holds_down_is_that_sbcs(bench: Bench) -> None:
     bench.finding(20, "audio_broken", "sbc", "sbc-1", since=0)
     bench.down(23, "sbc-1/core-a", "sbc-1/core-b", "site:p", "site:q", "service:voz", since=0)
     bench.tick(60)
     record = bench.one()
-    assert (record.priority, record.elements) == ("Urgente", (Element("sbc", "sbc-1"),))
-    assert record.title == "Servicio de voz caído: nadie puede hablar por sbc-1"
+    assert (record.priority, record.cause) == ("Urgente", Element("sbc", "sbc-1"))
+    assert record.title == "Sin buen audio por el SBC sbc-1"
+    assert {one.kind for one in record.symptoms} >= {"site", "service", "path"}
+
+
+def test_a_service_whose_sbcs_answer_and_carry_no_voice_names_them(bench: Bench) -> None:
+    for sbc in ("sbc-1", "sbc-2"):
+        bench.finding(20, "audio_broken", "sbc", sbc, since=0)
+    bench.down(23, *A, *B, "site:p", "site:q", "service:voz", since=0)
+    bench.tick(60)
+    record = bench.one()
+    assert (record.priority, record.cause.kind) == ("Urgente", "service")
+    assert record.title == "Servicio de voz caído: nadie puede hablar por sbc-1, sbc-2"
 
 
 # -- an SBC under attack -----------------------------------------------------------------------------------------------
