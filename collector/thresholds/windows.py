@@ -7,8 +7,9 @@ type 7, as Prometheus and spreadsheets do); of many, how many lie beyond the thr
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
+from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from sereno.clock import SECOND_US
 
@@ -59,6 +60,14 @@ def percentile(ordered: list[float], part: float) -> float:
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
+class _Bucket(Protocol):
+    @property
+    def index(self) -> int: ...
+
+
+_B = TypeVar("_B", bound=_Bucket)
+
+
 class _Sums:
     """One bucket of events or of what is pooled."""
 
@@ -103,7 +112,7 @@ class SumWindow:
         return True
 
     def _add_late(self, index: int, value: float, weight: float) -> None:
-        bucket = _place(self._buckets, index, self._length)
+        bucket = _place(self._buckets, index, self._length, _Sums)
         if bucket is not None:
             bucket.amount += value
             bucket.weight += weight
@@ -131,7 +140,7 @@ class SumWindow:
         return not self._buckets
 
 
-def _place(buckets: deque[_Sums], index: int, length: int) -> _Sums | None:
+def _place(buckets: deque[_B], index: int, length: int, make: Callable[[int], _B]) -> _B | None:
     """The bucket of a sample that came after newer ones; None where it is too old to count."""
     if index <= buckets[-1].index - length - 1:
         return None
@@ -140,7 +149,7 @@ def _place(buckets: deque[_Sums], index: int, length: int) -> _Sums | None:
         place -= 1
     if place >= 0 and buckets[place].index == index:
         return buckets[place]
-    made = _Sums(index)
+    made = make(index)
     buckets.insert(place + 1, made)
     return made
 
@@ -179,7 +188,7 @@ class ValueWindow:
                 buckets.popleft()
         bucket = buckets[-1]
         if bucket.index != index:
-            found = self._late(index)
+            found = _place(self._buckets, index, self._length, _Values)
             if found is None:
                 return
             bucket = found
@@ -262,19 +271,6 @@ class ValueWindow:
         else:
             bucket.values = []
         bucket.closed = False
-
-    def _late(self, index: int) -> _Values | None:
-        buckets = self._buckets
-        if index <= buckets[-1].index - self._length - 1:
-            return None
-        place = len(buckets) - 1
-        while place >= 0 and buckets[place].index > index:
-            place -= 1
-        if place >= 0 and buckets[place].index == index:
-            return buckets[place]
-        made = _Values(index)
-        buckets.insert(place + 1, made)
-        return made
 
 
 def _thin(bucket: _Values) -> None:
