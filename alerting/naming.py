@@ -59,6 +59,9 @@ def title(
         return _many(group, alarm)
     if cause.kind == "service" and what == VERDICT and elements and not gone and all(p.kind == "sbc" for p in elements):
         return "Voice service down: nobody can talk through {names}", {"names": ", ".join(p.name for p in elements)}
+    paths = {key[2] for key in group.members if key[1] == "path"}
+    if cause.kind == "service" and what == VERDICT and not elements and len(paths) < len(topology.paths()):
+        return "Voice service down: no call gets through", {}
     databases = [part.name for part in elements if part.kind == "database"]
     if cause.kind == "service" and what == VERDICT and databases:
         names = {"names": ", ".join(databases)}

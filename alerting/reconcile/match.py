@@ -11,6 +11,7 @@ from sereno.incident import Element, IncidentRecord
 from sereno.verdict import VERDICT
 
 _BEFORE_US = 10 * 1_000_000
+GRACE_US = 1_000_000
 ECHO_US = 15 * 60 * 1_000_000  # the longest window in which alarms count calls
 REOPEN_US = 30 * 60 * 1_000_000  # a cause that returns within this is the same incident
 
@@ -101,8 +102,10 @@ class Matcher:
 
     def _opening_due(self, group: Group, broken: list[AlarmState]) -> int:
         known = _known_us(group, broken)
+        if self._urgent(broken):
+            return self._dead_us(broken) + self._grace_us(broken)
         # an alert of others comes when its rule has waited already
-        settled = self._urgent(broken) or group.class_ == "monitor" or group.cause.kind == "external"
+        settled = group.class_ == "monitor" or group.cause.kind == "external"
         return known if settled else known + self.room.settle_us
 
     def _echoes_until(self, group: Group, firing: list[AlarmState]) -> int:
@@ -129,13 +132,24 @@ class Matcher:
     def settling(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState], now_us: int) -> bool:
         """Another cause for an incident that is open: it must have settled too, but for the service itself."""
         broken = [states[key] for key in group.members if states[key].bad]
-        if group.cause == record.cause or record.version == 0 or not broken or self._urgent(broken):
+        if group.cause == record.cause or record.version == 0 or not broken:
             return False
         due = _known_us(group, broken) + self.room.settle_us
+        if self._urgent(broken):
+            due = self._dead_us(broken) + self._grace_us(broken)
         if now_us >= due:
             return False
         self.waiting_us = min(due, self.waiting_us or due)
         return True
+
+    def _dead_us(self, broken: list[AlarmState]) -> int:
+        return min(state.bad_at_us for state in broken if state.kind == "service" and self.room.what(state) == VERDICT)
+
+    def _grace_us(self, broken: list[AlarmState]) -> int:
+        """The service down is told at once; while some path is not known to be, a second later: with its cause."""
+        down = {state.name for state in broken if state.kind == "path" and self.room.what(state) == VERDICT}
+        every = {path.name for path in self.room.topology.paths() if not path.passive}
+        return 0 if every <= down else min(self.room.settle_us // 2, GRACE_US)
 
     def _urgent(self, broken: list[AlarmState]) -> bool:
         return any(state.kind == "service" and self.room.what(state) == VERDICT for state in broken)
