@@ -19,7 +19,6 @@ from alerting.machine import AlarmState
 from alerting.reconcile import Reconciler
 from alerting.words import DESK_LANGUAGE, grade, say
 from sereno.alarms import Alarms
-from sereno.clock import iso
 from sereno.incident import Element, IncidentRecord, Symptom
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT, Change
@@ -112,7 +111,7 @@ def _group(
     line = say(
         DESK_LANGUAGE, "found late, of the same time: {kind} {name} down from {begin} to {end}: {note}",
         kind=say(DESK_LANGUAGE, group.cause.kind), name=group.cause.name, note=note,
-        begin=iso(begin_us), end=iso(end_us),
+        begin=desk.moment(begin_us), end=desk.moment(end_us),
     )  # fmt: skip
     ends = {"good_us": max(end_us, known.good_us or 0), "resolved_us": max(end_us, known.resolved_us or 0)}
     more: dict[str, Any] = ends if known.opened_by == LEDGER else {}
@@ -165,9 +164,9 @@ def _open(
     record = replace(record, severity=desk.impact.severity(record))
     lines = (
         say(DESK_LANGUAGE, "found late: {title} ({grade}), from {begin} to {end}",
-            title=record.title, grade=grade(record), begin=iso(span[0]), end=iso(span[1])),
+            title=record.title, grade=grade(record), begin=desk.moment(span[0]), end=desk.moment(span[1])),
         say(DESK_LANGUAGE, "the ledger was revised: {note}", note=note),
-        say(DESK_LANGUAGE, "resolved: good since {since}", since=iso(span[1])),
+        say(DESK_LANGUAGE, "resolved: good since {since}", since=desk.moment(span[1])),
         say(DESK_LANGUAGE, "nobody is woken for this"),
     )  # fmt: skip
     record = book.put(record, now_us, *lines, who=MONITOR)
@@ -186,12 +185,12 @@ def _lines(desk: Reconciler, found: Found, noted: set[int], now_us: int) -> None
             if Element(one.kind, one.name) in own and one.from_us < _end(record, now_us) and one.to_us > record.since_us
         ]  # fmt: skip
         if mine:
-            line = say(DESK_LANGUAGE, "the ledger was revised: {note}", note=f"{_spelt(mine)}; {found.note}")
+            line = say(DESK_LANGUAGE, "the ledger was revised: {note}", note=f"{_spelt(desk, mine)}; {found.note}")
             desk.book.put(record, now_us, line)
 
 
-def _spelt(changes: Sequence[Revised]) -> str:
-    parts = [f"{one.kind} {one.name} {one.was} → {one.became} {iso(one.from_us)}" for one in changes[:_LINES]]
+def _spelt(desk: Reconciler, changes: Sequence[Revised]) -> str:
+    parts = [f"{one.kind} {one.name} {one.was} → {one.became} {desk.moment(one.from_us)}" for one in changes[:_LINES]]
     more = f" (+{len(changes) - _LINES})" if len(changes) > _LINES else ""
     return ", ".join(parts) + more
 
