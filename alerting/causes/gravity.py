@@ -17,7 +17,8 @@ def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: 
     held = _told_apart([states[key] for key in group.members], view)
     loud = [state for state in held if not view.quiet(state)] or held
     coming = [states[key] for key in group.members if states[key].bad and group.own(states[key])]  # not fired yet
-    own = [state for state in loud if group.own(state)] or coming or loud
+    coming = [state for state in coming if view.what(state) != "sbc_isolated"]  # a mark, and for hours no fault
+    own = next(filter(None, ([state for state in some if group.own(state)] for some in (loud, held, coming))), loud)
     order = list(alarms.alarms)
     rated = []
     for state in own:
@@ -61,11 +62,13 @@ def _half(view: View, what: str) -> bool:
 def _told_apart(members: list[AlarmState], view: View) -> list[AlarmState]:
     """The alarms that fired; an SBC that its inside probe reaches is cut off from the Internet, and not dead.
 
-    That is known before its alarm has held for as long as it must.
+    That is known before its alarm has held for as long as it must, and said until it has cleared: of what recovers the
+    one is heard a moment before the other.
     """
-    cut = {state.name for state in members if state.bad and view.what(state) == "sbc_unreachable_internet"}
+    unreachable = "sbc_unreachable_internet"
+    cut = {state.name for state in members if view.what(state) == unreachable and (state.bad or state.held)}
     return [
         state for state in members
-        if (state.phase != "pending" or (state.name in cut and view.what(state) == "sbc_unreachable_internet"))
+        if (state.phase != "pending" or (state.name in cut and view.what(state) == unreachable))
         and not (state.kind == "sbc" and state.name in cut and view.what(state) == VERDICT)
     ]  # fmt: skip

@@ -260,9 +260,10 @@ class View:
 
     def _within(self, sbcs: tuple[str, ...], networks: tuple[str, ...], since_us: int) -> Element | None:
         """The largest cause among what these SBCs lean on; what was there before it is not its doing."""
-        core, network = self._core_of_any(sbcs), self._network_of(sbcs, networks)
+        core, network = self._core_of_any(sbcs), self._network_of(sbcs, networks, since_us)
         gone = next((name for name in sbcs if name in self.sbcs or name in self.stuck), None)
-        path = next((self._broken[name] for name in sbcs if name in self._broken), None)
+        broken = first_of_sbc(self._until("path", VERDICT, since_us))
+        path = next((broken[name] for name in sbcs if name in broken), None)
         found = [Element("core", core)] if core else []
         found += [Element("sbc", gone)] if gone else []
         found += [network] if network else []
@@ -285,8 +286,14 @@ class View:
         sites = self.topology.sites
         return len(sites) > 1 and self.bad("site", "outage_suspected") >= set(sites)
 
-    def _network_of(self, sbcs: tuple[str, ...], networks: tuple[str, ...]) -> Element | None:
-        for name in sorted(self.bad("network", "network_split")):
+    def _until(self, kind: str, what: str, since_us: int) -> list[str]:
+        """Names that are bad now, then those that were when it began: what they brought may recover after them."""
+        states = self._by.get((kind, what), ())
+        over = [state.name for state in states if not state.bad and (state.good_since_us or 0) >= since_us]
+        return [state.name for state in states if state.bad] + over
+
+    def _network_of(self, sbcs: tuple[str, ...], networks: tuple[str, ...], since_us: int) -> Element | None:
+        for name in self._until("network", "network_split", since_us):
             sbc, _, network = name.partition("/")
             if sbc in sbcs and (not networks or network in networks):
                 return self._network(Element("network", name))

@@ -124,6 +124,30 @@ def test_a_split_for_a_moment_explains_nothing_that_was_there_before(bench: Benc
     assert bench.pages() == []
 
 
+@pytest.mark.parametrize("cause", ["path", "network"])
+def test_a_site_that_recovers_after_its_cause_opens_nothing_of_its_own(bench: Bench, cause: str) -> None:
+    name, what = ("sbc-1/core-a", "verdict") if cause == "path" else ("sbc-1/isp-etb", "network_split")
+    bad, good = ("down", "up") if cause == "path" else ("true", "false")
+    bench.say(2, cause, name, bad, what=what, since=0)
+    bench.down(2, "site:q", since=0)
+    bench.tick(60)
+    bench.say(90, cause, name, good, what=what, since=89)
+    bench.tick(90.5)
+    bench.up(91, "site:q", since=90)
+    bench.tick(300)
+    assert (bench.one().cause, bench.one().state) == (Element(cause, name), "resolved")
+    assert [one.what for one in bench.pages()] == ["opened", "opened"]  # Urgente: both levels
+
+
+def test_a_site_that_goes_down_after_the_split_was_over_is_a_matter_of_its_own(bench: Bench) -> None:
+    bench.finding(2, "network_split", "network", "sbc-1/isp-etb", since=0)
+    bench.tick(60)
+    bench.finding(90, "network_split", "network", "sbc-1/isp-etb", "false", since=89)
+    bench.down(100, "site:q", since=98)
+    bench.tick(110)
+    assert causes(bench) == [("network", "sbc-1/isp-etb"), ("site", "q")]
+
+
 # -- what is slow, and was before --------------------------------------------------------------------------------------
 
 
@@ -203,6 +227,26 @@ def test_an_sbc_that_only_the_internet_cannot_reach_is_told_as_that(bench: Bench
     bench.finding(120, "sbc_isolated", "sbc", "sbc-1")
     bench.tick(3600)
     assert (len(bench.incidents()), len([one for one in bench.pages() if one.what == "opened"])) == (1, pages)
+
+
+def test_an_isolated_sbc_keeps_its_name_until_all_of_it_is_well(bench: Bench) -> None:
+    """Of what recovers the edge is heard last, and the site after it: no other title for that moment."""
+    bench.down(2, "sbc-1", A[0], B[0], "site:q", since=0)
+    bench.finding(2, "sbc_unreachable_internet", "sbc", "sbc-1", since=0)
+    bench.tick(20)
+    bench.finding(30, "sbc_isolated", "sbc", "sbc-1")
+    bench.tick(60)
+    assert bench.one().title == "SBC sbc-1 inalcanzable desde Internet"
+    bench.finding(100, "sbc_unreachable_internet", "sbc", "sbc-1", "false", since=99)
+    bench.tick(100.2)
+    assert bench.one().title == "SBC sbc-1 inalcanzable desde Internet"
+    bench.up(100.4, "sbc-1", since=99)
+    bench.finding(100.5, "failover_broken", "sbc", "sbc-1", since=99)
+    bench.up(100.6, A[0], B[0], since=99)
+    bench.finding(100.7, "failover_broken", "sbc", "sbc-1", "false", since=100)
+    bench.up(100.9, "site:q", since=99)
+    bench.tick(200)
+    assert (bench.one().title, bench.one().state) == ("SBC sbc-1 inalcanzable desde Internet", "resolved")
 
 
 # -- many at once ------------------------------------------------------------------------------------------------------
