@@ -161,6 +161,16 @@ class Impact:
             wanted[self.desk_contract, None] = after.priority
         return wanted
 
+    def signed(self, record: IncidentRecord) -> set[str]:
+        """The contracts that have a say in its closing: of its clocks, and of customers to whom no clock is owed."""
+        clocked = {clock.customer for clock in record.clocks}
+        bare = {
+            self._topology.customers[name].contract
+            for name in record.customers
+            if name in self._topology.customers and name not in clocked
+        }
+        return {clock.contract for clock in record.clocks} | bare or {self.desk_contract}
+
     def severity(self, record: IncidentRecord) -> str | None:
         """The gravest customer's own word for it; the desk's where no customer suffers; none for monitor tickets."""
         if record.class_ == "monitor":

@@ -68,8 +68,10 @@ class Act:
             return None
         try:
             return parse_instant(said)
-        except ValueError as error:
-            raise RefusedError(f"{name}: {error}") from None
+        except ValueError:
+            raise RefusedError(
+                f"{name}: {said!r} no es un instante ISO 8601 con su desfase, como 2026-07-10T17:30-05:00"
+            ) from None
 
     def one_of(self, name: str, words: Mapping[str, str], wanted: str) -> str | None:
         """An argument from a closed list, as people write it (no accents, any case)."""

@@ -110,6 +110,9 @@ def split(act: Act) -> int:
         split_off=(*parent.split_off, *going),
         told_customers={name: word for name, word in parent.told_customers.items() if name not in going},
     )  # fmt: skip
+    if left and parent.opened_by != MONITOR:  # what was as grave as theirs left with them
+        rest = replace(rest, priority=clocks.worst(list(left.values())))
+        rest = replace(rest, severity=act.desk.impact.severity(rest))
     act.put(rest, act.line("incident {number} split from this one: {title}", number=number, title=title))
     if child.priority in LOUD and child.kind == "incident" and child.acknowledged_us is None:
         act.desk.escalation.page(book.records[number], "opened", act.at_us)

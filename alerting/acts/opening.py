@@ -1,16 +1,19 @@
 """Incidents and requests that people register, and what they tell of them later."""
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from alerting import clocks
 from alerting.acts import report
 from alerting.acts.act import LOUD, Act
-from alerting.acts.words import field_names
+from alerting.acts.words import field_names, local
 from alerting.lifecycle import RefusedError, move
 from alerting.words import DESK_LANGUAGE, grade, say
 from sereno.incident import Element, IncidentRecord, Priority, TicketKind
 
 _TITLES: dict[TicketKind, str] = {"incident": "incidente registrado a mano", "request": "requerimiento"}
+_DIRECTIONS = {"incoming": "incoming call", "outgoing": "outgoing call"}
 _DEFAULTS: dict[TicketKind, Priority] = {"incident": "Normal", "request": "Baja"}
 
 
@@ -66,6 +69,19 @@ def _incomplete(act: Act, record: IncidentRecord) -> str:
     return say(DESK_LANGUAGE, "the report still lacks: {names}", names=names)
 
 
+def _renewed(act: Act, before: IncidentRecord, fields: dict[str, Any], name: str) -> str:
+    """A field as people name it, with what stood there: what was said once stays in the timeline."""
+    field = field_names(DESK_LANGUAGE, (name,))
+    was = getattr(before, name) if name in fields else None
+    if was is None or was == fields[name]:
+        return field
+    if name == "occurred_us":
+        was = local(was, act.desk.topology.timezone)
+    elif name == "direction":
+        was = say(DESK_LANGUAGE, _DIRECTIONS[was])
+    return say(DESK_LANGUAGE, "{field} (before: {was})", field=field, was=was)
+
+
 def update(act: Act) -> None:
     """More of the report; with its last missing field the attention clock begins, where the contract says so."""
     before = act.record
@@ -79,12 +95,13 @@ def update(act: Act) -> None:
     record = replace(
         before, **fields, customers={**before.customers, **more},
         sites=tuple(dict.fromkeys((*before.sites, *sites))),
-        title_id="" if "title" in fields else before.title_id,
+        title_id="" if "title" in fields else before.title_id, since_us=fields.get("occurred_us", before.since_us),
     )  # fmt: skip
     if record == before:
         raise RefusedError("no hay nada que cambiar: dé los campos que faltan o cambian")
     names = [*fields, *(("customers",) if more else ()), *(("sites",) if sites else ())]
-    lines = [act.line("report: {names}", names=field_names(DESK_LANGUAGE, names))]
+    told = ", ".join(_renewed(act, before, fields, name) for name in names)
+    lines = [act.line("report: {names}", names=told)]
     if before.complete_us is None and before.opened_by != "sereno":
         record = report.completed(act, record)
         lines.append(

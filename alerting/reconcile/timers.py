@@ -49,7 +49,7 @@ class Timers:
             return None
         if record.class_ == "monitor":
             return record.resolved_at_us + MONITOR_CLOSE_US
-        names = {clock.contract for clock in record.clocks} or {self.room.impact.desk_contract}
+        names = self.room.impact.signed(record)
         terms = [self.room.impact.version(name, record.opened_us).closing for name in names]
         waits = [one.after_resolved_us for one in terms]
         if any(wait is None for wait in waits):

@@ -67,7 +67,19 @@ def act(
     elif outcome.number is not None:
         print(f"Incidente {made}: registrado.")
     else:
-        print(f"Incidente {made}: {outcome.text}.")
+        print(f"Incidente {made}: {outcome.text}.{_still_open(verb, made, data, database)}")
+
+
+def _still_open(verb: str, number: int | None, data: Path | None, database: str | None) -> str:
+    """A confirmation that closes nothing yet says what it waits for."""
+    if verb != "confirm":
+        return ""
+    from alerting.acts.ending import uncategorised
+
+    options = [
+        f"--{name}" for record in read(data, database, {"resolved"}, number)[0] for name in uncategorised(record)
+    ]
+    return f" No se cierra todavía: falta {' y '.join(options)}." if options else ""
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """Incidents as people read them in a terminal: Spanish, with local times."""
 
+import unicodedata
 from collections.abc import Iterator
 
 from sereno.clock import SECOND_US, SystemClock
-from sereno.incident import Clock, IncidentRecord
+from sereno.incident import ACTIVE, Clock, IncidentRecord
 
 _CLOCKS = {"running": "corre", "paused": "en pausa", "met": "cumplido", "missed": "incumplido"}
 _CLOCK_NAMES = {"attention": "atención", "solution": "solución"}
@@ -19,7 +20,8 @@ def line(record: IncidentRecord, zone: str) -> str:
 
     state = STATE_WORDS[record.state]
     kind = "" if record.kind == "incident" else "requerimiento: "
-    return f"{record.number:>5}  {grade(record):<11} {state:<12} {local(record.opened_us, zone)}  {kind}{record.title}"
+    title = harmless(record.title)
+    return f"{record.number:>5}  {grade(record):<11} {state:<12} {local(record.opened_us, zone)}  {kind}{title}"
 
 
 def whole(record: IncidentRecord, zone: str) -> list[str]:
@@ -29,8 +31,16 @@ def whole(record: IncidentRecord, zone: str) -> list[str]:
     found = [line(record, zone), *(_INDENT + text for text in _facts(record, zone))]
     found += [_INDENT + text for text in _guide(record)]
     found += [_INDENT + _clock(clock, zone) for clock in record.clocks]
-    found += [f"{_INDENT}{local(entry.at_us, zone)}  {entry.who}: {entry.what}" for entry in record.timeline]
-    return found
+    found += [
+        f"{_INDENT}{local(entry.at_us, zone)}  {entry.who}: {' ⏎ '.join(entry.what.splitlines())}"
+        for entry in record.timeline
+    ]
+    return [harmless(text) for text in found]
+
+
+def harmless(text: str) -> str:
+    """What others wrote, without the control characters that a terminal would obey."""
+    return "".join("�" if unicodedata.category(one) == "Cc" and one != "\t" else one for one in text)
 
 
 def _facts(record: IncidentRecord, zone: str) -> Iterator[str]:
@@ -96,7 +106,10 @@ def _report(record: IncidentRecord, zone: str) -> Iterator[str]:
     if record.description:
         yield from ("» " + text for text in record.description.splitlines() if text.strip())
     if record.opened_by != "sereno" and record.complete_us is None:
-        yield "reporte incompleto: el reloj de atención puede no haber empezado"
+        begun = {clock.customer for clock in record.clocks if clock.clock == "attention"}
+        waiting = [name for name in record.customers if name not in begun]
+        late = f": el reloj de atención de {', '.join(waiting)} no ha empezado" if waiting else ""
+        yield f"reporte incompleto{late if record.state in ACTIVE else ''}"
 
 
 def _billing(record: IncidentRecord) -> str:
@@ -112,7 +125,20 @@ def _clock(clock: Clock, zone: str) -> str:
     from alerting.acts.words import local
 
     left = (clock.due_us - SystemClock().now_us()) // SECOND_US
-    rest = f", faltan {left // 60} min" if clock.state == "running" and left > 0 else ""
+    rest = ""
+    if clock.state == "running":
+        rest = f", faltan {_span(left)}" if left > 0 else f", vencido hace {_span(-left)}"
     who = clock.customer or "mesa"
     name = _CLOCK_NAMES[clock.clock]
     return f"reloj de {name}, {who} ({clock.contract}): {local(clock.due_us, zone)} {_CLOCKS[clock.state]}{rest}"
+
+
+def _span(seconds: int) -> str:
+    """`59 min`, `3 h 59 min`, `2 d 18 h`."""
+    minutes = seconds // 60
+    days, hours = minutes // 1_440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{minutes} min"

@@ -133,3 +133,19 @@ def test_maintenance_is_recorded_listed_and_cancelled(data: Path) -> None:
 
 def test_no_data_is_one_line(tmp_path: Path) -> None:
     assert "no Sereno data" in sereno(tmp_path / "nothing", "incidents", "list", code=2)
+
+
+def test_what_waits_is_said_and_what_others_wrote_gives_the_terminal_no_orders(data: Path) -> None:
+    report = ("--reporter", "Luis", "--description", "tono\n\x1b[31mocupado")
+    sereno(data, "incidents", "open", "--customer", "acme", "--title", "x", *report)
+    sereno(data, "incidents", "note", "2", "una\notra")
+    shown = sereno(data, "incidents", "show", "2")
+    assert "\x1b" not in shown
+    assert "» �[31mocupado" in shown
+    assert "nota: una ⏎ otra" in shown
+    assert "reporte incompleto: el reloj de atención de acme no ha empezado" in shown
+    assert "corre, faltan 3 h 59 min" in shown
+    sereno(data, "incidents", "resolve", "2")
+    assert "hecho. No se cierra todavía: falta --category y --cause" in sereno(data, "incidents", "confirm", "2")
+    assert sereno(data, "incidents", "confirm", "2", "--category", "red", "--cause", "cliente").endswith("hecho.\n")
+    assert "reporte incompleto\n" in sereno(data, "incidents", "show", "2")

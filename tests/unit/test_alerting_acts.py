@@ -34,6 +34,16 @@ def test_attention_begins_when_the_last_missing_field_arrives(bench: Bench) -> N
     assert incident_json(record)["direction"] == "outgoing"
 
 
+def test_what_a_report_said_before_stays_in_the_timeline(bench: Bench) -> None:
+    act(bench, 0, "incident.open", customer="acme", title="sin salida", **REPORT)
+    bench.act(60, "incident.update", extension="102", direction="entrante", occurred="2026-07-11T01:30:00-05:00")
+    record = bench.one()
+    assert "extensión o usuario (antes: 101)" in record.timeline[-1].what
+    assert "entrante o saliente (antes: saliente)" in record.timeline[-1].what
+    assert "fecha y hora (antes: 2026-07-11 " in record.timeline[-1].what
+    assert record.since_us == record.occurred_us == parse_instant("2026-07-11T01:30:00-05:00")
+
+
 def test_a_bare_incident_of_the_desks_own_is_complete_at_once(bench: Bench) -> None:
     bench.act(0, "incident.open", note="mirar el respaldo")
     assert seconds(bench.one().complete_us) == 0
@@ -56,7 +66,7 @@ def test_an_answer_that_came_before_the_report_was_complete_meets_its_clock(benc
         ({"urgency": "alto"}, "la matriz pide urgencia e impacto"),
         ({"urgency": "altísimo", "impact": "individual"}, "urgency 'altísimo' no vale"),
         ({"direction": "de lado"}, "entrante o saliente"),
-        ({"occurred": "mañana"}, "occurred:"),
+        ({"occurred": "mañana"}, "occurred: 'mañana' no es un instante ISO 8601"),
         ({"occurred": "2026-08-01T00:00:00Z"}, "no puede haber ocurrido después de ahora"),
         ({"title": "x" * 400}, "pasa de 300 caracteres"),
         ({"number": 0}, "ya hay un incidente 0"),
@@ -298,6 +308,19 @@ def test_a_report_of_two_matters_becomes_two_incidents(bench: Bench) -> None:
         act(bench, 31, "incident.split", number=9, title="x", customer="acme")
     with pytest.raises(RefusedError, match="no afecta a beta"):
         act(bench, 31, "incident.split", number=9, title="x", customer="beta")
+
+
+def test_what_was_grave_for_the_one_that_left_is_not_grave_for_the_one_that_stays(bench: Bench) -> None:
+    act(bench, 0, "incident.open", number=1, customer="acme", priority="Normal", title="uno")
+    act(bench, 1, "incident.open", number=2, customer="beta", priority="Urgente", title="dos")
+    act(bench, 2, "incident.merge", number=2, into=1)
+    act(bench, 3, "incident.split", number=1, title="lo de beta", customer="beta")
+    parent, _, child = bench.incidents()
+    assert (parent.priority, parent.severity, parent.priority_peak) == ("Normal", "S3", "Urgente")
+    assert (child.priority, child.customers) == ("Urgente", {"beta": "Urgente"})
+    act(bench, 4, "incident.resolve", number=3, category="red", cause="cliente")
+    bench.tick(4 + 48 * H)
+    assert bench.incidents()[2].state == "closed"  # by its customer's contract, though no clock of his is left
 
 
 def test_a_customer_that_was_split_off_is_not_taken_back(bench: Bench) -> None:
