@@ -24,10 +24,13 @@ class Matcher:
         self.book = room.book
         self.waiting_us: int | None = None
         self._causes: set[tuple[str, Element, str]] = set()
+        self._shrinking: dict[int, int] = {}  # incident -> since when only a part of its cause is left
+        self._shrank: dict[int, int] = {}  # as of the round before
 
     def begin(self, groups: Sequence[Group]) -> None:
         """A round over these."""
         self.waiting_us = None
+        self._shrinking, self._shrank = {}, self._shrinking
         self._causes = {(group.class_, group.cause, group.topic) for group in groups}
 
     def _free(self, record: IncidentRecord, group: Group) -> bool:
@@ -137,10 +140,17 @@ class Matcher:
         due = _known_us(group, broken) + self.room.settle_us
         if self._urgent(broken):
             due = self._dead_us(broken) + self._grace_us(broken)
+        if group.cause in record.elements and not self._verdict(record):  # its parts recover a moment apart
+            since_us = self._shrinking[record.number] = self._shrank.get(record.number, now_us)
+            due = max(due, since_us + self.room.settle_us)
         if now_us >= due:
             return False
         self.waiting_us = min(due, self.waiting_us or due)
         return True
+
+    def _verdict(self, record: IncidentRecord) -> bool:
+        alarm = self.room.alarms.alarms.get(record.alarm or "")
+        return alarm is not None and alarm.what == VERDICT
 
     def _dead_us(self, broken: list[AlarmState]) -> int:
         return min(state.bad_at_us for state in broken if state.kind == "service" and self.room.what(state) == VERDICT)

@@ -30,6 +30,27 @@ def causes(bench: Bench) -> list[tuple[str, str]]:
     return [(one.cause.kind, one.cause.name) for one in bench.open()]
 
 
+def test_what_is_slow_everywhere_keeps_its_name_while_its_paths_recover_a_moment_apart(bench: Bench) -> None:
+    slow = ("sbc-1/core-a", "sbc-1/core-b")
+    for path in slow:
+        bench.finding(120, "options_slow", "path", path, since=0)
+    bench.tick(300)
+    assert (bench.one().cause, bench.one().title) == (Element("sbc", "sbc-1"), "SBC sbc-1 lento por todas sus rutas")
+    for number, path in enumerate(slow):
+        bench.finding(400 + number / 1000, "options_slow", "path", path, "false", since=350)
+    bench.tick(500)
+    assert (bench.one().cause, bench.one().state) == (Element("sbc", "sbc-1"), "resolved")
+
+
+def test_what_was_slow_everywhere_and_stays_slow_on_one_path_is_that_paths(bench: Bench) -> None:
+    for path in ("sbc-1/core-a", "sbc-1/core-b"):
+        bench.finding(120, "options_slow", "path", path, since=0)
+    bench.tick(300)
+    bench.finding(400, "options_slow", "path", "sbc-1/core-a", "false", since=350)
+    bench.tick(410)
+    assert (bench.one().cause, bench.one().title) == (Element("path", "sbc-1/core-b"), "Ruta sbc-1/core-b lenta")
+
+
 # -- databases and portals ---------------------------------------------------------------------------------------------
 
 
