@@ -7,6 +7,7 @@ as changes of what is said, so that a rebuilt desk knows them too; of each sort 
 
 from collections.abc import Iterable, Mapping
 
+from sereno.alarms.silence import Silence
 from sereno.incident import PlatformChange
 from sereno.incident.change import ChangeWord
 from sereno.verdict import Change
@@ -75,6 +76,15 @@ def in_use(service: str, what: ChangeWord, digest: str, before: str | None, now_
     return Change(
         kind="monitor", name=service, what=f"{what}_in_use", state=digest[:_DIGEST], since_us=now_us, at_us=now_us,
         facts={"before": before[:_DIGEST]} if before else {},
+    )  # fmt: skip
+
+
+def unsilenced(service: str, silence: Silence) -> Change:
+    """A silence is over; who reads the incident that then opens wants to know why it is told now."""
+    at_us = silence.cancelled_us or silence.to_us
+    return Change(
+        kind="monitor", name=service, what="silence_ended", state=str(silence.id), since_us=at_us, at_us=at_us,
+        reason=silence.why, facts={"who": silence.who},
     )  # fmt: skip
 
 

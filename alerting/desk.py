@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from alerting import machine, retro
+from alerting import changes, machine, retro
 from alerting.acts import Act, apply
 from alerting.book import Book
 from alerting.bundle import Bundle
@@ -226,6 +226,9 @@ class DeskMachine:
             self._settle(key, state, after)
         self._forget(now_us)
         silent = self.silences.silent(self.states, now_us)
+        if ended := self.silences.last_ended(now_us - changes.BEFORE_US, now_us):
+            said = changes.unsilenced(self.topology.service, ended)
+            self.world[said.kind, said.name, said.what] = said
         view = View(self.topology, self.alarms, self.heard(), self._maintained.elements, silent)
         self._incidents.reconcile(view, self.states, self.world, now_us)
         self.papers.run(now_us)

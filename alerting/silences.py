@@ -39,6 +39,12 @@ class Silences:
             return frozenset()
         return frozenset(key for key in states if any(one.matches(*key) for one in current))
 
+    def last_ended(self, from_us: int, now_us: int) -> Silence | None:
+        """The one that ended last in (from, now]: what it hid may speak since."""
+        ended = [(one.cancelled_us or one.to_us, one.id) for one in self.known.values()]
+        _, number = max(((at_us, number) for at_us, number in ended if from_us < at_us <= now_us), default=(0, 0))
+        return self.known.get(number)
+
     def next_due_us(self, now_us: int) -> int | None:
         """When the next one begins or ends."""
         edges = (edge for one in self._open for edge in (one.from_us, one.to_us) if edge > now_us)

@@ -84,6 +84,19 @@ def test_a_rebuilt_desk_knows_of_the_change(bench: Bench) -> None:
     assert len(lines(bench)) == 1
 
 
+@pytest.mark.parametrize("lifted", [False, True])
+def test_what_a_silence_hid_is_told_with_its_end(bench: Bench, lifted: bool) -> None:
+    asked = {"name": "*core-a", "to_us": T0 + (900 if lifted else 500) * S, "why": "cambio de disco"}
+    bench.effects += bench.desk.command("silence.add", asked, "ana", T0 + 100 * S)
+    core_a_dies(bench, 400)
+    if lifted:
+        bench.effects += bench.desk.command("silence.cancel", {"id": 1}, "ana", T0 + 500 * S)
+    bench.tick(600)
+    (line,) = lines(bench)
+    assert "terminó un silencio: cambio de disco" in line
+    assert bench.one().opened_us - (T0 + 500 * S) < S
+
+
 # -- announced work ----------------------------------------------------------------------------------------------------
 
 
