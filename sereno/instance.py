@@ -20,6 +20,10 @@ LOCK_FILE = "lock"
 LOOK_SECONDS = 0.3  # somebody who only looks whether it is held holds it for an instant
 
 
+class RunningError(UsageError):
+    """Somebody else has this data directory."""
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`DATA/instance.json`. `pids` and `ports` are by the child's name; `lab` is the lab's loopback net, if any."""
 
@@ -100,7 +104,7 @@ def take_lock(data: Path, wait_seconds: float = LOOK_SECONDS) -> int:
             os.close(descriptor)
             running = read(data)
             where = f" at {running.url}" if running is not None else ""
-            raise UsageError(f"{data}: a Sereno already runs on this data{where}; stop it, or choose another --data")
+            raise RunningError(f"{data}: a Sereno already runs on this data{where}; stop it, or choose another --data")
         time.sleep(0.02)
     return descriptor
 
@@ -114,9 +118,9 @@ def _try(descriptor: int) -> bool:
 
 
 @contextmanager
-def lock(data: Path) -> Iterator[None]:
-    """Holds `DATA/lock`: nobody else starts on this data meanwhile; UsageError when somebody runs already."""
-    descriptor = take_lock(data)
+def lock(data: Path, wait_seconds: float = LOOK_SECONDS) -> Iterator[None]:
+    """Holds `DATA/lock`: nobody else starts on this data meanwhile; RunningError when somebody runs already."""
+    descriptor = take_lock(data, wait_seconds)
     try:
         yield
     finally:

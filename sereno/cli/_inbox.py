@@ -8,7 +8,7 @@ from typing import Any
 
 from sereno.clock import SystemClock
 from sereno.errors import SerenoError, StoreError, UsageError
-from sereno.instance import data_directory, lock, open_store
+from sereno.instance import RunningError, data_directory, lock, open_store
 from sereno.store import Store
 from sereno.store.commands import Outcome, collector_alive, submit, wait
 
@@ -62,26 +62,38 @@ def _is_garbled(text: str) -> bool:
 def _apply_here(store: Store, command: int, folder: Path | None) -> Outcome:
     """Nothing runs: the same round that a collector would make, as the writer for that long.
 
-    Where somebody turns out to run after all (the clock of its machine is off), it applies the command meanwhile.
+    Where somebody turns out to run after all (another command just now; a machine whose clock is off), it applies the
+    command meanwhile.
     """
-    from alerting.service import Desk
-    from sereno.store.lease import Lease
-
     clock = SystemClock()
-    with lock(folder) if folder is not None else nullcontext():
-        lease = Lease(store, clock.monotonic)
-        deadline = clock.monotonic() + ANSWER_SECONDS
-        while not lease.try_take(clock.now_us()):
+    deadline = clock.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            with lock(folder, _LOOK_SECONDS) if folder is not None else nullcontext():
+                return _as_writer(store, command, clock, deadline)
+        except RunningError:
             found = wait(store, command, _LOOK_SECONDS)
             if found.state != "pending" or clock.monotonic() > deadline:
                 return found
-        try:
-            desk = Desk(store.fenced(lease.check), stored_machine(store), clock)
-            while desk.round()[2]:
-                continue
-        finally:
-            lease.release()
-        return wait(store, command, 0.0)
+
+
+def _as_writer(store: Store, command: int, clock: SystemClock, deadline: float) -> Outcome:
+    """Alone on the data: takes the lease, runs the desk's round, gives the lease back."""
+    from alerting.service import Desk
+    from sereno.store.lease import Lease
+
+    lease = Lease(store, clock.monotonic)
+    while not lease.try_take(clock.now_us()):
+        found = wait(store, command, _LOOK_SECONDS)
+        if found.state != "pending" or clock.monotonic() > deadline:
+            return found
+    try:
+        desk = Desk(store.fenced(lease.check), stored_machine(store), clock)
+        while desk.round()[2]:
+            continue
+    finally:
+        lease.release()
+    return wait(store, command, 0.0)
 
 
 def stored_machine(store: Store) -> Any:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import insert
 
 from alerting.service import Desk, machine_for
 from sereno.clock import SystemClock
+from sereno.instance import lock
 from sereno.store import open_store
 from sereno.store.tables import topologies, verdict_changes
 from sereno.topology import canonical_json, topology_hash
@@ -149,3 +151,19 @@ def test_what_waits_is_said_and_what_others_wrote_gives_the_terminal_no_orders(d
     assert "hecho. No se cierra todavía: falta --category y --cause" in sereno(data, "incidents", "confirm", "2")
     assert sereno(data, "incidents", "confirm", "2", "--category", "red", "--cause", "cliente").endswith("hecho.\n")
     assert "reporte incompleto\n" in sereno(data, "incidents", "show", "2")
+
+
+def test_orders_given_at_once_while_nothing_runs_are_all_done_and_all_say_so(data: Path) -> None:
+    words = [f"nota {number}" for number in range(4)]
+    with ThreadPoolExecutor(len(words)) as pool:
+        told = list(pool.map(lambda text: sereno(data, "incidents", "note", "1", text), words))
+    assert set(told) == {"Incidente 1: hecho.\n"}
+    shown = sereno(data, "incidents", "show", "1")
+    assert all(text in shown for text in words)
+
+
+def test_an_order_on_data_that_somebody_keeps_says_that_it_waits(data: Path) -> None:
+    with lock(data):
+        assert "stays in its inbox" in sereno(data, "incidents", "note", "1", "luego", code=2)
+    sereno(data, "incidents", "note", "1", "ahora")
+    assert "nota: luego" in sereno(data, "incidents", "show", "1")
