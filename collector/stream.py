@@ -241,7 +241,7 @@ class Reader:
             raise self._fault(
                 number,
                 f"not an event: {_first_line(error)}",
-                "write maintenance, cancel, probe, incident, isolate or heal",
+                "write maintenance, cancel, probe, incident, isolate, heal or alert, with the fields of docs/replay.md",
             ) from None
         if event.v != VERSION:
             raise self._fault(number, f"unknown version {event.v}", f"write v: {VERSION}")

@@ -9,6 +9,10 @@ from sereno.incident import ACTIVE, Clock, IncidentRecord
 _CLOCKS = {"running": "corre", "paused": "en pausa", "met": "cumplido", "missed": "incumplido"}
 _CLOCK_NAMES = {"attention": "atención", "solution": "solución"}
 _DIRECTIONS = {"incoming": "entrante", "outgoing": "saliente"}
+MESSAGES = {
+    "opening": "apertura", "progress": "avance", "question": "pregunta", "solution": "solución", "answer": "respuesta",
+    "maintenance": "mantenimiento",
+}  # fmt: skip
 _INDENT = " " * 7
 
 

@@ -54,6 +54,7 @@ def show(number: Number, data: Data = None, database: Database = None, as_json: 
 def messages(number: Number, data: Data = None, database: Database = None, as_json: AsJson = False) -> None:
     """What the customer's contacts were told, each with its receipt, and what they answered."""
     from alerting.acts.words import local
+    from sereno.cli._incident_words import MESSAGES, harmless
     from sereno.instance import open_store
     from sereno.store.desk_messages import messages_of
 
@@ -72,7 +73,8 @@ def messages(number: Number, data: Data = None, database: Database = None, as_js
         print("Ningún mensaje.")
     for one in found if not as_json else ():
         way = "→" if one.direction == "out" else "←"
-        print(f"{local(one.at_us, zone)}  {way} {one.address or '—'}  {one.kind}: {one.subject or one.body[:80]}")
+        told = harmless(" ".join((one.subject or one.body[:80]).split()))
+        print(f"{local(one.at_us, zone)}  {way} {one.address or '—'}  {MESSAGES.get(one.kind, one.kind)}: {told}")
         print(f"       {one.delivery()}")
 
 

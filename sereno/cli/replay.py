@@ -283,7 +283,8 @@ def _show(answer: dict[str, Any]) -> None:
             f"{one['from']}  {one['to']}  {one['kind']} {one['name']}: {one['was']} → {one['became']} ({one['note']})"
         )
     for one in answer["notifications"]:
-        print(f"{one['at']}  #{one['incident']} → {one['to']}: {one['what']}")
+        about = "-" if one["incident"] is None else f"#{one['incident']}"
+        print(f"{one['at']}  {about} → {one['to']}: {one['what']}")
     for one in answer["availability"]:
         observed = percent(one["observed"])
         print(

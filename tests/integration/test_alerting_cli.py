@@ -147,6 +147,8 @@ def test_what_waits_is_said_and_what_others_wrote_gives_the_terminal_no_orders(d
     assert "nota: una ⏎ otra" in shown
     assert "reporte incompleto: el reloj de atención de acme no ha empezado" in shown
     assert "corre, faltan 3 h 59 min" in shown
+    sereno(data, "incidents", "answer", "2", "--text", "sí\n\x1b[1m, todo")
+    assert "respuesta: sí �[1m, todo" in sereno(data, "incidents", "messages", "2")
     sereno(data, "incidents", "resolve", "2")
     assert "hecho. No se cierra todavía: falta --category y --cause" in sereno(data, "incidents", "confirm", "2")
     assert sereno(data, "incidents", "confirm", "2", "--category", "red", "--cause", "cliente").endswith("hecho.\n")

@@ -51,6 +51,10 @@ def sereno(tmp_path):
         (row(1, core="x"), "s.ndjson:2: no core named 'x'"),
         (row(1, at="noon"), "s.ndjson:2: not a result: at: 'noon' is not an ISO 8601 instant"),
         ({"v": 1, "event": "dance", "at": iso(T0)}, "s.ndjson:2: not an event"),
+        (
+            {"v": 1, "event": "incident", "at": iso(T0), "number": 1, "action": "dance", "by": "ana"},
+            "isolate, heal or alert, with the fields of docs/replay.md",
+        ),
         ({"v": 1, "event": "isolate", "at": iso(T0), "sbc": "x"}, "s.ndjson:2: no sbc named 'x'"),
         (
             {"v": 1, "event": "maintenance", "at": iso(T0), "from": iso(T0), "to": iso(T0), "announced": iso(T0),
@@ -152,6 +156,15 @@ def test_until_runs_the_clock_on(sereno):
     answer = json.loads(sereno([row(0), row(1)], "--json", "--until", iso(T0 + 60 * S)).stdout)
     [path] = [one for one in answer["intervals"] if one["kind"] == "path" and one["state"] == "unknown"]
     assert (path["from"], path["to"]) == (iso(T0 + 3_500_000), iso(T0 + 60 * S))
+
+
+def test_what_is_told_of_no_one_incident_names_none(sereno):
+    opened = {"v": 1, "event": "incident", "action": "open", "by": "ana", "title": "x", "priority": "Alta"}
+    ended = {"v": 1, "event": "incident", "action": "resolve", "by": "ana", "at": iso(T0 + 10 * S)}
+    rows = [*(opened | {"number": one, "at": iso(T0)} for one in (1, 2)), *(ended | {"number": one} for one in (1, 2))]
+    answer = sereno(rows, "--until", iso(T0 + 120 * S))
+    assert "  - → desk: digest\n" in answer.stdout
+    assert "#None" not in answer.stdout
 
 
 def test_people_act_and_refusals_are_told(sereno):
