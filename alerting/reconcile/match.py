@@ -24,7 +24,7 @@ class Matcher:
         self.book = room.book
         self.waiting_us: int | None = None
         self._causes: set[tuple[str, Element, str]] = set()
-        self._shrinking: dict[int, int] = {}  # incident -> since when only a part of its cause is left
+        self._shrinking: dict[int, int] = {}  # incident -> since when only something smaller than its cause is left
         self._shrank: dict[int, int] = {}  # as of the round before
 
     def begin(self, groups: Sequence[Group]) -> None:
@@ -135,22 +135,20 @@ class Matcher:
     def settling(self, record: IncidentRecord, group: Group, states: Mapping[Key, AlarmState], now_us: int) -> bool:
         """Another cause for an incident that is open: it must have settled too, but for the service itself."""
         broken = [states[key] for key in group.members if states[key].bad]
-        if group.cause == record.cause or record.version == 0 or not broken:
+        same = group.cause == record.cause
+        less = _smaller(group.cause, record) or (same and record.alarm not in {key[0] for key in group.members})
+        if (same and not less) or record.version == 0 or not broken:
             return False
         due = _known_us(group, broken) + self.room.settle_us
         if self._urgent(broken):
             due = self._dead_us(broken) + self._grace_us(broken)
-        if group.cause in record.elements and not self._verdict(record):  # its parts recover a moment apart
+        if less and record.reopened_us != now_us:  # what recovers does so a moment apart
             since_us = self._shrinking[record.number] = self._shrank.get(record.number, now_us)
             due = max(due, since_us + self.room.settle_us)
         if now_us >= due:
             return False
         self.waiting_us = min(due, self.waiting_us or due)
         return True
-
-    def _verdict(self, record: IncidentRecord) -> bool:
-        alarm = self.room.alarms.alarms.get(record.alarm or "")
-        return alarm is not None and alarm.what == VERDICT
 
     def _dead_us(self, broken: list[AlarmState]) -> int:
         return min(state.bad_at_us for state in broken if state.kind == "service" and self.room.what(state) == VERDICT)
@@ -232,6 +230,11 @@ def _known_us(group: Group, broken: list[AlarmState]) -> int:
         return max(state.bad_at_us for state in own)
     began_us = min(state.bad_since_us for state in own) - _BEFORE_US
     return min(state.bad_at_us for state in broken if state.bad_since_us >= began_us)
+
+
+def _smaller(cause: Element, record: IncidentRecord) -> bool:
+    """A part of the incident's cause, or something lesser."""
+    return cause in record.elements or RANK.get(cause.kind, len(RANK)) > RANK.get(record.cause.kind, len(RANK))
 
 
 def _same_fault(record: IncidentRecord, faults: set[Key]) -> bool:

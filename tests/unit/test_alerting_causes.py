@@ -51,6 +51,25 @@ def test_what_was_slow_everywhere_and_stays_slow_on_one_path_is_that_paths(bench
     assert (bench.one().cause, bench.one().title) == (Element("path", "sbc-1/core-b"), "Ruta sbc-1/core-b lenta")
 
 
+@pytest.mark.parametrize("gone", ["core-a", "sbc-1"])
+def test_what_is_confirmed_well_after_its_calm_keeps_its_name_to_the_end(bench: Bench, gone: str) -> None:
+    """Looked at every 30 s: the second good sample clears each alarm at once, one a moment after the other."""
+    paths = A if gone == "core-a" else ("sbc-1/core-a", "sbc-1/core-b")
+    bench.down(2, gone, *paths, since=0)
+    bench.finding(2, "redundancy_lost", "site", "p", since=0)
+    bench.tick(60)
+    before = bench.one()
+    bench.up(400, gone, since=370)
+    for number, path in enumerate(paths):
+        bench.up(400.001 + number / 1000, path, since=370)
+    bench.finding(400.01, "redundancy_lost", "site", "p", "false", since=370)
+    bench.tick(500)
+    after = bench.one()
+    assert (after.cause, after.title, after.priority) == (before.cause, before.title, "Alta")
+    assert {one.what for one in bench.told()} == {"opened", "escalated", "resolved"}
+    assert not [one.what for one in after.timeline if "ahora" in one.what or "baja" in one.what]
+
+
 # -- databases and portals ---------------------------------------------------------------------------------------------
 
 
