@@ -38,8 +38,11 @@ def outcome_of(
             raise UsageError(f"{text!r}: is not text in UTF-8; write it again")
     store = open_store(data, database)
     try:
+        alive = collector_alive(store)
+        if not alive:
+            stored_machine(store)  # what cannot be carried out is not left in the inbox for a better day
         command = submit(store, verb, arguments, who or _user())
-        if collector_alive(store):
+        if alive:
             outcome = wait(store, command, ANSWER_SECONDS)
         else:
             outcome = _apply_here(store, command, None if database else data_directory(data))

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from alerting_bench import topology
+from alerting_bench import TOPOLOGY, topology
 from sqlalchemy import insert
 
 from alerting.service import Desk, machine_for
+from sereno import contract as sereno_contract
 from sereno.clock import SystemClock
 from sereno.instance import lock
 from sereno.store import open_store
@@ -169,3 +170,29 @@ def test_an_order_on_data_that_somebody_keeps_says_that_it_waits(data: Path) -> 
         assert "stays in its inbox" in sereno(data, "incidents", "note", "1", "luego", code=2)
     sereno(data, "incidents", "note", "1", "ahora")
     assert "nota: luego" in sereno(data, "incidents", "show", "1")
+
+
+def test_what_could_not_be_done_for_want_of_a_contract_is_not_done_later(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "contracts" / "own.yaml"
+    own.parent.mkdir()
+    own.write_text("contract: own\n")
+    watched = topology(TOPOLOGY.replace("contract: wekall", "contract: own"))
+    store = open_store(data)
+    with store.write() as connection:
+        connection.execute(
+            insert(topologies).values(
+                from_us=1,
+                hash=topology_hash(watched),
+                topology=canonical_json(watched),
+                desk=None,
+                beside=str(tmp_path),
+            )
+        )
+    store.dispose()
+    assert "versions: is missing" in sereno(data, "incidents", "note", "1", "ayer", code=2)
+    shipped = Path(sereno_contract.__file__).parent / "data" / "wekall.yaml"
+    own.write_text(shipped.read_text().replace("contract: wekall", "contract: own"))
+    sereno(data, "incidents", "note", "1", "hoy")
+    shown = sereno(data, "incidents", "show", "1")
+    assert "nota: hoy" in shown
+    assert "ayer" not in shown
