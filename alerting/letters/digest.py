@@ -1,4 +1,4 @@
-"""One message in place of many: a list, the gravest first."""
+"""One message in place of many: a list, what is still wrong first, the gravest of it first."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from alerting.words import say
 from sereno.incident import PRIORITIES
 
 _LISTED = 60  # incidents that one message spells out
+_OVER = frozenset({"resolved", "found_late"})
 _NAMES = {
     "opened": "opened", "promoted": "worse", "reopened": "again", "resolved": "over", "found_late": "found late, over",
     "repaged": "still waiting", "escalated": "still waiting", "breach_warning": "due soon", "breached": "overdue",
@@ -18,8 +19,8 @@ _NAMES = {
 
 def digest(items: Sequence[Item], reader: Reader, *, service: str, url: str | None) -> Letter:
     """Several incidents in one message."""
-    ordered = sorted(items, key=lambda one: (PRIORITIES.index(one.priority), one.number))
-    over = all(one.what in {"resolved", "found_late"} for one in items)
+    ordered = sorted(items, key=lambda one: (one.what in _OVER, PRIORITIES.index(one.priority), one.number))
+    over = all(one.what in _OVER for one in items)
     head = _subject(ordered, reader, over=over)
     rows = [_row(one, reader) for one in ordered[:_LISTED]]
     if len(ordered) > _LISTED:
