@@ -9,12 +9,13 @@ from alerting.effects import Item, Notification, What
 from alerting.letters import Letter, Reader, digest, letter
 from alerting.letters.customer import customer_letter
 from alerting.people import Recipient, addressees, policy
-from alerting.words import say, titled
+from alerting.words import say
 from sereno.alarms import Alarms
 from sereno.clock import SECOND_US
 from sereno.desk import Desk
 from sereno.desk.notifications import Notifications
 from sereno.incident import IncidentRecord
+from sereno.incident.reading import titled
 
 _OVER = frozenset({"resolved", "found_late"})
 _TEST_US = 60 * SECOND_US

@@ -8,6 +8,7 @@ from alerting.titles import TITLES
 from sereno.alarms import Alarm
 from sereno.i18n import catalogue
 from sereno.incident import Element, IncidentRecord
+from sereno.incident.reading import titled
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 
@@ -97,11 +98,6 @@ SUBJECTS = {
 def grade(record: IncidentRecord) -> str:
     """`Urgente S1`."""
     return f"{record.priority} {record.severity}" if record.severity else record.priority
-
-
-def titled(record: IncidentRecord, language: str) -> str:
-    """The title in a language."""
-    return say(language, record.title_id, **record.title_values) if record.title_id else record.title
 
 
 def news(before: IncidentRecord, after: IncidentRecord, *, fresh: bool) -> str | None:

@@ -8,8 +8,9 @@ from alerting.clocks import overdue
 from alerting.effects import Row
 from alerting.letters.times import moment
 from alerting.naming import change_line
-from alerting.words import grade, say, titled
+from alerting.words import grade, say
 from sereno.incident import Clock, IncidentRecord
+from sereno.incident.reading import titled, witnessed
 
 _NAMED = 8  # names that one row spells out
 _OVER = frozenset({"resolved", "found_late"})
@@ -49,7 +50,7 @@ def _known(record: IncidentRecord, reader: Reader) -> list[tuple[str, str]]:
     changes = (f"{change_line(reader.locale, one)}, {reader.moment(one.at_us)}" for one in record.changes)
     return [
         ("Also seen", listed(dict.fromkeys(one.name for one in record.symptoms))),
-        ("Evidence", record.evidence or ""),
+        ("Evidence", witnessed(record, reader.locale)),
         ("Change", "; ".join(changes)),
         ("Reported", record.description or ""),
         ("Assigned to", record.assigned or ""),

@@ -6,8 +6,9 @@ from alerting.clocks import overdue, running_out
 from alerting.effects import Row, What
 from alerting.letters.facts import Reader, facts
 from alerting.letters.times import hour
-from alerting.words import grade, subject, titled
+from alerting.words import grade, subject
 from sereno.incident import IncidentRecord
+from sereno.incident.reading import titled
 
 _SHORT = 150  # characters, so that it fits one SMS with a few accents
 

@@ -59,7 +59,9 @@ def look_and_press(site, web):
     assert orders(site.store) == []
     assert "core-a" in seen.text
     assert "Lo tengo (ana)" in seen.text
-    assert "I have it (ana)" in web.get(url + "?lang=en").text
+    assert "I have it (ana)" in (english := web.get(url + "?lang=en").text)
+    assert "Core core-a down" in english
+    assert "caído" not in english
     assert 'form method="post"' in seen.text
     assert "form-action 'self'" in seen.headers["content-security-policy"]
     assert seen.headers["cache-control"] == "no-store"

@@ -53,6 +53,20 @@ def test_ends_go_to_those_who_were_told_wake_nobody_and_come_as_a_list(tmp_path:
     assert ends[0].subject == "[resueltos] 10 incidentes"
 
 
+def test_a_list_begins_with_what_is_still_wrong(tmp_path: Path) -> None:
+    bench = bench_with(tmp_path)
+    grave, light = ({"urgency": "alto", "impact": impact} for impact in ("organizacion", "departamento"))
+    bench.finding(0, "external_alert", "external", "one", facts={**grave, "title": "one"})
+    bench.finding(20, "external_alert", "external", "one", "false")
+    for name in ("two", "three"):
+        bench.finding(61, "external_alert", "external", name, facts={**grave, "title": name})
+    bench.finding(85, "external_alert", "external", "four", facts={**light, "title": "four"})
+    bench.tick(130)
+    digest = next(one for one in bench.told("digest") if one.to == "ana")
+    assert [row.label for row in digest.rows] == ["#4 abierto", "#1 resuelto"]
+    assert digest.subject == "[Alta S2] 2 incidentes más: Alerta four…"
+
+
 def test_facts_first_in_each_reader_s_language_and_by_his_clock(tmp_path: Path) -> None:
     desk = DESK.replace("locale: en}", "locale: en, timezone: Asia/Kolkata}")
     bench = bench_with(tmp_path, desk)
@@ -68,6 +82,16 @@ def test_facts_first_in_each_reader_s_language_and_by_his_clock(tmp_path: Path) 
     assert "Primer paso: " in ana.body
     assert "First step: " in leo.body
     assert len(ana.short) <= 150
+
+
+def test_the_evidence_is_in_the_reader_s_language(tmp_path: Path) -> None:
+    bench = bench_with(tmp_path)
+    bench.down(0, *EVERYTHING)
+    bench.tick(5)
+    seen = msgspec.structs.replace(bench.one(), evidence="motivo timeout; contestó core-b")
+    told = bench.desk.teller.tell(seen, "reopened", T0, "", page=True, people=["ana", "leo"])
+    evidence = {one.to: row.text for one in told for row in one.rows if row.label in {"Evidencia", "Evidence"}}
+    assert evidence == {"ana": "motivo timeout; contestó core-b", "leo": "reason timeout; answered by core-b"}
 
 
 def test_local_time_where_clocks_change() -> None:

@@ -15,6 +15,7 @@ from dashboards.web.inbound.gate import Refused
 from dashboards.web.inbound.settings import Settings
 from sereno.clock import Clock
 from sereno.incident import IncidentRecord
+from sereno.incident.reading import titled, witnessed
 from sereno.store import Store
 from sereno.store.desk import incidents
 from sereno.tokens import Grant, TokenError
@@ -80,7 +81,8 @@ class AckPages:
             return self._nothing(language, HTTPStatus.NOT_FOUND, "gone")
         return self._render(
             "ack.html", language, record=record, person=grant.person, holder=_holder(record),
-            waiting=record.state in WAITING, fault=None,
+            waiting=record.state in WAITING, fault=None, title=titled(record, language),
+            evidence=witnessed(record, language),
         )  # fmt: skip
 
     def _nothing(self, language: str, status: int, fault: str) -> Response:
