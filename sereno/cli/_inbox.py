@@ -1,12 +1,14 @@
 """Asking the desk for something: through the active collector or, when none runs, by doing it here under the lock."""
 
 import getpass
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from sereno.clock import SystemClock
+from sereno.cli._words import span
+from sereno.clock import SECOND_US, SystemClock
 from sereno.errors import SerenoError, StoreError, UsageError
 from sereno.instance import RunningError, data_directory, lock, open_store
 from sereno.store import Store
@@ -14,6 +16,7 @@ from sereno.store.commands import Outcome, collector_alive, submit, wait
 
 ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
+_AHEAD_US = 60 * SECOND_US
 
 
 class RefusedByDeskError(SerenoError):
@@ -91,12 +94,23 @@ def _as_writer(store: Store, command: int, clock: SystemClock, deadline: float) 
         if found.state != "pending" or clock.monotonic() > deadline:
             return found
     try:
-        desk = Desk(store.fenced(lease.check), stored_machine(store), clock)
+        machine = stored_machine(store)
+        desk = Desk(store.fenced(lease.check), machine, clock)
         while desk.round()[2]:
             continue
+        _tell_ahead(machine.now_us - clock.now_us())
     finally:
         lease.release()
     return wait(store, command, 0.0)
+
+
+def _tell_ahead(ahead_us: int) -> None:
+    """The desk's time never goes back: who once wrote with a clock that was ahead dates all that follows."""
+    if ahead_us > _AHEAD_US:
+        sys.stderr.write(
+            f"sereno: la mesa va {span(ahead_us // SECOND_US)} por delante de esta máquina y fecha así lo que se hace: "
+            "alguna vez se escribió con un reloj adelantado; ponga en hora las máquinas\n"
+        )
 
 
 def stored_machine(store: Store) -> Any:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 
+from sereno.cli._words import span
 from sereno.clock import SECOND_US, SystemClock
 from sereno.incident import ACTIVE, Clock, IncidentRecord
 
@@ -131,18 +132,7 @@ def _clock(clock: Clock, zone: str) -> str:
     left = (clock.due_us - SystemClock().now_us()) // SECOND_US
     rest = ""
     if clock.state == "running":
-        rest = f", faltan {_span(left)}" if left > 0 else f", vencido hace {_span(-left)}"
+        rest = f", faltan {span(left)}" if left > 0 else f", vencido hace {span(-left)}"
     who = clock.customer or "mesa"
     name = _CLOCK_NAMES[clock.clock]
     return f"reloj de {name}, {who} ({clock.contract}): {local(clock.due_us, zone)} {_CLOCKS[clock.state]}{rest}"
-
-
-def _span(seconds: int) -> str:
-    """`59 min`, `3 h 59 min`, `2 d 18 h`."""
-    minutes = seconds // 60
-    days, hours = minutes // 1_440, minutes // 60 % 24
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{minutes} min"

@@ -16,6 +16,7 @@ from sereno import contract as sereno_contract
 from sereno.clock import SystemClock
 from sereno.instance import lock
 from sereno.store import open_store
+from sereno.store.commands import submit
 from sereno.store.tables import topologies, verdict_changes
 from sereno.topology import canonical_json, topology_hash
 
@@ -170,6 +171,21 @@ def test_an_order_on_data_that_somebody_keeps_says_that_it_waits(data: Path) -> 
         assert "stays in its inbox" in sereno(data, "incidents", "note", "1", "luego", code=2)
     sereno(data, "incidents", "note", "1", "ahora")
     assert "nota: luego" in sereno(data, "incidents", "show", "1")
+
+
+def test_a_desk_that_is_ahead_of_the_clock_says_so(data: Path) -> None:
+    class Ahead(SystemClock):
+        def now_us(self) -> int:
+            return super().now_us() + 3 * 86_400_000_000
+
+    store = open_store(data)
+    submit(store, "incident.note", {"number": 1, "note": "mañana"}, "ana")
+    Desk(store, machine_for(topology(), None, None), Ahead()).round()
+    store.dispose()
+    words = [sys.executable, "-m", "sereno", "incidents", "note", "1", "hoy", "--data", str(data)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "la mesa va 2 d 23 h por delante de esta máquina" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_could_not_be_done_for_want_of_a_contract_is_not_done_later(data: Path, tmp_path: Path) -> None:
