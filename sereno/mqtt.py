@@ -95,6 +95,12 @@ class Client(aiomqtt.Client):
         self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    def _on_disconnect(self, client: Any, userdata: Any, *rest: Any) -> None:
+        """A broker that answers after we gave up and then hangs up: nobody waits for that word any more."""
+        super()._on_disconnect(client, userdata, *rest)
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            self._disconnected.exception()  # taken note of: asyncio does not complain of it in the log
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         if reason_code.is_failure:
             self.refused = reason_code.value

@@ -1,5 +1,7 @@
 """A broker that cannot be had or kept: one line a trouble, however often it comes, and longer and longer pauses."""
 
+import asyncio
+import gc
 import logging
 
 import aiomqtt
@@ -7,7 +9,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from sereno.mqtt import Complaints, NotTakenError, parse_broker, words
+from sereno.mqtt import Complaints, NotTakenError, connect, parse_broker, words
 
 LOST = aiomqtt.MqttCodeError(ReasonCode(PacketTypes.DISCONNECT, identifier=128), "Unexpected disconnection")
 
@@ -119,3 +121,20 @@ def test_an_authority_that_went_bad_meanwhile_is_a_line_and_no_crash(tmp_path, m
     with pytest.raises(aiomqtt.MqttError) as told:
         connect(broker, "p1")
     assert "No such file" in words(told.value)
+
+
+def test_a_broker_that_answers_too_late_and_hangs_up_leaves_no_complaint_of_asyncio():
+    """Nobody is left who would hear of the end of a connection that was given up; the log must not tell it either."""
+    complaints = []
+
+    async def late():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        client = connect(parse_broker("mqtt://127.0.0.1:1883"), "trial")
+        client._connected.set_result(None)
+        client._on_disconnect(None, None, None, LOST.rc)
+        del client
+        await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(late())
+    assert complaints == []
