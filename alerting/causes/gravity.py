@@ -19,6 +19,8 @@ def gravity(view: View, group: Group, states: Mapping[Key, AlarmState], alarms: 
     coming = [states[key] for key in group.members if states[key].bad and group.own(states[key])]  # not fired yet
     coming = [state for state in coming if view.what(state) != "sbc_isolated"]  # a mark, and for hours no fault
     own = next(filter(None, ([state for state in some if group.own(state)] for some in (loud, held, coming))), loud)
+    if not any(is_fault(view.what(state)) for state in own):  # it works badly; what others say of it counts as much
+        own = [*own, *(state for state in loud if state.kind == "external" and state not in own)]
     order = list(alarms.alarms)
     rated = []
     for state in own:
