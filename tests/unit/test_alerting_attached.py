@@ -4,7 +4,8 @@ from pathlib import Path
 
 from alerting_bench import Bench
 
-ALERT = {"element": {"kind": "core", "name": "core-a"}, "urgency": "alto", "impact": "departamento", "title": "disk full"}
+CORE_A = {"kind": "core", "name": "core-a"}
+ALERT = {"element": CORE_A, "urgency": "alto", "impact": "departamento", "title": "disk full"}
 
 
 def test_a_grave_alert_is_not_eased_by_a_light_matter_of_the_same_element(tmp_path: Path) -> None:
