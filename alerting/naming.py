@@ -30,6 +30,7 @@ _ALL_OVER: dict[tuple[str, str], str] = {
     ("core", "call_failing"): "Calls fail on every path of core {name}",
     ("sbc", "call_failing"): "Calls fail on every path of SBC {name}",
 }
+_LISTED = 4
 _CHANGES = {
     "maintenance_began": "announced work on {kind} {name} began",
     "maintenance_ended": "announced work on {kind} {name} ended",
@@ -68,17 +69,30 @@ def title(
         return "Voice service down: every core refuses, database {names} is down", names
     parts = {part.kind for part in elements}
     if parts and cause.kind in {"core", "sbc", "service"} and (cause.kind, what) not in TITLES and what != VERDICT:
-        return _ALL_OVER.get((cause.kind, what), "{kind} {name}, all over: {what}"), {
-            "kind": cause.kind,
-            "name": cause.name,
-            "what": alarm.title or what,
-        }
+        return _all_over(cause, elements, alarm)
     return words.title(topology, cause, elements, alarm, unconfirmed=unconfirmed)
+
+
+def _all_over(cause: Element, elements: tuple[Element, ...], alarm: Alarm) -> Named:
+    if (known := _ALL_OVER.get((cause.kind, alarm.what))) is not None:
+        return known, {"name": cause.name}
+    if (alike := TITLES.get((elements[0].kind, alarm.what))) is not None:  # of one of them, said of all
+        return alike, {"name": _listed(elements)}
+    values = {"kind": cause.kind, "name": cause.name, "what": alarm.title or alarm.what}
+    return "{kind} {name}, all over: {what}", values
+
+
+def _listed(elements: tuple[Element, ...]) -> str:
+    names = [part.name for part in elements]
+    return ", ".join([*names[:_LISTED], *(["…"] if len(names) > _LISTED else [])])
 
 
 def _many(group: Group, alarm: Alarm) -> Named:
     kind, count = Counter(part.kind for part in group.elements).most_common(1)[0]
     values = {"count": str(count), "name": group.cause.name, "kind": kind, "what": alarm.title or alarm.what}
+    alike = TITLES.get((kind, alarm.what))
+    if alike is not None and (kind, alarm.what) not in _MANY:
+        return alike, {"name": _listed(tuple(part for part in group.elements if part.kind == kind))}
     return _MANY.get((kind, alarm.what), "{count} alike at once ({kind}): {what}"), values
 
 

@@ -42,6 +42,14 @@ def test_what_is_slow_everywhere_keeps_its_name_while_its_paths_recover_a_moment
     assert (bench.one().cause, bench.one().state) == (Element("sbc", "sbc-1"), "resolved")
 
 
+def test_what_is_all_over_an_element_is_told_in_words_and_never_by_the_alarms_key(bench: Bench) -> None:
+    for path in ("sbc-1/core-a", "sbc-1/core-b"):
+        bench.finding(120, "setup_slow", "path", path, since=0)
+    bench.tick(900)
+    assert bench.one().cause == Element("sbc", "sbc-1")
+    assert bench.one().title == "Las llamadas tardan en establecerse en la ruta sbc-1/core-a, sbc-1/core-b"
+
+
 def test_what_was_slow_everywhere_and_stays_slow_on_one_path_is_that_paths(bench: Bench) -> None:
     for path in ("sbc-1/core-a", "sbc-1/core-b"):
         bench.finding(120, "options_slow", "path", path, since=0)
@@ -314,6 +322,15 @@ def test_many_paths_of_one_core_are_that_cores(tmp_path: Path) -> None:
         bench.down(2, f"sbc-{number}/core-a", since=0)
     bench.tick(60)
     assert (bench.one().cause, bench.one().title) == (Element("core", "core-a"), "8 rutas caídas a la vez")
+
+
+def test_many_alike_are_told_in_words_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, topology_text=many(12))
+    for number in range(1, 7):
+        bench.finding(100, "jitter_high", "sbc", f"sbc-{number}", since=0)
+    bench.tick(1000)
+    assert bench.one().cause == Element("service", "voz")
+    assert bench.one().title == "Los paquetes de voz llegan a destiempo por el SBC sbc-1, sbc-2, sbc-3, sbc-4, …"
 
 
 def test_four_sbcs_at_once_are_four(tmp_path: Path) -> None:
