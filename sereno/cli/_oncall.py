@@ -101,7 +101,7 @@ def _iso(at_us: int | None) -> str | None:
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """For people, by the clock of the desk."""
-    local = functools.partial(_local, zone=found["timezone"])
+    local = functools.partial(on_the_wall, zone=found["timezone"])
     if not found["levels"]:
         who = ", ".join(found["everybody"])
         yield f"Sin niveles: se avisa a todos a la vez ({who})." if who else "No hay nadie a quien avisar: desk.yaml."
@@ -120,7 +120,13 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"Calendario de {one['rota']}: {one['error']} (última copia: {copy})"
 
 
-def _local(at: str, zone: str) -> str:
+def zone_of_store(data: Path | None, database: str | None) -> str:
+    """The zone in which the desk's times are told."""
+    return _of_store(data, database, SystemClock().now_us())[0].zone
+
+
+def on_the_wall(at: str, zone: str) -> str:
+    """An instant of the JSON by the clock on the wall."""
     return moment(parse_instant(at), DESK_LANGUAGE, zone)
 
 

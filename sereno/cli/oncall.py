@@ -95,9 +95,13 @@ def list_(
     elif not found:
         print("Ningún relevo.")
     else:
+        from sereno.cli._oncall import on_the_wall, zone_of_store
+
+        zone = zone_of_store(data, database)
         for one in found:
             gone = "  cancelado" if one["cancelled"] is not None else ""
-            print(f"{one['id']:>4}  {one['level']}: {one['person']}  {one['from']} – {one['to']}  ({one['who']}){gone}")
+            span = f"{on_the_wall(one['from'], zone)} – {on_the_wall(one['to'], zone)}"
+            print(f"{one['id']:>4}  {one['level']}: {one['person']}  {span}  ({one['who']}){gone}")
 
 
 @app.command()

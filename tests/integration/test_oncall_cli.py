@@ -74,7 +74,7 @@ def test_somebody_stands_in_and_goes_again(folder: Path) -> None:
     at = ["--at", "2030-01-15T00:00Z", "--json"]
     (level,) = [one for one in json.loads(oncall("show", *at, *data))["levels"] if one["level"] == "L2"]
     assert (level["people"], level["by"], level["until"]) == (["ana"], "override", "2030-02-01T00:00:00.000000Z")
-    assert "ana" in oncall("list", *data)
+    assert "ana  lun 31 dic 2029, 18:00:00 -06:00 – jue 31 ene 2030, 18:00:00 -06:00" in oncall("list", *data)
     oncall("cancel", str(made["id"]), *data)
     assert oncall("list", *data) == "Ningún relevo.\n"
     (level,) = [one for one in json.loads(oncall("show", *at, *data))["levels"] if one["level"] == "L2"]
