@@ -9,7 +9,7 @@ from alerting.causes.model import Group, Key
 from alerting.causes.pinned import holder
 from alerting.causes.plan import Plan
 from alerting.causes.reading import attached, first_of_sbc, in_order, mute
-from alerting.causes.sorts import is_fault, topic_of
+from alerting.causes.sorts import BUDGET, is_fault, topic_of
 from alerting.causes.together import gathered
 from alerting.machine import AlarmState
 from sereno.alarms import Alarms
@@ -333,6 +333,8 @@ class View:
             topic = topic_of(self.what(state)) if cause == Element(state.kind, state.name) else ""
             if cause.kind == "database" and cause.name in self.databases and topic == "replication":
                 topic = ""
+            if topic == BUDGET and state.name in self.held(state.kind, VERDICT):
+                topic = ""  # the outage that burns it tells it
             found.setdefault((self._alarms[state.alarm].class_, cause, topic), []).append(state)
         groups = [
             Group(

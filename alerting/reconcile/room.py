@@ -72,7 +72,10 @@ class Room:
 
     def holds(self, record: IncidentRecord, state: AlarmState) -> bool:
         """It keeps this incident open: what does not work, or what speaks of its very cause."""
-        return self.broken(state) and (is_fault(self.what(state)) or speaks(record, state.key))
+        what = self.what(state)
+        return self.broken(state) and (
+            is_fault(what) or (speaks(record, state.key) and topic_of(what) in {"", self.topic(record)})
+        )
 
     def reopen(self, record: IncidentRecord, now_us: int, who: str, line: str) -> IncidentRecord:
         """The same incident goes on; what its resolution had ended is owed again."""

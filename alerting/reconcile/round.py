@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from alerting import clocks
 from alerting.book import MONITOR, Book
-from alerting.causes import Group, Key, View
+from alerting.causes import Group, Key, View, topic_of
 from alerting.escalation.machine import Escalation
 from alerting.machine import AlarmState
 from alerting.reconcile.follow import Follower
@@ -82,7 +82,7 @@ class Reconciler(Room):
         record = self.book.records.get(state.incident or 0)
         if record is None or state.good_since_us is None:
             return
-        if speaks(record, state.key):
+        if speaks(record, state.key) and topic_of(self.what(state)) in {"", self.topic(record)}:
             record = replace(record, good_us=max(state.good_since_us, record.good_us or 0))
         if state.kind in {"service", "site"} and self.what(state) == VERDICT:
             record = replace(record, eased_us=state.good_since_us)

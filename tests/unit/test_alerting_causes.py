@@ -145,6 +145,21 @@ def test_a_certificate_and_an_outage_of_one_portal_are_two_matters(bench: Bench)
     assert [one.state for one in bench.incidents()] == ["open", "resolved"]
 
 
+@pytest.mark.parametrize("element", ["service:voz", "site:p"])
+def test_the_allowance_that_an_outage_burns_is_told_by_the_outage(bench: Bench, element: str) -> None:
+    kind, _, name = element.partition(":")
+    bench.down(2, element, since=0)
+    bench.finding(8, "budget_burn", kind, name, since=6)
+    bench.finding(9, "budget_low", kind, name, since=9)
+    bench.tick(60)
+    bench.up(91, element, since=90)
+    bench.tick(300)
+    assert (bench.one().state, seconds(bench.one().resolved_us)) == ("resolved", 90)
+    bench.finding(400, "budget_burn", kind, name, "false", since=395)
+    bench.tick(4000)
+    assert (bench.one().state, seconds(bench.one().resolved_us)) == ("resolved", 90)
+
+
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
