@@ -36,6 +36,7 @@ class View:
         self._alarms = alarms.alarms
         self._maintained = maintained
         self._silenced = silenced
+        self.hushed: frozenset[Key] = frozenset()  # what is silent in `groups` for its cause is silenced
         self._states = sorted(states, key=lambda state: state.key)
         self._by: dict[tuple[str, str], list[AlarmState]] = defaultdict(list)
         for state in self._states:
@@ -347,7 +348,9 @@ class View:
             for (class_, cause, topic), states in found.items()
             if any(state.phase != "pending" and not self.quiet(state) for state in states)
         ]
-        groups = [group for group in groups if not self._hushed(group)] if self._silenced else groups
+        quiet = [group for group in groups if self._hushed(group)] if self._silenced else []
+        self.hushed = frozenset(key for group in quiet for key in group.members)
+        groups = [group for group in groups if group not in quiet]
         groups = gathered(groups, {state.key: state for state in self._states}, self._alarms, self._plan)
         return sorted(groups, key=lambda group: (group.rank, group.cause.kind, group.cause.name, group.topic))
 

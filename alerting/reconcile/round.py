@@ -47,7 +47,7 @@ class Reconciler(Room):
         self.waiting_us = self._matcher.waiting_us
         for record in self.book.active():
             if record.opened_by == MONITOR:
-                self._end(record, owners, states, now_us)
+                self._end(record, owners, states, view.hushed, now_us)
         self._timers.run(now_us)
 
     def _place(
@@ -89,10 +89,14 @@ class Reconciler(Room):
         self.book.records[record.number] = record
 
     def _end(
-        self, record: IncidentRecord, owners: Mapping[int, Group], states: Mapping[Key, AlarmState], now_us: int
-    ) -> None:
+        self, record: IncidentRecord, owners: Mapping[int, Group], states: Mapping[Key, AlarmState],
+        hushed: frozenset[Key], now_us: int,
+    ) -> None:  # fmt: skip
         group = owners.get(record.number)
-        mine = [state for state in states.values() if state.incident == record.number]
+        mine = [
+            state for state in states.values()  # what a silenced cause brings holds no other incident open
+            if state.incident == record.number and (state.key not in hushed or speaks(record, state.key))
+        ]  # fmt: skip
         if any(self.holds(record, state) for state in mine):
             return
         own = {(part.kind, part.name) for part in (record.cause, *record.elements)}
