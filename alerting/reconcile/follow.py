@@ -10,6 +10,7 @@ from alerting.external.words import alert_evidence, alert_title
 from alerting.guides import guide
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
+from alerting.titles import TITLES
 from alerting.words import DESK_LANGUAGE, say
 from sereno.incident import Element, IncidentRecord, Symptom
 from sereno.verdict import VERDICT, Change
@@ -89,6 +90,8 @@ class Follower:
         lead_state = max(
             (states[key] for key in group.members if key[0] == lead), key=lambda state: (group.own(state), state.bad)
         )
+        if group.cause.kind == "path" and lead_state.reason == "wrong_core":  # it answers: not dead, but not proved
+            title_id = TITLES["path", "wrong_core"]
         seen = words.evidence(DESK_LANGUAGE, lead_state)
         if lead_state.kind == "external":
             (title_id, values), seen = alert_title(lead_state), alert_evidence(DESK_LANGUAGE, lead_state)

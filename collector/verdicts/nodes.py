@@ -291,22 +291,24 @@ class ViewNode(Node):
     """What the phones of a group see of an SBC."""
 
     level = 3
-    __slots__ = ("natural", "paths", "sbc")
+    __slots__ = ("_all_forced", "natural", "paths", "sbc")
 
     def __init__(self, sbc: str, natural: PathNode, paths: list[PathNode]) -> None:
         super().__init__([natural, *natural.planes_, *paths, *(path.planes_[0] for path in paths)])
         self.sbc, self.natural = sbc, natural
         self.paths = [path for path in paths if not path.passive]
+        self._all_forced = len(self.paths) == len(paths)
 
     @property
     def contradiction(self) -> bool:
         """Natural transactions pass while every forced one fails: the steering is at fault.
 
-        Not when the natural ones have only just come back: the forced ones are then a sample behind.
+        Not when the natural ones have only just come back: the forced ones are then a sample behind. Nor where a
+        core is reached by natural ones alone: it may be the one that answers.
         """
         natural = self.natural.planes_[0].value
         forced = [path.signalling for path in self.paths]
-        if not natural.alive or not forced or any(value.state != "down" for value in forced):
+        if not self._all_forced or not natural.alive or not forced or any(value.state != "down" for value in forced):
             return False
         return natural.since_us <= max(value.since_us for value in forced)
 

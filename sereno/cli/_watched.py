@@ -147,5 +147,16 @@ def _say_changes(
     for word, digest in digests.items():
         before = own.last(connection, "monitor", service, f"{word}_in_use")
         own.say(connection, changes.in_use(service, word, digest, before, now_us))
-    if epoch > 1:
+    if epoch > 1 and not _goes_on(connection, epoch):
         own.say(connection, changes.taken_over(service, epoch, now_us))
+
+
+def _goes_on(connection: "Connection", epoch: int) -> bool:
+    """The same process led before: it only took its files up anew."""
+    from sqlalchemy import select
+
+    from sereno.store.tables import leaderships
+
+    last = select(leaderships.c.holder).where(leaderships.c.epoch <= epoch).order_by(leaderships.c.epoch.desc())
+    holders = connection.execute(last.limit(2)).scalars().all()
+    return len(holders) == 2 and holders[0] == holders[1]  # noqa: PLR2004  # the one before and we

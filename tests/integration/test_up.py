@@ -31,6 +31,7 @@ probes:
   p1: {network: trial}
 """
 SERENO = [sys.executable, "-m", "sereno"]
+TAKEN_OVER = select(verdict_changes.c.id).where(verdict_changes.c.what == "takeover")
 
 
 def processes(data):
@@ -136,6 +137,7 @@ def test_up_watches_reloads_and_stops_in_order(up):
     up.wait_for(lambda: len(up.query(select(topologies.c.id))) == 2, "the new topology in the store")
     renamed = select(verdict_changes.c.state).where(verdict_changes.c.name == "other")
     up.wait_for(lambda: ("down",) in [tuple(row) for row in up.query(renamed)], "a verdict of the new service")
+    assert up.query(TAKEN_OVER) == []  # it was the same collector
 
     assert up.end() == 0
     assert up.said() is None
@@ -157,6 +159,7 @@ def test_what_dies_is_started_again_and_kill_9_of_the_supervisor_leaves_nothing(
     )
     up.wait_for(lambda: up.out.read_text().count("(again)") >= 3, "three that are ready again")
     up.wait_for(lambda: up.query(last)[0][0] == "up", "the probe up again")
+    assert len(up.query(TAKEN_OVER)) == 1
     up.process.kill()
     up.process.wait()
     up.wait_for(lambda: processes(up.data) == [], "the end of every process", 12)

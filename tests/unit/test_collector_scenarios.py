@@ -137,6 +137,21 @@ def test_10_the_wrong_core_proves_nothing(run):
     assert ("wrong_core", "path", "sbc-1/core-b") in names(answer)
     assert not spans(answer, "core", "core-b", "down")
     assert answer["availability"][0]["down_seconds"] == 0
+    assert [one["title"] for one in answer["incidents"]] == ["Ruta sbc-1/core-b contestada por otro núcleo: no probada"]
+
+
+def test_a_backup_that_only_natural_requests_reach_is_no_fault_of_the_steering(run):
+    def bad(check, _sbc, core, second):
+        return TIMEOUT if check == "options" and core == "core-a" and second >= 60 else None
+
+    sbcs = {
+        name: {"addresses": [f"sip:192.0.2.{number}:5060"], "primary": "core-a", "backup": "core-b"}
+        | {"backup_test": "passive"}
+        for number, name in enumerate(("sbc-1", "sbc-2"), 1)
+    }
+    answer = run(sbcs=sbcs).watch(200, bad, checks=("edge", "natural", "options")).go()
+    assert not [one for one in names(answer) if one[0] == "steering"]
+    assert {one["class"] for one in answer["incidents"]} == {"service"}
 
 
 def test_10_a_core_that_every_sbc_replaces_is_not_called_dead(run):
