@@ -124,3 +124,24 @@ def kind_of(element: str) -> str:
 
 def seconds(at_us: int | None) -> float | None:
     return None if at_us is None else (at_us - T0) / S
+
+
+A = ("sbc-1/core-a", "sbc-2/core-a")
+B = ("sbc-1/core-b", "sbc-2/core-b")
+
+
+def core_a_dies(bench: Bench, at: float = 0.0) -> None:
+    bench.down(at + 2.0, A[0], since=at)
+    bench.down(at + 2.8, A[1], "core-a", since=at)
+    bench.say(at + 2.8, "site", "p", "degraded", since=at)
+    bench.say(at + 2.8, "service", "voz", "degraded", since=at)
+    bench.finding(at + 2.8, "redundancy_lost", "site", "p", since=at)
+
+
+def core_b_dies(bench: Bench, at: float) -> None:
+    bench.down(at + 2.0, *B, since=at)
+    bench.down(at + 2.0, "site:p", "site:q", "service:voz", "core-b", since=at)
+
+
+def clock(record: IncidentRecord, customer: str | None, name: str) -> list[tuple[str, str]]:
+    return [(c.priority, c.state) for c in record.clocks if (c.customer, c.clock) == (customer, name)]
