@@ -11,7 +11,6 @@ from sereno.topology.model import Topology
 from sereno.wire import VERSION, Result, decode
 
 _HORIZON_US = 60 * SECOND_US  # lines may be this much out of order (results written as they arrived)
-_SCOPES = ("service", "customer", "site", "core", "sbc", "path")
 
 
 class ScopeWords(msgspec.Struct, frozen=True):

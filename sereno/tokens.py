@@ -30,7 +30,6 @@ SHORTEST_SECRET = 16
 _VERSION = "v1"
 _ACTION = re.compile(r"[a-z_]{1,16}")
 _KEY = re.compile(r"[0-9a-f]{8}")
-_MAC_BYTES = 32
 
 Fault = Literal["forged", "expired", "other"]  # not ours or garbled; too old; for another incident or act
 

@@ -16,7 +16,6 @@ from sereno.wire import UNSENT_CODES, Result
 
 GOOD, LATE, FAIL, VOID = 1, 2, 0, -1
 
-VOICE_CHECKS = ("edge", "natural", "options", "register", "call")
 DEFAULT_EVERY_US = {
     "edge": SECOND_US,
     "natural": SECOND_US,

@@ -1,11 +1,14 @@
 """What the commands on incidents, problems and activities read from the store, and how they ask for an act."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sereno.incident import IncidentRecord, incident_json
+
+if TYPE_CHECKING:
+    from sereno.store.commands import Outcome
 
 HIGHEST = 2**63 - 1  # what a database can count to
 
@@ -49,18 +52,26 @@ def zone_of(connection: Any) -> str:
         return zone
 
 
+def asked(
+    verb: str, number: int | None, by: str | None, data: Path | None, database: str | None,
+    arguments: Mapping[str, object], key: str = "number",
+) -> "tuple[Outcome, int | None]":  # fmt: skip
+    """What became of an order, and the number of what it is about: what it made, where it made something."""
+    from sereno.cli._inbox import outcome_of
+
+    given = {name: value for name, value in arguments.items() if value not in (None, [])}
+    if number is not None:
+        given[key] = number
+    outcome = outcome_of(data, database, verb, given, by)
+    return outcome, outcome.number if outcome.number is not None else number
+
+
 def act(
     verb: str, number: int | None, by: str | None, data: Path | None, database: str | None, as_json: bool,
     **arguments: object,
 ) -> None:  # fmt: skip
     """Ask for it, and print what became of it; without a number, of what it made."""
-    from sereno.cli._inbox import outcome_of
-
-    given = {name: value for name, value in arguments.items() if value not in (None, [])}
-    if number is not None:
-        given["number"] = number
-    outcome = outcome_of(data, database, f"incident.{verb}", given, by)
-    made = outcome.number if outcome.number is not None else number
+    outcome, made = asked(f"incident.{verb}", number, by, data, database, arguments)
     if as_json:
         records, _ = read(data, database, None, made)
         print_json({"incidents": [incident_json(record) for record in records]})

@@ -7,7 +7,7 @@ import typer
 
 from sereno.activity import Activity, activity_json
 from sereno.cli._incident_options import AsJson, By, Data, Database
-from sereno.cli._incident_store import print_json, zone_of
+from sereno.cli._incident_store import asked, print_json, zone_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -72,14 +72,9 @@ def _act(
     verb: str, number: int | None, by: str | None, data: Path | None, database: str | None, *, as_json: bool,
     **arguments: object,
 ) -> None:  # fmt: skip
-    from sereno.cli._inbox import outcome_of
     from sereno.clock import SystemClock
 
-    given = {name: value for name, value in arguments.items() if value is not None}
-    if number is not None:
-        given["id"] = number
-    outcome = outcome_of(data, database, f"activity.{verb}", given, by)
-    made = outcome.number if outcome.number is not None else number
+    outcome, made = asked(f"activity.{verb}", number, by, data, database, arguments, key="id")
     if as_json:
         now_us = SystemClock().now_us()
         found = [activity_json(one, now_us) for one in _read(data, database)[0] if one.id == made]

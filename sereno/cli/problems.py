@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sereno.cli._incident_options import AsJson, By, Data, Database, Note
-from sereno.cli._incident_store import print_json, zone_of
+from sereno.cli._incident_store import asked, print_json, zone_of
 from sereno.problem import ProblemRecord, problem_json
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -94,13 +94,7 @@ def _act(
     verb: str, number: int | None, by: str | None, data: Path | None, database: str | None, *, as_json: bool,
     **arguments: object,
 ) -> None:  # fmt: skip
-    from sereno.cli._inbox import outcome_of
-
-    given = {name: value for name, value in arguments.items() if value not in (None, [])}
-    if number is not None:
-        given["number"] = number
-    outcome = outcome_of(data, database, f"problem.{verb}", given, by)
-    made = outcome.number if outcome.number is not None else number
+    outcome, made = asked(f"problem.{verb}", number, by, data, database, arguments)
     if as_json:
         found, _ = _read(data, database)
         print_json({"problems": [problem_json(one) for one in found if one.number == made]})

@@ -6,7 +6,7 @@ import hmac
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from alerting_bench import topology
 from sqlalchemy import insert, select
+from waiting import until
 
 from alerting import delivery
 from alerting.channels import channels_of
@@ -169,14 +170,6 @@ async def running(store: Store, desk: DeskFile) -> AsyncIterator[AlertingService
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not (found := await asyncio.to_thread(condition)):
-        assert asyncio.get_running_loop().time() < deadline, "it did not happen"
-        await asyncio.sleep(0.01)
-    return found
 
 
 def read(store: Store) -> list[IncidentRecord]:

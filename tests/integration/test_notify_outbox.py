@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from alerting_bench import topology
 from far_ends import HANG, HttpEnd, answer
 from sqlalchemy import insert, select
+from waiting import until
 
 from alerting import delivery
 from alerting import outbox as outbox_module
@@ -93,14 +94,6 @@ async def dispatching(store: Store, **ends: HttpEnd | str) -> AsyncIterator[None
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not (found := await asyncio.to_thread(condition)):
-        assert asyncio.get_running_loop().time() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)
-    return found
 
 
 async def test_a_silent_channel_holds_up_only_itself(store: Store) -> None:
