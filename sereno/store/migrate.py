@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 HERE = Path(__file__).parent / "migrations"
-HEAD = "0003"  # the newest revision; written here so that an up-to-date database never loads Alembic
+HEAD = "0004"  # the newest revision; written here so that an up-to-date database never loads Alembic
 
 _VERSION_TABLE = """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""

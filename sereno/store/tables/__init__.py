@@ -36,6 +36,15 @@ from sereno.store.tables.desk import (
     steps,
 )
 from sereno.store.tables.leading import collectors, commands, leaderships, lease
+from sereno.store.tables.people import (
+    api_tokens,
+    audit,
+    invitations,
+    login_failures,
+    report_issues,
+    sessions,
+    users,
+)
 from sereno.store.tables.verdicts import isolations, ledger, ledger_days, ledger_revisions, maintenance, verdict_changes
 
 __all__ = [
@@ -45,6 +54,8 @@ __all__ = [
     "String",
     "activities",
     "alarm_states",
+    "api_tokens",
+    "audit",
     "bundles",
     "checkpoints",
     "collectors",
@@ -54,12 +65,14 @@ __all__ = [
     "incident_messages",
     "incident_timeline",
     "incidents",
+    "invitations",
     "isolations",
     "leaderships",
     "lease",
     "ledger",
     "ledger_days",
     "ledger_revisions",
+    "login_failures",
     "mails",
     "maintenance",
     "measure_hours",
@@ -70,13 +83,16 @@ __all__ = [
     "probe_statuses",
     "problems",
     "quarantine",
+    "report_issues",
     "results",
     "rota_feeds",
     "rota_overrides",
     "runs",
+    "sessions",
     "silences",
     "stale_blocks",
     "steps",
     "topologies",
+    "users",
     "verdict_changes",
 ]
