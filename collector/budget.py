@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from collector.availability import PPM, Promise, Scope, allowance
+from collector.availability import Promise, allowance
 from collector.exclusion import Exclusions, promised, target_ppm, zone_of
 from collector.ledger import spans
 from collector.ledger.blocks import BLOCK_US, block_of
 from collector.ledger.spans import Spans
 from collector.measure import contracts_of
 from collector.months import month_of
+from sereno.availability import PPM, Scope
 from sereno.clock import SECOND_US, Clock
 from sereno.contract import Contract
 from sereno.store import Store

@@ -9,10 +9,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from collector.availability import Excluded, Promise, Scope
+from collector.availability import Excluded, Promise
 from collector.ledger import spans
 from collector.ledger.spans import Spans
 from collector.verdicts.overlay import Coverage, active
+from sereno.availability import Scope
 from sereno.clock import from_datetime, to_datetime
 from sereno.contract import Contract, Version
 from sereno.topology.model import Topology

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from collector.availability import Book, Figures, Scope, allowance, figures, weighted_down
+from collector.availability import Book, allowance, figures, weighted_down
 from collector.exclusion import Exclusions, promised, zone_of
 from collector.ledger import late, spans
 from collector.ledger.fold import Interval
 from collector.ledger.writer import kept_intervals, stored_intervals
 from collector.months import days_of, month_window, year_before
+from sereno.availability import Figures, Scope
 from sereno.clock import SECOND_US
 from sereno.contract import Contract, load_contract
 from sereno.errors import StoreError, UsageError

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from collector.availability import Book, Figures, Scope, figures
+from collector.availability import Book, figures
 from collector.engine import Engine, counted_planes
 from collector.exclusion import Exclusions, promised
 from collector.ledger.blocks import Basis
@@ -23,6 +23,7 @@ from collector.verdicts.marks import Span
 from collector.verdicts.overlay import Coverage, active
 from collector.verdicts.samples import span_us
 from sereno.alarms import Alarms
+from sereno.availability import Figures, Scope
 from sereno.clock import SECOND_US, parse_instant
 from sereno.contract import Contract
 from sereno.errors import ConfigError

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from collector.availability import PPM, Scope, allowance
+from collector.availability import allowance
 from collector.exclusion import Exclusions, promised, target_ppm, zone_of
 from collector.ledger import spans
 from collector.ledger.spans import Spans
 from collector.months import month_of
 from collector.thresholds.budget import Burn, Spending
+from sereno.availability import PPM, Scope
 from sereno.clock import SECOND_US
 from sereno.contract import Contract
 from sereno.topology.model import Topology

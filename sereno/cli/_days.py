@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from collector.availability import Figures
+from sereno.availability import Figures
 from sereno.contract.calendar import local_date
 
 _SHORTEST, _LONGEST = 2, 62

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from collector.availability import Figures, percent
 from collector.ledger.late import revision_json
 from collector.measure import Asked, Report, report
+from sereno.availability import Figures, percent
 from sereno.cli._days import bar, strip
 from sereno.cli._progress import Progress
 from sereno.clock import SECOND_US, SystemClock, iso, parse_instant

@@ -14,12 +14,12 @@ from alerting.desk import DeskMachine
 from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
 from alerting.service import DEFAULT_CONTRACT
-from collector.availability import Scope, percent
 from collector.ledger.late import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
 from collector.stream import AlertTold, DisorderError, IncidentAct, Line
 from sereno.alarms import Alarms, load_alarms
+from sereno.availability import Scope, percent
 from sereno.cli._alerts import gathered, told_of
 from sereno.clock import iso, parse_instant
 from sereno.contract import Contract, load_contract

@@ -6,13 +6,14 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.availability import Book, Scope, figures
+from collector.availability import Book, figures
 from collector.engine import Engine
 from collector.ledger import spans
 from collector.ledger.fold import Fold
 from collector.verdicts.samples import FAIL, GOOD, LATE, PLAIN, VOID, Sample, signature
 from collector.verdicts.votes import Opinion, Value, vote
 from collector.verdicts.witness import Witness
+from sereno.availability import Scope
 from sereno.clock import iso
 from sereno.topology import topology_from_json
 from sereno.wire import Result

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from collector.availability import Scope
 from collector.clerk import Clerk
 from collector.replay import Replay
 from collector.stream import Line
+from sereno.availability import Scope
 from sereno.clock import FakeClock, iso, parse_instant
 from sereno.contract import load_contract
 from sereno.scope import parse_scope

@@ -2,10 +2,11 @@
 
 import pytest
 
-from collector.availability import Book, Figures, Scope, figures, percent, weighted_down
+from collector.availability import Book, figures, weighted_down
 from collector.exclusion import Exclusions, accepted, target_ppm
 from collector.ledger import spans
 from collector.ledger.fold import Interval
+from sereno.availability import Figures, Scope, percent
 from sereno.clock import parse_instant
 from sereno.contract import load_contract
 from sereno.topology import topology_from_json

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import insert, select
 from typer.testing import CliRunner
 
-from collector.availability import Scope
 from collector.ledger.blocks import BLOCK_US
 from collector.ledger.writer import LedgerWriter, stored_intervals
 from collector.measure import measure
+from sereno.availability import Scope
 from sereno.cli.availability import app
 from sereno.clock import iso
 from sereno.contract import load_contract

@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import insert
 
-from collector.availability import Book, Scope, figures
+from collector.availability import Book, figures
 from collector.engine import Engine
 from collector.ledger.fold import Fold
+from sereno.availability import Scope
 from sereno.cli.verdicts import say
 from sereno.clock import iso
 from sereno.store.changes import insert_changes
