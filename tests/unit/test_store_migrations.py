@@ -58,6 +58,8 @@ _POSTGRESQL = [
     """SELECT relname, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON indrelid = pg_class.oid
         WHERE OURS""",
     "SELECT relname, pg_get_partkeydef(oid) FROM pg_class WHERE OURS AND relkind = 'p'",
+    """SELECT relname, pg_get_triggerdef(pg_trigger.oid), pg_get_functiondef(tgfoid)
+        FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE OURS AND NOT tgisinternal""",
 ]
 
 

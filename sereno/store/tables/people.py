@@ -1,6 +1,18 @@
 """Accounts, sessions, tokens, what people did, and the reports that were issued."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
 
 from sereno.store.tables.base import Serial, String, metadata
 
@@ -43,6 +55,8 @@ invitations = Table(  # one-time links: the first administrator, a new account, 
     Column("digest", String(64), primary_key=True),
     Column("user", String(64)),  # NULL: whoever comes first makes the first account
     Column("role", String(16), nullable=False),
+    Column("customers", Text, nullable=False),  # of a manager: JSON list of names
+    Column("first", Boolean, nullable=False),  # of the first administrator: opens nothing once there is one
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
     Column("used_us", BigInteger),
@@ -92,6 +106,27 @@ audit = Table(  # what people did; append only
     Index(None, "at_us"),
     Index(None, "who", "at_us"),
 )
+
+APPEND_ONLY = {  # what is written stays as it is, whoever asks (a restore replaces the table as a whole)
+    "sqlite": [
+        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is append only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        (
+            "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'the audit log is append only'; END $$"
+        ),
+        (
+            "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit "
+            "FOR EACH ROW EXECUTE FUNCTION audit_append_only()"
+        ),
+    ],
+}
+for dialect, statements in APPEND_ONLY.items():
+    for statement in statements:
+        event.listen(audit, "after_create", DDL(statement).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
 
 report_issues = Table(  # every report that left the house: the model it was made from, so that it can be made again
     "report_issues",

@@ -10,6 +10,24 @@ depends_on = None
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+_APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is append only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        (
+            "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'the audit log is append only'; END $$"
+        ),
+        (
+            "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit "
+            "FOR EACH ROW EXECUTE FUNCTION audit_append_only()"
+        ),
+    ],
+}
+
 
 def _name(length: int) -> sa.types.String:
     """A name of about this length; on PostgreSQL text that is ordered by code points."""
@@ -72,6 +90,8 @@ def _invitations() -> None:
         sa.Column("digest", _name(64), nullable=False),
         sa.Column("user", _name(64), nullable=True),
         sa.Column("role", _name(16), nullable=False),
+        sa.Column("customers", sa.Text(), nullable=False),
+        sa.Column("first", sa.Boolean(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("expires_us", sa.BigInteger(), nullable=False),
         sa.Column("used_us", sa.BigInteger(), nullable=True),
@@ -129,6 +149,8 @@ def _audit() -> None:
     )
     op.create_index(op.f("ix_audit_at_us"), "audit", ["at_us"], unique=False)
     op.create_index(op.f("ix_audit_who_at_us"), "audit", ["who", "at_us"], unique=False)
+    for statement in _APPEND_ONLY[op.get_context().dialect.name]:
+        op.execute(statement)
 
 
 def _report_issues() -> None:
