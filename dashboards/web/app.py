@@ -1,35 +1,30 @@
-"""The NOC page: Starlette, server-rendered fragments over SSE, strict CSP; only the inbound routes write."""
+"""The web application: pages, live stream, what comes in, what programs read; every answer under a strict CSP."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import Any
 
-import jinja2
-import msgspec
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.web import queries
-from dashboards.web.gzipped import gzipped, takes_gzip
+from dashboards.web.access import Known, person
 from dashboards.web.inbound import Refused, Settings, inbound_routes, refused
-from dashboards.web.live import Broadcaster, Snapshot
-from dashboards.web.view import View
-from dashboards.web.words import GLYPHS, Words, sentence
+from dashboards.web.live import Broadcaster, Channel
+from dashboards.web.machines import MetricsSource, machine_routes
+from dashboards.web.pages import routes_of, topics_of
+from dashboards.web.site import HERE, Site
 from sereno.clock import Clock, SystemClock
 from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.version import __version__
-
-HERE = Path(__file__).parent
-LANGUAGES = ("es", "en")
-FRAGMENTS = ("banner", "incidents", "matrix", "probes")
-MetricsSource = Callable[[str], Awaitable[tuple[str, AsyncIterator[bytes]]]]  # Accept → content type, body in pieces
 
 _SECURITY_HEADERS = [
     (
@@ -59,160 +54,76 @@ class SecurityHeaders:
         await self._app(scope, receive, add if scope["type"] == "http" else send)
 
 
-class Pages:
-    """Routes, and the rendering that they share with the live stream."""
+class Live:
+    """`/events?topic=NAME/ARGUMENT`."""
 
-    def __init__(self, store: Store, clock: Clock, metrics: MetricsSource | None, name: str | None) -> None:
-        self._name = name
-        self._store = store
-        self._clock = clock
-        self._metrics = metrics
-        self._view = View(store)
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.broadcaster = Broadcaster(self.fragments, self.plots, self._view.marker, clock)
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.broadcaster = Broadcaster(topics_of(site), site.words_in, self._marker, site.clock, site.threaded)
 
-    def fragments(self, language: str) -> Snapshot:
-        """Every fragment of the Panorama as HTML, in a language."""
-        page, _found = self._view.panorama(self._clock.now_us())
-        words = Words(language, page.timezone if page else "UTC")
-        values = {"page": page, "w": words, "glyphs": GLYPHS, "sentence": sentence(words, page) if page else ""}
-        return {name: self._templates.get_template(f"fragments/{name}.html").render(values) for name in FRAGMENTS}
-
-    def plots(self) -> bytes:
-        """The series of the live plots as JSON."""
-        now_us = self._clock.now_us()
-        page, found = self._view.panorama(now_us)
-        if page is None:
-            return b"{}"
-        return msgspec.json.encode(
-            {k: {"t": s.times, "v": s.values} for k, s in self._view.plots(found, now_us).items()}
-        )
-
-    async def panorama(self, request: Request) -> Response:
-        language = _language(request)
-        page, _found = self._view.panorama(self._clock.now_us())
-        return self._page(
-            "panorama.html",
-            language,
-            zone=page.timezone if page else "UTC",
-            fragments=self.fragments(language),
-            wall=request.query_params.get("wall") == "1",
-        )
-
-    async def incident(self, request: Request) -> Response:
-        language = _language(request)
-        page, _found = self._view.panorama(self._clock.now_us())
-        with self._store.read() as connection:
-            record = queries.incident(connection, request.path_params["number"])
-        if record is None:
-            return self._page("missing.html", language, status=404, number=request.path_params["number"])
-        return self._page("incident.html", language, zone=page.timezone if page else "UTC", record=record)
+    def _marker(self) -> object:
+        """Something cheap that differs when verdicts or incidents do."""
+        with self._site.store.read() as connection:
+            return queries.marker(connection)
 
     async def events(self, request: Request) -> Response:
-        return EventSourceResponse(self.broadcaster.subscribe(_language(request)), ping=15)
-
-    async def metrics(self, request: Request) -> Response:
-        if self._metrics is None:
-            return Response("no collector runs in this process\n", status_code=503, media_type="text/plain")
-        kind, body = await self._metrics(request.headers.get("accept", ""))
-        headers = {"content-type": kind, "vary": "Accept, Accept-Encoding", "cache-control": "no-store"}
-        if takes_gzip(request.headers.get("accept-encoding", "")):
-            headers["content-encoding"] = "gzip"
-            body = gzipped(body)
-        return StreamingResponse(body, headers=headers)
-
-    async def health(self, request: Request) -> Response:
-        """Whether somebody watches; who leads, who stands by, and which of them answers here."""
-        del request
-        with self._store.read() as connection:
-            found = queries.collectors(connection, self._clock.now_us())
-            heartbeat = queries.heartbeat(connection)
-        leader = next((each for each in found if each.role == "leader"), None)
-        said = {
-            "collector_alive": leader is not None,
-            "version": __version__,
-            "role": next((each.role for each in found if each.name == self._name), "standby"),
-            "leader": leader.host if leader is not None else None,
-            "epoch": leader.epoch if leader is not None else None,
-            "collectors": [
-                {"host": each.host, "role": each.role, "page": each.page, "reaches_broker": each.broker}
-                for each in found
-            ],
-            "heartbeat": heartbeat,
-        }
-        return JSONResponse(said, status_code=200 if leader is not None else 503)
-
-    @staticmethod
-    async def without_store(request: Request, error: Exception) -> Response:
-        """The database cannot be read now: said in one line, not a stack."""
-        del request
-        said = {"collector_alive": False, "version": __version__, "error": str(error)}
-        return JSONResponse(said, status_code=503, headers={"retry-after": "5"})
-
-    def inbound(self, name: str, language: str, *, status: int = 200, **values: object) -> Response:
-        """A page of the inbound routes, in the zone of the service."""
-        page, _found = self._view.panorama(self._clock.now_us())
-        return self._page(name, language, status=status, zone=page.timezone if page else "UTC", **values)
-
-    def _page(self, name: str, language: str, *, status: int = 200, zone: str = "UTC", **values: object) -> Response:
-        words = Words(language, zone)
-        html = self._templates.get_template(name).render(
-            w=words,
-            glyphs=GLYPHS,
-            language=language,
-            version=__version__,
-            now_ms=self._clock.now_us() // 1_000,
-            **values,
-        )
-        return HTMLResponse(html, status_code=status, headers={"cache-control": "no-store"})
+        name, _, argument = request.query_params.get("topic", "panorama").partition("/")
+        topic = self.broadcaster.topic(name)
+        who = person(request)
+        if topic is None:
+            raise HTTPException(404)
+        if not who.may(topic.permission) or not topic.allowed(who, argument):
+            raise HTTPException(403 if who.name else 401)
+        channel = Channel(name, argument, self._site.language(request), who.locale)
+        return EventSourceResponse(self.broadcaster.subscribe(channel), ping=15)
 
 
-def _language(request: Request) -> str:
-    wanted = request.query_params.get("lang") or request.cookies.get("lang") or "es"
-    return wanted if wanted in LANGUAGES else "es"
+async def without_store(request: Request, error: Exception) -> Response:
+    """The database cannot be read now: said in one line, not a stack."""
+    del request
+    said = {"collector_alive": False, "version": __version__, "error": str(error)}
+    return JSONResponse(said, status_code=503, headers={"retry-after": "5"})
 
 
 def create_app(
     store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None, name: str | None = None,
-    *, inbound: Settings | None = None,
+    *, inbound: Settings | None = None, answers: Any = None,
 ) -> Starlette:  # fmt: skip
     """The web application over a store; `metrics` gives what a scrape answers, by its Accept header.
 
     `name` is this process among the collectors, so that it can say whether it leads. Without `inbound` nothing
-    comes in.
+    comes in. `answers` is what the engines give beyond the store (sereno/answers).
     """
-    clock = clock or SystemClock()
-    pages = Pages(store, clock, metrics, name)
-    incoming = inbound_routes(store, clock, inbound, pages.inbound) if inbound is not None else []
+    site = Site(store, clock or SystemClock(), name=name, answers=answers)
+    live = Live(site)
+    incoming = inbound_routes(store, site.clock, inbound, site.plain, site.asker) if inbound is not None else []
+
+    async def said(request: Request, error: Exception) -> Response:
+        """A refusal or a page that is not there, in the words of who asks."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if request.url.path.startswith(("/api/", "/events", "/static/")):
+            detail = error.detail if isinstance(error, HTTPException) else "unexpected"
+            return JSONResponse({"error": detail}, status_code=status)
+        return await site.page(request, "refused.html", status=status, code=status)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         yield
-        await pages.broadcaster.close()
-
-    def route(path: str, handler: Callable[[Request], Awaitable[Response]]) -> Route:
-        return Route(path, handler, methods=["GET"])
+        await live.broadcaster.close()
+        site.close()
 
     app = Starlette(
         routes=[
-            route("/", pages.panorama),
-            route("/incidents/{number:int}", pages.incident),
-            route("/events", pages.events),
-            route("/metrics", pages.metrics),
-            route("/healthz", pages.health),
+            *routes_of(site),
+            Route("/events", live.events, methods=["GET"]),
+            *machine_routes(site, metrics),
             *incoming,
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
-        middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={StoreError: pages.without_store, Refused: refused},
+        middleware=[Middleware(SecurityHeaders), Middleware(Known)],
+        exception_handlers={StoreError: without_store, Refused: refused, HTTPException: said},
         lifespan=lifespan,
     )
-    app.state.broadcaster = pages.broadcaster
+    app.state.broadcaster = live.broadcaster
     return app

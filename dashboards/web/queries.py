@@ -33,6 +33,12 @@ def current_topology(connection: Connection) -> tuple[str, Topology] | None:
     return str(row.hash), topology_from_json(msgspec.json.decode(row.topology))
 
 
+def current_hash(connection: Connection) -> str | None:
+    """The hash of the topology accepted last."""
+    found = connection.execute(select(topologies.c.hash).order_by(topologies.c.id.desc()).limit(1)).scalar()
+    return None if found is None else str(found)
+
+
 def marker(connection: Connection) -> tuple[int, int]:
     """The newest verdict change and the sum of the incidents' versions: two index look-ups, more or less."""
     newest = connection.execute(select(func.max(verdict_changes.c.id))).scalar()

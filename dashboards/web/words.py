@@ -17,10 +17,11 @@ _MINUTE = 60
 
 
 class Words:
-    """The words of one language and time zone."""
+    """The words of one language, its numbers and dates as in one country, in one time zone."""
 
-    def __init__(self, language: str, timezone: str) -> None:
+    def __init__(self, language: str, timezone: str, locale: str = "") -> None:
         self.language = language
+        self.locale = locale if locale[:2] == language else language
         self.zone = ZoneInfo(timezone)
         self._translations = catalogue("dashboards", language)
 
@@ -44,13 +45,13 @@ class Words:
         if at_us is None:
             return "—"
         pattern = "d MMM HH:mm:ss" if seconds else "d MMM HH:mm"
-        return format_datetime(to_datetime(at_us), pattern, tzinfo=self.zone, locale=self.language)
+        return format_datetime(to_datetime(at_us), pattern, tzinfo=self.zone, locale=self.locale)
 
     def number(self, value: float | None, digits: int = 1) -> str:
         if value is None:
             return "—"
         pattern = "#,##0." + "0" * digits if digits else "#,##0"
-        return format_decimal(value, format=pattern, locale=self.language)
+        return format_decimal(value, format=pattern, locale=self.locale)
 
     def milliseconds(self, seconds: float | None) -> str:
         return "—" if seconds is None else f"{self.number(seconds * 1_000, 1)} ms"

@@ -42,7 +42,9 @@ def test_a_translation_fills_in_the_same_values(room: str) -> None:
     pairs = []
     for part in parts(room, "es"):
         with part.open("rb") as handle:
-            pairs += [(one.id, one.string) for one in read_po(handle, locale="es") if one.id and isinstance(one.id, str)]
+            pairs += [
+                (one.id, one.string) for one in read_po(handle, locale="es") if one.id and isinstance(one.id, str)
+            ]
     assert len(pairs) > 100
     assert [text for text, spanish in pairs if spanish and _values(text) != _values(str(spanish))] == []
 

@@ -12,9 +12,8 @@ from sereno.clock import Clock
 from sereno.store import Store
 
 
-def inbound_routes(store: Store, clock: Clock, settings: Settings, render: Render) -> list[BaseRoute]:
+def inbound_routes(store: Store, clock: Clock, settings: Settings, render: Render, asker: Asker) -> list[BaseRoute]:
     """The routes that these settings allow: without clients the API exists on loopback only (DESIGN §14)."""
-    asker = Asker(store, clock)
     routes: list[BaseRoute] = []
     if settings.links is not None:
         pages = AckPages(store, clock, asker, settings, render)

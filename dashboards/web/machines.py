@@ -1,0 +1,64 @@
+"""What programs read here without an account: `/metrics` for Prometheus, `/healthz` for load balancers."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from dashboards.web import queries
+from dashboards.web.gzipped import gzipped, takes_gzip
+from dashboards.web.site import Site
+from sereno.version import __version__
+
+MetricsSource = Callable[[str], Awaitable[tuple[str, AsyncIterator[bytes]]]]  # Accept → content type, body in pieces
+
+
+class Machines:
+    """Two routes."""
+
+    def __init__(self, site: Site, metrics: MetricsSource | None) -> None:
+        self._site, self._metrics = site, metrics
+
+    async def metrics(self, request: Request) -> Response:
+        if self._metrics is None:
+            return Response("no collector runs in this process\n", status_code=503, media_type="text/plain")
+        kind, body = await self._metrics(request.headers.get("accept", ""))
+        headers = {"content-type": kind, "vary": "Accept, Accept-Encoding", "cache-control": "no-store"}
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            headers["content-encoding"] = "gzip"
+            body = gzipped(body)
+        return StreamingResponse(body, headers=headers)
+
+    async def health(self, request: Request) -> Response:
+        """Whether somebody watches; who leads, who stands by, and which of them answers here."""
+        del request
+        return await self._site.threaded(self._health)
+
+    def _health(self) -> Response:
+        with self._site.store.read() as connection:
+            found = queries.collectors(connection, self._site.clock.now_us())
+            heartbeat = queries.heartbeat(connection)
+        leader = next((each for each in found if each.role == "leader"), None)
+        said = {
+            "collector_alive": leader is not None,
+            "version": __version__,
+            "role": next((each.role for each in found if each.name == self._site.name), "standby"),
+            "leader": leader.host if leader is not None else None,
+            "epoch": leader.epoch if leader is not None else None,
+            "collectors": [
+                {"host": each.host, "role": each.role, "page": each.page, "reaches_broker": each.broker}
+                for each in found
+            ],
+            "heartbeat": heartbeat,
+        }
+        return JSONResponse(said, status_code=200 if leader is not None else 503)
+
+
+def machine_routes(site: Site, metrics: MetricsSource | None) -> list[BaseRoute]:
+    """Their routes."""
+    machines = Machines(site, metrics)
+    return [
+        Route("/metrics", machines.metrics, methods=["GET"]),
+        Route("/healthz", machines.health, methods=["GET"]),
+    ]
