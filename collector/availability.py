@@ -5,6 +5,7 @@ contract excludes is excluded, and excluded goes before down, down before unknow
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from collector.ledger import spans
 from collector.ledger.fold import Interval
@@ -28,6 +29,9 @@ class Book:
     def down(self, scope: Scope) -> list[Interval]:
         return [one for one in self._by.get(scope, []) if one.state == "down"]
 
+    def unknown(self, scope: Scope) -> list[Interval]:
+        return [one for one in self._by.get(scope, []) if one.state == "unknown"]
+
     def known(self, scope: Scope) -> Spans:
         """Time that is neither unknown nor missing."""
         return spans.union((one.from_us, one.to_us) for one in self._by.get(scope, []) if one.state != "unknown")
@@ -48,37 +52,58 @@ def figures(
 
     `promised` says what was promised in every piece of the window; a piece without a promise leaves no verdict.
     """
-    parts = [scope]
-    if scope.kind == "customer":
-        parts = [Scope("site", name) for name, site in topology.sites.items() if site.customer == scope.name]
-    window = [(from_us, to_us)]
-    down: Spans = []
-    vague: Spans = []
-    everywhere: Spans | None = None
-    outages: list[Interval] = []
-    for part in parts:
-        out = spans.clip(excluded(part), from_us, to_us)
-        everywhere = out if everywhere is None else spans.intersect(everywhere, out)
-        counted = spans.subtract(window, out)
-        bad = spans.intersect(spans.union((one.from_us, one.to_us) for one in book.down(part)), counted)
-        down = spans.union([*down, *bad])
-        vague = spans.union([*vague, *spans.subtract(counted, book.known(part))])
-        outages += [one for one in book.down(part) if spans.intersect([(one.from_us, one.to_us)], counted)]
-    bound, count = _bound(outages)
+    found = reckon(topology, book, scope, from_us, to_us, excluded)
     if promised:
         target_ppm = None if any(ppm is None for _, _, ppm in promised) else promised[0][2]
     return Figures(
         scope=scope,
         from_us=from_us,
         to_us=to_us,
-        down_us=spans.total(down),
-        excluded_us=spans.total(everywhere or []),
-        unknown_us=spans.total(spans.subtract(vague, down)),
-        bound_us=bound,
-        outages=count,
+        down_us=spans.total(found.down),
+        excluded_us=spans.total(found.excluded),
+        unknown_us=spans.total(found.unknown),
+        bound_us=sum(bound_of(outage) for outage in found.outages),
+        outages=len(found.outages),
         target_ppm=target_ppm,
-        allowed=allowance(promised or (), everywhere or []),
+        allowed=allowance(promised or (), found.excluded),
     )
+
+
+def parts_of(topology: Topology, scope: Scope) -> list[Scope]:
+    """What a scope's figures are read from: a customer's sites, else the element itself."""
+    if scope.kind != "customer":
+        return [scope]
+    return [Scope("site", name) for name, site in topology.sites.items() if site.customer == scope.name]
+
+
+class Reckoning(NamedTuple):
+    """The time of a window as it is counted, and the outages in it, each with all its parts."""
+
+    down: Spans
+    unknown: Spans
+    excluded: Spans
+    vague: dict[Scope, Spans]  # of each part: what nobody knows of it, whatever the others did
+    outages: list[list[Interval]]
+
+
+def reckon(topology: Topology, book: Book, scope: Scope, from_us: int, to_us: int, excluded: Excluded) -> Reckoning:
+    """Which time of a scope counts as what: excluded before down, down before unknown."""
+    window = [(from_us, to_us)]
+    down: Spans = []
+    vague: dict[Scope, Spans] = {}
+    everywhere: Spans | None = None
+    outages: list[Interval] = []
+    for part in parts_of(topology, scope):
+        out = spans.clip(excluded(part), from_us, to_us)
+        everywhere = out if everywhere is None else spans.intersect(everywhere, out)
+        counted = spans.subtract(window, out)
+        bad = spans.intersect(spans.union((one.from_us, one.to_us) for one in book.down(part)), counted)
+        down += bad
+        vague[part] = spans.subtract(counted, book.known(part))
+        outages += [one for one in book.down(part) if spans.intersect([(one.from_us, one.to_us)], counted)]
+    down = spans.union(down)
+    unseen = spans.union(one for part in vague.values() for one in part)
+    return Reckoning(down, spans.subtract(unseen, down), everywhere or [], vague, _together(outages))
 
 
 def allowance(promised: Sequence[Promise], out: Spans) -> int | None:
@@ -91,18 +116,23 @@ def allowance(promised: Sequence[Promise], out: Spans) -> int | None:
     return total if promised else None
 
 
-def _bound(outages: Sequence[Interval]) -> tuple[int, int]:
-    """One interval per outage; outages of several sites that overlap are one."""
-    total = count = 0
-    end: int | None = None
-    widest = 0
+def _together(outages: Sequence[Interval]) -> list[list[Interval]]:
+    """Outages of several sites that overlap or touch are one."""
+    found: list[list[Interval]] = []
+    end = 0
     for one in sorted(outages, key=lambda one: one.from_us):
-        if end is None or one.from_us > end:
-            total, count, widest = total + widest, count + 1, one.interval_us
-            end = one.to_us
+        if found and one.from_us <= end:
+            found[-1].append(one)
+            end = max(end, one.to_us)
         else:
-            end, widest = max(end, one.to_us), max(widest, one.interval_us)
-    return total + widest, count
+            found.append([one])
+            end = one.to_us
+    return found
+
+
+def bound_of(outage: Sequence[Interval]) -> int:
+    """One interval per outage: what sampling cannot see of its ends."""
+    return max(one.interval_us for one in outage)
 
 
 def weighted_down(topology: Topology, by_site: Mapping[str, Figures]) -> float:

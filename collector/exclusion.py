@@ -7,12 +7,14 @@ contract's daily window, or after the announced end, counts as ever. Isolation u
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.availability import Excluded, Promise
 from collector.ledger import spans
 from collector.ledger.spans import Spans
 from collector.verdicts.overlay import Coverage, active
+from sereno.answers.availability import Refusal
 from sereno.availability import Scope
 from sereno.clock import from_datetime, to_datetime
 from sereno.contract import Contract, Version
@@ -20,22 +22,37 @@ from sereno.topology.model import Topology
 from sereno.verdict import MaintenanceWindow
 
 
+class Judged(NamedTuple):
+    """What a contract's version makes of a window: the part that it excludes, and why not the rest."""
+
+    spans: Spans
+    notice_days: int  # local days between announcement and beginning
+    refused: tuple[Refusal, ...]
+
+
 def accepted(window: MaintenanceWindow, version: Version) -> Spans:
     """The part of a window that a contract's version excludes; empty where its terms were not kept."""
+    return judged(window, version).spans
+
+
+def judged(window: MaintenanceWindow, version: Version) -> Judged:
+    """The same with its reasons."""
     terms = version.maintenance
-    if terms is None:
-        return []
     zone = ZoneInfo(version.timezone)
     begins = to_datetime(window.from_us).astimezone(zone).date()
     notice = (begins - to_datetime(window.announced_us).astimezone(zone).date()).days
+    if terms is None:
+        return Judged([], notice, ("no_exclusion",))
+    if window.announced_us > window.from_us:
+        return Judged([], notice, ("after_begin",))
     same_day = window.critical_fix and terms.critical_fix == "same_day" and notice == 0
     if not same_day and not terms.notice_days[0] <= notice <= terms.notice_days[1]:
-        return []
-    if window.announced_us > window.from_us:
-        return []
+        return Judged([], notice, ("notice_short" if notice < terms.notice_days[0] else "notice_long",))
     ends = to_datetime(window.to_us).astimezone(zone).date()
     nights = [_night(begins + timedelta(days=day), terms.window, zone) for day in range(-1, (ends - begins).days + 2)]
-    return spans.intersect([(window.from_us, window.to_us)], spans.union(nights))
+    inside = spans.intersect([(window.from_us, window.to_us)], spans.union(nights))
+    whole = spans.total(inside) == window.to_us - window.from_us
+    return Judged(inside, notice, () if whole else ("outside_hours",))
 
 
 def _night(day: date, window: tuple[int, int], zone: ZoneInfo) -> tuple[int, int]:
@@ -59,8 +76,14 @@ class Exclusions:
     ) -> None:
         self._topology, self._contracts = topology, contracts
         self._windows = list(windows)
+        self._known: dict[Scope, Spans] = {}
 
     def __call__(self, scope: Scope) -> Spans:
+        if scope not in self._known:
+            self._known[scope] = self._of(scope)
+        return self._known[scope]
+
+    def _of(self, scope: Scope) -> Spans:
         names = contract_names(self._topology, self._contracts, scope)
         if not names or not self._windows:
             return []
@@ -130,4 +153,14 @@ def zone_of(topology: Topology, contracts: Mapping[str, Contract], scope: Scope,
     return zones.pop() if len(zones) == 1 else topology.timezone
 
 
-__all__ = ["Excluded", "Exclusions", "accepted", "contract_names", "promised", "target_ppm", "zone_of"]
+__all__ = [
+    "Excluded",
+    "Exclusions",
+    "Judged",
+    "accepted",
+    "contract_names",
+    "judged",
+    "promised",
+    "target_ppm",
+    "zone_of",
+]

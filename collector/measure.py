@@ -11,6 +11,7 @@ from collector.ledger import late, spans
 from collector.ledger.fold import Interval
 from collector.ledger.writer import kept_intervals, stored_intervals
 from collector.months import days_of, month_window, year_before
+from sereno.answers.availability import Asked
 from sereno.availability import Figures, Scope
 from sereno.clock import SECOND_US
 from sereno.contract import Contract, load_contract
@@ -21,15 +22,6 @@ from sereno.store.queries import ledger, results, revisions
 from sereno.store.queries.ledger import TopologyInForce
 from sereno.store.queries.revisions import Revision
 from sereno.topology import Topology
-
-
-class Asked(NamedTuple):
-    """A scope and a window, or a calendar month in the zone of the scope's contract."""
-
-    scope: str
-    from_us: int = 0
-    to_us: int = 0
-    month: str | None = None
 
 
 class Report(NamedTuple):
@@ -56,7 +48,7 @@ class Report(NamedTuple):
 def measure(store: Store, scope: str, from_us: int, to_us: int, *, recompute: bool = False) -> Figures:
     """The figures of a scope from what is stored."""
     with store.read() as connection:
-        return _Measuring(connection, Asked(scope, from_us, to_us), to_us).figures(recompute=recompute)
+        return Measuring(connection, Asked(scope, from_us, to_us), to_us).figures(recompute=recompute)
 
 
 def report(
@@ -68,10 +60,10 @@ def report(
     `progress` hears which part of the results has been read, 0 to 1, where they must be.
     """
     with store.read() as connection:
-        return _Measuring(connection, asked, now_us, progress).report(recompute=recompute, pictures=pictures)
+        return Measuring(connection, asked, now_us, progress).report(recompute=recompute, pictures=pictures)
 
 
-class _Measuring:
+class Measuring:
     """One answer from one snapshot of the store."""
 
     def __init__(
@@ -88,12 +80,14 @@ class _Measuring:
         self._scope = Scope(*parse_scope(self._topology, asked.scope))
         self.zone = zone_of(self._topology, self._contracts, self._scope, about_us)
         self._from_us, self._to_us, self._month = asked.from_us, asked.to_us, None
+        self._asked_month = asked.month
         if asked.month is not None:
             self._month = month_window(self.zone, asked.month)
             self._from_us, self._to_us = self._month[0], min(self._month[1], now_us)
             if self._from_us >= self._to_us:
                 raise UsageError(f"--month {asked.month} has not begun; ask for one that has")
-        self._excluded = Exclusions(self._topology, self._contracts, ledger.windows(connection))
+        self._announced = ledger.announced(connection)
+        self._excluded = Exclusions(self._topology, self._contracts, [one.window for one in self._announced])
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -118,7 +112,7 @@ class _Measuring:
             budget_us=self._budget(whole),
             revisions=revisions.revisions(self._connection, self._from_us, self._to_us, self._elements),
             year=self._year(found) if pictures else None,
-            days=self._days(book) if pictures else [],
+            days=self._days(book, self._scope) if pictures else [],
             differs=self._differs(found) if recompute else [],
             forgotten_us=self._forgotten_us if recompute and self._forgotten_us > self._from_us else None,
         )
@@ -164,12 +158,11 @@ class _Measuring:
         """What the month leaves room for, to its end; work that is still to be excluded is not counted on."""
         if self._month is None or whole.budget_us is None:
             return whole.budget_us
-        pieces = promised(self._topology, self._contracts, self._scope, *self._month)
-        allowed = allowance(pieces, [])
-        if allowed is None or whole.budget_us is None:
+        allowed = allowance(promised(self._topology, self._contracts, whole.scope, *self._month), [])
+        if allowed is None:
             return None
-        rest = allowance(promised(self._topology, self._contracts, self._scope, self._from_us, self._to_us), []) or 0
-        return (allowed - rest) // 1_000_000 + whole.budget_us
+        so_far = promised(self._topology, self._contracts, whole.scope, self._from_us, self._to_us)
+        return (allowed - (allowance(so_far, []) or 0)) // 1_000_000 + whole.budget_us
 
     def _year(self, found: Sequence[Interval]) -> Figures:
         """The year up to the window's end: from the ledger's rows, and what was asked for as it was found."""
@@ -177,9 +170,9 @@ class _Measuring:
         earlier = kept_intervals(self._connection, self._topologies, begin_us, self._from_us, self._elements)
         return self._figures(Book([*earlier, *found]), self._scope, begin_us, self._to_us)
 
-    def _days(self, book: Book) -> list[tuple[int, Figures]]:
+    def _days(self, book: Book, scope: Scope) -> list[tuple[int, Figures]]:
         return [
-            (day_us, self._figures(book, self._scope, max(day_us, self._from_us), min(end_us, self._to_us)))
+            (day_us, self._figures(book, scope, max(day_us, self._from_us), min(end_us, self._to_us)))
             for day_us, end_us in days_of(self.zone, self._from_us, self._to_us)
         ]
 

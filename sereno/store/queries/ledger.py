@@ -143,8 +143,23 @@ def in_force(connection: Connection) -> list[TopologyInForce]:
     return [TopologyInForce(row.from_us, topology_from_json(decode(row.topology)), row.beside) for row in rows]
 
 
+class Announced(NamedTuple):
+    """A maintenance window with what its row says besides."""
+
+    number: int
+    window: MaintenanceWindow
+    received: bool  # nobody who was to be told still has to get the notice
+    cancelled_us: int | None
+    who: str
+
+
 def windows(connection: Connection) -> list[MaintenanceWindow]:
-    """Maintenance as it was announced; work that was called off ends when it was.
+    """Maintenance as it was announced; work that was called off ends when it was."""
+    return [one.window for one in announced(connection)]
+
+
+def announced(connection: Connection) -> list[Announced]:
+    """The same windows with their numbers.
 
     Where the customers were told by mail, the notice was given when the last of them had it by its receipt; one that
     did not reach all of them was none, until somebody says when they were told otherwise.
@@ -153,21 +168,20 @@ def windows(connection: Connection) -> list[MaintenanceWindow]:
     notices = _notices(connection)
     for row in connection.execute(select(maintenance).order_by(maintenance.c.id)):
         to_us = row.to_us if row.cancelled_us is None else min(row.to_us, row.cancelled_us)
-        announced_us = row.announced_us
+        announced_us, received = row.announced_us, True
         if row.id in notices and announced_us == row.recorded_us:
             received_us = notices[row.id]
-            announced_us = row.from_us + 1 if received_us is None else received_us
+            announced_us, received = (row.from_us + 1, False) if received_us is None else (received_us, True)
         if to_us > row.from_us:
-            found.append(
-                MaintenanceWindow(
-                    scope_kind=row.scope_kind,
-                    scope_name=row.scope_name,
-                    from_us=row.from_us,
-                    to_us=to_us,
-                    announced_us=announced_us,
-                    critical_fix=bool(row.critical_fix),
-                )
+            window = MaintenanceWindow(
+                scope_kind=row.scope_kind,
+                scope_name=row.scope_name,
+                from_us=row.from_us,
+                to_us=to_us,
+                announced_us=announced_us,
+                critical_fix=bool(row.critical_fix),
             )
+            found.append(Announced(row.id, window, received, row.cancelled_us, row.who))
     return found
 
 

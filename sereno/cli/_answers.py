@@ -1,0 +1,18 @@
+"""What pages and reports ask of the engines, answered: the one place where they meet."""
+
+from typing import NamedTuple
+
+from collector.account import LedgerAvailability
+from sereno.answers.availability import Availability
+from sereno.store import Store
+
+
+class Answers(NamedTuple):
+    """Handed to `create_app(…, answers=…)`."""
+
+    availability: Availability
+
+
+def answers_of(store: Store) -> Answers:
+    """Everything that can be asked of the engines of a store."""
+    return Answers(availability=LedgerAvailability(store))
