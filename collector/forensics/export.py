@@ -17,14 +17,15 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from collector.forensics import correlate, evidence, packets
+from collector.forensics import correlate
 from collector.forensics.case import Case
 from collector.forensics.correlate import Correlation
 from collector.forensics.document import head, tail
 from collector.forensics.entry import Entry, as_json
-from collector.forensics.evidence import COLUMNS, Message
 from collector.forensics.samples import Body
+from sereno import evidence
 from sereno.errors import UsageError
+from sereno.evidence import COLUMNS, Message, packets
 from sereno.version import __version__
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -5,13 +5,11 @@ from typing import Any
 
 import msgspec
 
-from collector.forensics import evidence
 from collector.forensics.entry import Entry, Kind
+from sereno import evidence
 from sereno.clock import SECOND_US, iso
 from sereno.store.queries.forensics import ResultRow
 from sereno.store.runs import Run
-
-_LAST_SECOND = 7_258_118_400  # of the year 2199
 
 GOOD, LATE, FAILED, VOID = "ok", "late", "failed", "invalid"
 
@@ -105,7 +103,7 @@ def _beside(row: ResultRow, body: Body, kind: str, source: Mapping[str, Any]) ->
             if left := evidence.left_out(body.evidence):
                 facts["left_out"] = left
             yield _of(row, "sip", what, number, kind, source, facts)
-    packets = evidence.seconds(body.evidence, row.at_us, starts(body, row.at_us))
+    packets = evidence.seconds(body.evidence, row.at_us, evidence.starts(body.media, body.setup_seconds, row.at_us))
     capture = evidence.capture(body.evidence)
     if packets or capture:
         shown: dict[str, Any] = {"check": row.check, "seconds": [second_json(one) for one in packets]}
@@ -127,26 +125,6 @@ def second_json(one: evidence.Second) -> dict[str, Any]:
     """A second of a direction; what was not measured is absent."""
     known = {name: value for name, value in one.values.items() if value is not None}
     return {"at": iso(one.at_us), "direction": one.direction, **known}
-
-
-def starts(body: Body, at_us: int) -> dict[str, int]:
-    """When each direction's stream began; where nobody tells, when the call was answered."""
-    answered = body.setup_seconds if isinstance(body.setup_seconds, int | float) else 0.0
-    found = dict.fromkeys(("rx", "tx"), at_us + round(min(max(answered, 0.0), 3_600.0) * SECOND_US))
-    for direction in found:
-        stream = body.media.get(direction) if isinstance(body.media, dict) else None
-        start = stream.get("start") if isinstance(stream, dict) else None
-        given = evidence.instant(start)
-        if (
-            given is None
-            and isinstance(start, int | float)
-            and not isinstance(start, bool)
-            and 0 < start < _LAST_SECOND
-        ):
-            given = round(start * SECOND_US)
-        if given is not None and abs(given - at_us) < 3_600 * SECOND_US:
-            found[direction] = given
-    return found
 
 
 def of_run(row: Run) -> Entry:

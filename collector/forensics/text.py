@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from collector.forensics import evidence
 from collector.forensics.case import Case
 from collector.forensics.correlate import Correlation, Onset
 from collector.forensics.entry import Entry
@@ -12,6 +11,7 @@ from collector.forensics.fold import Fold, Shown, folded
 from collector.forensics.samples import Body
 from collector.forensics.tell import Teller, tell
 from collector.forensics.words import Words, one_line, sentences, why
+from sereno import evidence
 from sereno.clock import SECOND_US, parse_instant
 
 GLYPHS = {

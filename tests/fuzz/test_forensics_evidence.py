@@ -8,12 +8,13 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector.forensics import evidence, packets
 from collector.forensics.entry import as_json
 from collector.forensics.fold import folded
 from collector.forensics.samples import lane_of, of_result
 from collector.forensics.text import Terminal
 from collector.forensics.words import Words
+from sereno import evidence
+from sereno.evidence import packets
 from sereno.store.queries.forensics import ResultRow
 
 AT = 1_795_273_200_000_000

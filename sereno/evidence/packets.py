@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-from collector.forensics.evidence import Message
+from sereno.evidence.sip import Message
 
 LINK_RAW = 101  # LINKTYPE_RAW: an IPv4 or IPv6 header comes first
 _FILE = struct.Struct("<IHHiIII")
