@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "maintenance": ("sereno.cli.maintenance", "Add, list and cancel maintenance windows."),
     "forensics": ("sereno.cli.forensics", "What happened in a window, in order; what changed first."),
     "replay": ("sereno.cli.replay", "Run recorded results through the same machines."),
+    "users": ("sereno.cli.users", "Accounts: who may log in, as what; links, tokens, the audit log."),
     "dashboards": ("sereno.cli.dashboards", "Render the Grafana boards."),
     "rules": ("sereno.cli.rules", "Render recording rules and alarms for Prometheus."),
     "metrics": ("sereno.cli.metrics", "List every metric exported, with its meaning."),

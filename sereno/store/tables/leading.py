@@ -48,4 +48,5 @@ commands = Table(
     Column("outcome", Text),
     Column("done_us", BigInteger),
     Index(None, "state", "id"),
+    Index(None, "at_us"),
 )

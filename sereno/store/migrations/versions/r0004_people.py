@@ -43,6 +43,7 @@ def upgrade() -> None:
     _api_tokens()
     _audit()
     _report_issues()
+    op.create_index(op.f("ix_commands_at_us"), "commands", ["at_us"], unique=False)
 
 
 def _users() -> None:
