@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from web_seed import Seed
 from web_server import Served
@@ -68,3 +69,33 @@ def keep(page):
         page.screenshot(path=ARTIFACTS / f"{name}.png")
 
     return save
+
+
+@pytest.fixture
+def axe(browser):
+    """What axe finds wrong with a page by WCAG 2.2 A and AA, one line each; none: it is clean.
+
+    In a context of its own that lets axe in past the CSP; `state` is the `storage_state()` of who is logged in.
+    """
+    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+    def look(url, *, width=1920, height=1080, state=None, locale="es-CO", ready=None):
+        context = browser.new_context(
+            bypass_csp=True, locale=locale, timezone_id="America/Bogota", storage_state=state,
+            viewport={"width": width, "height": height}, reduced_motion="reduce",
+        )  # fmt: skip
+        try:
+            opened = context.new_page()
+            opened.goto(url)
+            if ready is not None:
+                opened.locator(ready).first.wait_for()
+            found = Axe().run(opened, options=rules)
+            return [
+                f"{one['id']} {node['target']}: {node['failureSummary']}"
+                for one in found.response["violations"]
+                for node in one["nodes"]
+            ]
+        finally:
+            context.close()
+
+    return look
