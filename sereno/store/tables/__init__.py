@@ -5,6 +5,7 @@ One writer: the active collector. Alerting, in the same process, writes its own 
 
 from sereno.store.tables.base import Serial, String, metadata
 from sereno.store.tables.delivery import (
+    CALLS,
     ODD,
     SECOND,
     checkpoints,
@@ -48,6 +49,7 @@ from sereno.store.tables.people import (
 from sereno.store.tables.verdicts import isolations, ledger, ledger_days, ledger_revisions, maintenance, verdict_changes
 
 __all__ = [
+    "CALLS",
     "ODD",
     "SECOND",
     "Serial",

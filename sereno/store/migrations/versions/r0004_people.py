@@ -44,6 +44,8 @@ def upgrade() -> None:
     _audit()
     _report_issues()
     op.create_index(op.f("ix_commands_at_us"), "commands", ["at_us"], unique=False)
+    calls = sa.text("\"check\" = 'call'")
+    op.create_index("ix_results_call", "results", ["at_us"], sqlite_where=calls, postgresql_where=calls)
 
 
 def _users() -> None:
