@@ -11,6 +11,7 @@ from sereno.alarms.silence import Silence
 from sereno.cli import _alarms as told
 from sereno.clock import iso, parse_duration, parse_instant
 from sereno.errors import UsageError
+from sereno.told import alarms as told_alarms
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -30,7 +31,7 @@ def list_(
     """Declared alarms; with a store also what holds now, and every silence."""
     scene = told.scene(alarms, data, database, time.time_ns() // 1_000)
     if as_json:
-        print(json.dumps(told.as_json(scene, now=now), ensure_ascii=False, indent=2))
+        print(json.dumps(told_alarms.as_json(scene, now=now), ensure_ascii=False, indent=2))
     else:
         for line in told.lines(scene, now=now):
             print(line)
@@ -46,7 +47,7 @@ def show(
     scene = told.scene(alarms, data, database, time.time_ns() // 1_000)
     alarm = told.declared(scene, name)
     if as_json:
-        print(json.dumps(told.alarm_json(scene, name, alarm), ensure_ascii=False, indent=2))
+        print(json.dumps(told_alarms.alarm_json(scene, name, alarm), ensure_ascii=False, indent=2))
     else:
         for line in told.alarm_lines(scene, name, alarm, language):
             print(line)
@@ -140,7 +141,7 @@ def unsilence(
 
 def _print(found: list[Silence], *, as_json: bool) -> None:
     if as_json:
-        rows = [told.silence_json(one, time.time_ns() // 1_000) for one in found]
+        rows = [told_alarms.silence_json(one, time.time_ns() // 1_000) for one in found]
         print(json.dumps({"silences": rows}, ensure_ascii=False, indent=2))
         return
     for one in found:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from sereno.clock import iso, parse_instant
+from sereno.clock import parse_instant
 from sereno.errors import UsageError
 from sereno.store.desk import Window
 from sereno.store.desk_messages import Said
+from sereno.told.maintenance import window_json
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -169,19 +170,5 @@ def _windows(data: Path | None, database: str | None) -> tuple[list[Window], dic
 
 
 def _print(found: list[Window], notices: dict[int, list[Said]]) -> None:
-    rows = [
-        {
-            "id": window.id,
-            "scope": {"kind": window.kind, "name": window.name},
-            "from": iso(window.from_us),
-            "to": iso(window.to_us),
-            "announced": iso(window.announced_us),
-            "critical_fix": window.critical_fix,
-            "who": window.who,
-            "recorded": iso(window.recorded_us),
-            "cancelled": None if window.cancelled_us is None else iso(window.cancelled_us),
-            "notices": [said.as_json() for said in notices[window.id]],
-        }
-        for window in found
-    ]
+    rows = [window_json(window, notices[window.id]) for window in found]
     print(json.dumps({"maintenance": rows}, ensure_ascii=False, indent=2))
