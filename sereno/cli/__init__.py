@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "users": ("sereno.cli.users", "Accounts: who may log in, as what; links, tokens, the audit log."),
     "dashboards": ("sereno.cli.dashboards", "Render the Grafana boards."),
     "rules": ("sereno.cli.rules", "Render recording rules and alarms for Prometheus."),
+    "doctor": ("sereno.cli.doctor", "What is wrong with this installation, where, and how to mend it."),
     "metrics": ("sereno.cli.metrics", "List every metric exported, with its meaning."),
     "backup": ("sereno.cli.backup", "Copy the whole store to one file, proved by restoring it."),
     "restore": ("sereno.cli.restore", "Make a store again from a backup, all of it or nothing."),
