@@ -1,4 +1,4 @@
-"""This machine's clock is kept by somebody (adjtimex(2), read only)."""
+"""The clock of this machine is kept by somebody (adjtimex(2), read only)."""
 
 import ctypes
 import os

@@ -40,8 +40,10 @@ def judge(beat: Beat | None) -> Iterator[Finding]:
     if beat is None:
         return
     if not beat.declared:
-        yield warning("no heartbeat goes out: nobody would notice that the monitor itself is dead",
-                      "`heartbeat: {{url: …}}` in desk.yaml, to a service of others (docs/notifications.md)")  # fmt: skip
+        yield warning(
+            "no heartbeat goes out: nobody would notice that the monitor itself is dead",
+            "write `heartbeat:` in desk.yaml, to a service of others (docs/notifications.md)",
+        )
     elif beat.state == "false":
         yield broken("the heartbeat does not go out: {why}", "mend that; whoever listens will call soon",
                      why=beat.reason or "")  # fmt: skip

@@ -73,8 +73,8 @@ def converse(name: str, way: ChannelConfig, to: str | None) -> Server:
             with suppress(smtplib.SMTPException):
                 client.rset()
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        words = " ".join(str(error).split())
-        return Server(channel=name, where=where, fault=f"{step}: {words.replace(password, '…') if password else words}")
+        said = " ".join(str(error).split())
+        return Server(channel=name, where=where, fault=f"{step}: {said.replace(password, '…') if password else said}")
     return Server(channel=name, where=where)
 
 

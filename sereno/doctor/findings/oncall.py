@@ -48,7 +48,8 @@ def look(patient: Patient) -> OnCall | None:
             roster.copies[name] = Copy(shifts=spelt, checked_us=row.read_us, error=row.error)
     duties = [(rung, roster.duty(rung, now_us)) for rung in rungs_of(desk, contract, now_us)]
     return OnCall(
-        levels=len(desk.levels), now=tuple((rung.level, duty.people) for rung, duty in duties if duty.open or not rung.pages),
+        levels=len(desk.levels),
+        now=tuple((rung.level, duty.people) for rung, duty in duties if duty.open or rung.pages),
         notes=tuple(duty.note.format(**duty.note_values) for _, duty in duties if duty.note is not None),
         mute=tuple(_mute(desk)),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import msgspec
 from sereno.doctor.model import Finding, Question, broken, ok, warning
 from sereno.doctor.patient import Patient
 
-_SECRET = "no secret for "  # as explain_secret begins
+_MISSING = "no secret for "  # as explain_secret begins
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ def judge(notes: list[Note] | None) -> Iterator[Finding]:
     """Without a secret its checks are invalid: not failed, and not measured."""
     for one in notes or ():
         where = f"probe {one.probe}"
-        if one.words.startswith(_SECRET):
+        if one.words.startswith(_MISSING):
             yield broken("{words}: its checks are invalid", "put the secret on the probe's own machine; secrets never "
                          "travel", where, words=one.words)  # fmt: skip
         else:

@@ -1,4 +1,4 @@
-"""Every SBC answers OPTIONS to every probe: where one answers nobody, or only some, a whitelist is the first suspect."""
+"""Every SBC answers OPTIONS to every probe: one that answers only some has a whitelist."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""Secrets that files refer to: there, not empty, and read by nobody else. What they hold is never looked at for long."""
+"""Secrets that files refer to: there, not empty, and read by nobody else. What they hold is never told."""
 
 import os
 import stat

@@ -51,8 +51,8 @@ def judge(found: list[Steered]) -> Iterator[Finding]:
                          "itself: review `steer:` and its routing", where, count=one.loops)  # fmt: skip
         if one.refused:
             yield broken(
-                "the SBC refuses to relay ({code}), {count} times", "allow preloaded Routes from the probes, or steer by "
-                "header, prefix or domain (`steer:`)", where, code=one.code or "?", count=one.refused,
+                "the SBC refuses to relay ({code}), {count} times", "allow preloaded Routes from the probes, or steer "
+                "by header, prefix or domain (`steer:`)", where, code=one.code or "?", count=one.refused,
             )  # fmt: skip
     if any(one.arrived for one in found) and not any(one.loops or one.refused for one in found):
         yield ok("forced transactions reach the cores that they name")
