@@ -84,6 +84,7 @@ class _Accounting(Measuring):
             revisions=tuple(notes),
             topologies=tuple(one.from_us for one in self._topologies if self._from_us < one.from_us < self._to_us),
             read_by_us=next(one.from_us for one in self._topologies if one.topology is self._topology),
+            plan=self._topology,
             sites=sites,
             others=self._others(scope),
         )

@@ -128,20 +128,6 @@ def revisions_of(pieces: Iterable[Piece], why: str, now_us: int) -> list[Revisio
     return [Revision(now_us, *piece, why) for piece in pieces]
 
 
-def revision_json(one: Revision) -> dict[str, str]:
-    """A note as people and scripts read it."""
-    return {
-        "at": iso(one.noted_us),
-        "kind": one.kind,
-        "name": one.name,
-        "from": iso(one.from_us),
-        "to": iso(one.to_us),
-        "was": one.was,
-        "became": one.became,
-        "note": one.note,
-    }
-
-
 def finding(
     service: str, outages: Sequence[Interval], revised: Sequence[Revision], why: str, now_us: int
 ) -> Change | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from sereno.availability import Figures, Scope
 from sereno.store.queries.revisions import Revision
+from sereno.topology.model import Topology
 
 Progress = Callable[[float], None]  # how far it has come, 0 to 1
 Refusal = Literal[
@@ -123,7 +124,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     year: Figures | None
     revisions: tuple[Revision, ...]
     topologies: tuple[int, ...]  # when another topology came into force within the window
-    read_by_us: int  # the figures are read by the topology that was in force then
+    plan: Topology  # by which the figures are read, in force from `read_by_us` on
+    read_by_us: int
     sites: tuple["Account", ...]  # of a customer, or of the service: each site by itself
     others: tuple[str, ...]  # sites that the customer had within the window by another topology: not in the figures
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from sereno.clock import SystemClock
 from sereno.compliance import Case, Month, Part, Scope, compliance_json, month_window, monthly
-from sereno.contract import Contract, load_contract
-from sereno.errors import StoreError, UsageError
+from sereno.contract import Contract
+from sereno.errors import UsageError
 from sereno.store import Store
 from sereno.store.compliance import agreed_activities, tickets
-from sereno.store.queries import ledger
-from sereno.yamlfile import nearest
+from sereno.store.customers import known_customer
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _YEARS = range(1971, 2199)
@@ -59,18 +58,8 @@ def _whose(store: Store, customer: str | None, site: str | None, contract: str |
     if (customer is None) == (site is None):
         raise UsageError("whose month? give --customer NAME or --site NAME, one of them")
     with store.read() as connection:
-        known = list(reversed(ledger.in_force(connection)))
-    if not known:
-        raise StoreError("no topology was ever recorded in this store; start `sereno up` on it once")
-    for one in known:
-        sites, customers = one.topology.sites, one.topology.customers
-        owner = customer if customer is not None else (sites[site].customer if site in sites else None)
-        if owner in customers:
-            return Scope(owner, site), load_contract(contract or customers[owner].contract, one.beside)
-    kind, word = ("customer", customer) if customer is not None else ("site", site)
-    names = sorted(known[0].topology.customers if customer is not None else known[0].topology.sites)
-    mend = f"they are {', '.join(names)}{nearest(str(word), names)}" if names else "the topology has none"
-    raise UsageError(f"--{kind} {word!r}: is not in the topology; {mend}")
+        known = known_customer(connection, customer, site)
+    return Scope(known.name, known.site), known.contract(contract)
 
 
 def _availability(store: Store, scope: Scope, month: str, now_us: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from collector.ledger.late import revision_json
+from sereno.store.queries.revisions import revision_json
 from collector.measure import Asked, Report, report
 from sereno.availability import Figures, percent
 from sereno.cli._days import bar, strip

@@ -14,7 +14,7 @@ from alerting.desk import DeskMachine
 from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
 from alerting.service import DEFAULT_CONTRACT
-from collector.ledger.late import revision_json
+from sereno.store.queries.revisions import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
 from collector.stream import AlertTold, DisorderError, IncidentAct, Line

@@ -1,7 +1,7 @@
 """What a month's compliance is computed from: the tickets whose clocks fell due in it, and the agreed activities."""
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from sereno.activity import Activity
 from sereno.incident import IncidentRecord, TimelineEntry, decode_record
@@ -25,6 +25,25 @@ def tickets(connection: Connection, customer: str, from_us: int, to_us: int) -> 
             found[record.number] = record
     lines = _timelines(connection, list(found))
     return [replace(record, timeline=lines.get(number, ())) for number, record in found.items()]
+
+
+def concerning(connection: Connection, customer: str, from_us: int, to_us: int) -> list[IncidentRecord]:
+    """Tickets of a customer that were not over at some time of [from, to), by number, without their timelines."""
+    columns = incidents_table.c
+    rows = connection.execute(
+        select(columns.body)
+        .where(
+            columns.since_us < to_us,
+            or_(columns.resolved_us.is_(None), columns.resolved_us >= from_us),
+            columns["class"] == "service",
+            columns.state != "merged",
+        )
+        .order_by(columns.number)
+    )
+    found = [decode_record(row.body) for row in rows]
+    return [
+        one for one in found if customer in one.customers or any(clock.customer == customer for clock in one.clocks)
+    ]
 
 
 def _timelines(connection: Connection, numbers: list[int]) -> dict[int, tuple[TimelineEntry, ...]]:

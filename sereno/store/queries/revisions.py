@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, insert, or_, select
 
+from sereno.clock import iso
 from sereno.store.queries.ledger import element_in
 from sereno.store.queries.results import JUDGED
 from sereno.store.tables import ledger_revisions, results
@@ -32,6 +33,20 @@ class LateResults(NamedTuple):
     last_us: int
     first_arrived_us: int
     last_arrived_us: int
+
+
+def revision_json(one: Revision) -> dict[str, str]:
+    """A note as people and scripts read it."""
+    return {
+        "at": iso(one.noted_us),
+        "kind": one.kind,
+        "name": one.name,
+        "from": iso(one.from_us),
+        "to": iso(one.to_us),
+        "was": one.was,
+        "became": one.became,
+        "note": one.note,
+    }
 
 
 def append_revisions(connection: Connection, found: Sequence[Revision]) -> None:
