@@ -5,7 +5,7 @@ Each list adds up to its total, to the microsecond: what a report shows line by 
 
 from collections.abc import Collection, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -15,7 +15,7 @@ from collector.ledger import spans
 from collector.ledger.fold import Interval
 from collector.ledger.spans import Spans
 from collector.ledger.writer import kept_intervals, stored_intervals
-from collector.measure import Measuring, contracts_of
+from collector.measure import Measuring, as_json, contracts_of, report
 from collector.months import days_of
 from collector.notices import exclusions_of, notices_of
 from sereno.answers.availability import Account, Asked, Day, Exclusion, Notice, Outage, Progress, Promised, Unknown
@@ -30,6 +30,9 @@ class LedgerAvailability:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def answer(self, asked: Asked, now_us: int) -> dict[str, Any]:
+        return as_json(report(self._store, asked, now_us, pictures=False))
 
     def account(self, asked: Asked, now_us: int, progress: Progress | None = None) -> Account:
         with self._store.read() as connection:

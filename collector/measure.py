@@ -1,7 +1,7 @@
 """The figures of a scope from what is stored: the ledger, and a fold of what it does not hold yet."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -20,7 +20,7 @@ from sereno.scope import parse_scope
 from sereno.store import Store
 from sereno.store.queries import ledger, results, revisions
 from sereno.store.queries.ledger import TopologyInForce
-from sereno.store.queries.revisions import Revision
+from sereno.store.queries.revisions import Revision, revision_json
 from sereno.topology import Topology
 
 
@@ -61,6 +61,30 @@ def report(
     """
     with store.read() as connection:
         return Measuring(connection, asked, now_us, progress).report(recompute=recompute, pictures=pictures)
+
+
+def as_json(found: Report) -> dict[str, Any]:
+    """The shape of `availability --json`: the figures, and what stands beside them."""
+    one = found.figures
+    answer: dict[str, Any] = one.as_json() | {
+        "timezone": found.zone,
+        "outages": one.outages,
+        "bound_seconds": one.bound_us / SECOND_US,
+        "budget_seconds": None if found.budget_us is None else found.budget_us / SECOND_US,
+        "budget_remaining_seconds": None if found.budget_us is None else (found.budget_us - one.down_us) / SECOND_US,
+        "revisions": [revision_json(each) for each in found.revisions],
+    }
+    if found.weighted_down_us is not None and found.worst is not None:
+        answer["weighted_down_seconds"] = found.weighted_down_us / SECOND_US
+        answer["worst_site"] = {"site": found.worst[0]} | _brief(found.worst[1])
+        answer["sites"] = [{"site": name} | _brief(each) for name, each in found.sites.items()]
+    return answer
+
+
+def _brief(one: Figures) -> dict[str, Any]:
+    whole = one.as_json()
+    wanted = ("low", "observed", "high", "down_seconds", "excluded_seconds", "unknown_seconds", "target", "verdict")
+    return {key: whole[key] for key in wanted}
 
 
 class Measuring:

@@ -5,7 +5,7 @@ exclusions' length is X, the outages' `bound_us` is b.
 """
 
 from collections.abc import Callable, Collection
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -137,6 +137,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 class Availability(Protocol):
     """Answers from one snapshot of the store each; UsageError for a scope or a month that there is not."""
+
+    def answer(self, asked: Asked, now_us: int) -> dict[str, Any]:
+        """The object that `sereno availability --json` prints."""
 
     def account(self, asked: Asked, now_us: int, progress: Progress | None = None) -> Account:
         """Everything of one scope; seconds for a month of a hundred sites."""

@@ -3,13 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sereno.store.queries.revisions import revision_json
 from collector.measure import Asked, Report, report
-from sereno.availability import Figures, percent
+from sereno.availability import percent
 from sereno.cli._days import bar, strip
 from sereno.cli._progress import Progress
 from sereno.clock import SECOND_US, SystemClock, iso, parse_instant
@@ -49,7 +48,7 @@ def availability(
     finally:
         store.dispose()
     if as_json:
-        print(json.dumps(as_dict(found), ensure_ascii=False))
+        print(json.dumps(as_json(found), ensure_ascii=False))
     else:
         _show(found)
     if found.forgotten_us is not None:
@@ -81,34 +80,6 @@ def _instant(flag: str, text: str) -> int:
         return parse_instant(text)
     except ValueError as error:
         raise UsageError(f"{flag}: {error}") from None
-
-
-def as_dict(found: Report) -> dict[str, Any]:
-    """The shape of `availability --json`: the figures, and what stands beside them."""
-    one = found.figures
-    answer = one.as_json() | {
-        "timezone": found.zone,
-        "outages": one.outages,
-        "bound_seconds": one.bound_us / SECOND_US,
-        "budget_seconds": _seconds(found.budget_us),
-        "budget_remaining_seconds": _seconds(_left(found)),
-        "revisions": [revision_json(each) for each in found.revisions],
-    }
-    if found.weighted_down_us is not None and found.worst is not None:
-        answer["weighted_down_seconds"] = found.weighted_down_us / SECOND_US
-        answer["worst_site"] = {"site": found.worst[0]} | _brief(found.worst[1])
-        answer["sites"] = [{"site": name} | _brief(each) for name, each in found.sites.items()]
-    return answer
-
-
-def _brief(one: Figures) -> dict[str, Any]:
-    whole = one.as_json()
-    wanted = ("low", "observed", "high", "down_seconds", "excluded_seconds", "unknown_seconds", "target", "verdict")
-    return {key: whole[key] for key in wanted}
-
-
-def _seconds(value_us: int | None) -> float | None:
-    return None if value_us is None else value_us / SECOND_US
 
 
 def _left(found: Report) -> int | None:
