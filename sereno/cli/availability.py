@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from collector.measure import Asked, Report, report
+from collector.measure import Report, report
+from collector.measure import as_json as told
 from sereno.availability import percent
 from sereno.cli._days import bar, strip
 from sereno.cli._progress import Progress
@@ -48,7 +49,7 @@ def availability(
     finally:
         store.dispose()
     if as_json:
-        print(json.dumps(as_json(found), ensure_ascii=False))
+        print(json.dumps(told(found), ensure_ascii=False))
     else:
         _show(found)
     if found.forgotten_us is not None:
