@@ -64,7 +64,8 @@ def _whose(store: Store, customer: str | None, site: str | None, contract: str |
 
 def _availability(store: Store, scope: Scope, month: str, now_us: int) -> dict[str, Any]:
     """The availability of the same scope and month, as `sereno availability` tells it."""
-    from collector.measure import Asked, report
+    from collector.measure import report
+    from sereno.answers.availability import Asked
 
     text = f"customer:{scope.customer}" if scope.site is None else f"site:{scope.site}"
     found = report(store, Asked(text, month=month), now_us, pictures=False).figures.as_json()

@@ -9,6 +9,7 @@ import typer
 
 from collector.measure import Report, report
 from collector.measure import as_json as told
+from sereno.answers.availability import Asked
 from sereno.availability import percent
 from sereno.cli._days import bar, strip
 from sereno.cli._progress import Progress
