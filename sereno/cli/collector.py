@@ -221,6 +221,7 @@ async def _serve(setting: _Setting, clock: Any, metrics: Any, listener: socket.s
     import uvicorn
 
     from dashboards.web.app import create_app
+    from sereno.cli._answers import answers_of
     from sereno.cli._inbound import inbound_settings
 
     class Server(uvicorn.Server):
@@ -228,7 +229,8 @@ async def _serve(setting: _Setting, clock: Any, metrics: Any, listener: socket.s
             return nullcontext()
 
     inbound = inbound_settings(setting.watched.desk, setting.folder, setting.listen[0])
-    web = create_app(setting.store, clock, metrics.scrape, name, inbound=inbound)
+    answers = answers_of(setting.store)
+    web = create_app(setting.store, clock, metrics.scrape, name, inbound=inbound, answers=answers)
     config = uvicorn.Config(
         web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
     )
