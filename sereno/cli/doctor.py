@@ -70,8 +70,10 @@ def doctor(  # noqa: PLR0917  # one parameter for each option
         data=data_directory(data), database=database, topology=topology, desk=desk, broker=broker,
         prometheus=prometheus, backups=backups, network=network,
     )  # fmt: skip
+    patient = Patient(asked, knock=knock)
     with Progress("doctor") as progress:
-        findings = examine(Patient(asked, knock=knock), QUESTIONS, progress)
+        findings = examine(patient, QUESTIONS, progress)
+    patient.close()
     counts, status = summary(findings)
     if as_json:
         print(json.dumps({"findings": [_plain(one, lang) for one in findings], "summary": counts}, ensure_ascii=False))

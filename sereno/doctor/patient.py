@@ -80,6 +80,12 @@ class Patient:
         self.lock = threading.Lock()
         self.known: dict[str, tuple[Any, Exception | None]] = {}
 
+    def close(self) -> None:
+        """Gives back what was opened; a question that still hangs keeps its own."""
+        engine, _ = self.known.get("engine", (None, None))
+        if engine is not None:
+            engine.dispose()
+
     # -- what runs -----------------------------------------------------------------------------------------------------
 
     @once
@@ -213,12 +219,16 @@ class Patient:
         from sqlalchemy import inspect, text
 
         from sereno.store.migrate import HEAD
+        from sereno.store.postgres import database_errors
 
         engine = self.engine()
-        if not inspect(engine).has_table("alembic_version"):
-            return None, HEAD
-        with engine.connect() as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        try:
+            if not inspect(engine).has_table("alembic_version"):
+                return None, HEAD
+            with engine.connect() as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        except database_errors():
+            raise CannotLookError("the database refuses", "see what is said of the database") from None
         return None if found is None else str(found), HEAD
 
     @once

@@ -7,6 +7,7 @@ import msgspec
 
 from sereno.doctor.model import Finding, Question, broken, ok, unknown, warning
 from sereno.doctor.patient import Patient
+from sereno.errors import SerenoError
 
 NEARLY = 0.10  # of the room, as the alarm spool_or_disk
 FULL = 0.02
@@ -32,8 +33,8 @@ def look(patient: Patient) -> list[Disk]:
         found.append(Disk(whose="PostgreSQL", free=None))
     try:
         standings = patient.standings()
-    except Exception:  # noqa: BLE001  # the store's own finding says why; the disk is what is asked here
-        standings = []
+    except SerenoError:
+        standings = []  # the store's own finding says why; the disk is what is asked here
     return found + [
         Disk(whose=f"probe {one.probe}", free=one.status.disk_free_ratio)
         for one in standings

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sereno.desk import Desk
 from sereno.doctor.model import Finding, Question, broken, ok, warning
 from sereno.doctor.patient import Patient
+from sereno.errors import SerenoError
 
 
 class OnCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,7 @@ def look(patient: Patient) -> OnCall | None:
     from sereno.oncall import Copy, Roster, rungs_of
     from sereno.oncall.feed import FeedError, shifts, window
     from sereno.store.oncall import feeds, overrides, place_of
+    from sereno.store.queries.outbox import ways
 
     desk = patient.desk()
     if desk is None:
@@ -31,11 +34,13 @@ def look(patient: Patient) -> OnCall | None:
     contract = load_contract(desk.contract, patient.beside())
     zone = contract.at(now_us).timezone
     roster = Roster(desk, zone)
+    read, failing = {}, set[str]()
     try:
         with patient.store().read() as connection:
             roster.overrides, read = overrides(connection, now_us), feeds(connection)
-    except Exception:  # noqa: BLE001  # no store yet: the files alone say who is on call
-        read = {}
+            failing = {one.channel for one in ways(connection, list(desk.channels)) if one.failing}
+    except SerenoError:
+        read = {}  # no store yet: the files alone say who is on call
     for name, rota in desk.rotas.items():
         row = read.get(name)
         if rota.icalendar is None or row is None or row.copy is None or row.place != place_of(rota.icalendar):
@@ -51,17 +56,13 @@ def look(patient: Patient) -> OnCall | None:
         levels=len(desk.levels),
         now=tuple((rung.level, duty.people) for rung, duty in duties if duty.open or rung.pages),
         notes=tuple(duty.note.format(**duty.note_values) for _, duty in duties if duty.note is not None),
-        mute=tuple(_mute(desk)),
+        mute=tuple(_mute(desk, failing)),
     )  # fmt: skip
 
 
-def _mute(desk: object) -> Iterator[tuple[str, str]]:
-    from sereno.desk import Desk
-
-    assert isinstance(desk, Desk)  # noqa: S101
+def _mute(desk: Desk, failing: set[str]) -> Iterator[tuple[str, str]]:
     for name, person in desk.people.items():
-        ways = [desk.channels[one] for one in person.channels if one in desk.channels]
-        if ways and all(way.smtp is not None for way in ways) and person.email is None:
+        if failing.issuperset(person.channels):
             yield name, ", ".join(person.channels)
 
 
@@ -79,8 +80,8 @@ def judge(found: OnCall | None) -> Iterator[Finding]:
     for note in found.notes:
         yield warning("{note}", "look at the calendar's address; the level's own people stand in meanwhile", note=note)
     for person, channels in found.mute:
-        yield broken("has no e-mail address, and only mail leads to them ({channels})", "add `email:` or another "
-                     "channel", f"person {person}", channels=channels)  # fmt: skip
+        yield broken("nothing reaches them: no channel of theirs delivers ({channels})", "mend the channel, or give "
+                     "them another one", f"person {person}", channels=channels)  # fmt: skip
     if found.now and all(people for _, people in found.now) and not found.notes and not found.mute:
         yield ok("on call now: {names}", names="; ".join(f"{level} {', '.join(people)}" for level, people in found.now))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sereno.doctor.model import CannotLookError, Finding, Question, broken, ok, warning
+from sereno.doctor.model import Finding, Question, broken, ok, warning
 from sereno.doctor.patient import Patient
 
 
@@ -24,12 +24,7 @@ def look(patient: Patient) -> Schema:
     file = patient.sqlite_file
     if file is not None and not file.exists():
         patient.engine()  # says that there is no store yet
-    try:
-        found, ours = patient.revision()
-    except CannotLookError:
-        raise
-    except Exception as error:
-        raise CannotLookError("the database refuses, so its schema cannot be read") from error
+    found, ours = patient.revision()
     known = found == ours or found is None or is_known(found)
     return Schema(found=found, ours=ours, known=known, where=str(file or "PostgreSQL"))
 
