@@ -18,6 +18,9 @@ _LONG_US = 2 * SECOND_US  # between two messages: drawn as a break, since the sc
 _MOST_SECONDS = 1e7
 _MOST_COPIES = 400
 _FINAL = 200
+_AFTERWARDS = frozenset(
+    {"no_media", "one_way", "dead_air", "wrong_audio", "cut_off", "bye_unanswered", "no_answer", "timeout"}
+)  # an answered call may be bad all the same
 _SILENT = frozenset({"timeout", "no_answer", "bye_unanswered"})
 
 
@@ -85,7 +88,8 @@ class Sip(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     again: bool = False
     copies: tuple[int | None, ...] = ()
-    decides: bool = False  # the result is about this answer
+    decides: bool = False  # the result has this answer
+    blamed: bool = True  # and its reason is about it, not about what came later
     late: bool = False
 
 
@@ -197,7 +201,8 @@ def _messages(result: Told, kept: Sequence[Message]) -> list[Row]:
         found.append(
             Sip(
                 at_us=one.at_us, message=one, again=same in seen, copies=(one.at_us,) if same in seen else (),
-                decides=index == decides, late=index == decides and result.reason == "late",
+                decides=index == decides,
+                blamed=result.word("reason") not in _AFTERWARDS, late=index == decides and result.reason == "late",
             )
         )  # fmt: skip
         seen.add(same)
@@ -214,9 +219,9 @@ def _deciding(result: Told, kept: Sequence[Message]) -> int | None:
 
 
 def _silence(result: Told, kept: Sequence[Message], begin_us: int) -> Iterable[Silence]:
-    """Only where the result itself says that nobody answered, or that the end of the call was not answered."""
+    """Where the result says that nobody answered, or all messages were kept and the last request has no answer."""
     reason = result.word("reason")
-    if reason not in _SILENT:
+    if reason not in _SILENT and evidence.left_out(result.evidence):
         return
     wanted = "BYE" if reason == "bye_unanswered" else None
     asked = [one for one in kept if one.sent and one.method not in {None, "ACK"} and wanted in {None, one.method}]
@@ -228,7 +233,7 @@ def _silence(result: Told, kept: Sequence[Message], begin_us: int) -> Iterable[S
     if any(one.code is not None and one.code >= _FINAL for one in answers):
         return
     method = last.method or ""
-    waited = result.number("duration_seconds") if wanted is None else None
+    waited = result.number("duration_seconds") if reason in {"timeout", "no_answer"} else None
     first_us = same[0].at_us
     until_us = None if waited is None else begin_us + round(waited * SECOND_US)
     if until_us is not None and first_us is not None and until_us < first_us:

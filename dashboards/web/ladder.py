@@ -19,11 +19,11 @@ __all__ = ["Body", "ladder", "rtp_seconds", "side_by_side"]
 
 _WIDTH = 760
 _TIMES = 96  # right edge of the instants
-_PROBE, _PEER, _CORE, _ALONE = 150, 480, 670, 610
+_PROBE, _PEER, _CORE, _ALONE = 140, 500, 680, 620
 _HEAD = 62
 _HEIGHTS = {Sip: 46, Silence: 50, Event: 30, Band: 44, Gap: 26, More: 26}
 _FOOT = 14
-_LETTER = 6.4  # mean width of a character of 12 px
+_LETTER, _SMALL = 6.6, 5.9  # mean width of a character of 12 px in bold, of 11 px
 _TIP = 7
 _GLYPH = {"ok": ("✓", "ok", GOOD), "failed": ("✕", "bad", BAD), "invalid": ("?", "soft", SOFT)}
 
@@ -124,6 +124,7 @@ class _Row:
         self._words, self._own, self._times, self._y = words, own, times, y - 12
         self._right = _right(own)
         self._room = int((self._right - _PROBE - 16) / _LETTER)
+        self._small = int((self._right - _PROBE - 16) / _SMALL)
         self._middle = (_PROBE + self._right) / 2
 
     def draw(self, row: Row) -> Markup:
@@ -146,7 +147,7 @@ class _Row:
     def _sip(self, row: Sip) -> Markup:
         look, ink = "l-text", INK
         glyph = ""
-        if row.decides:
+        if row.decides and row.blamed:
             glyph, look, ink = _GLYPH.get(self._own.result.word("outcome") or "", ("", "text", INK))
             look = f"l-{look}"
             if row.late:
@@ -157,7 +158,7 @@ class _Row:
             "g", el("title", f"{self._times.offset(row.at_us)} {label}"), self._arrow(row.message.sent, look, ink),
             svg.text(self._middle, self._y - 6, svg.cut(label, self._room), class_=look, fill=ink, text_anchor="middle",
                      font_weight="bold"),
-            svg.text(self._middle, self._y + 12, svg.cut(below, self._room), class_="l-soft", fill=SOFT,
+            svg.text(self._middle, self._y + 12, svg.cut(below, self._small), class_="l-soft", fill=SOFT,
                      text_anchor="middle", font_size=11),
             self._when(row.at_us), self._speaker(row),
         )  # fmt: skip
@@ -181,7 +182,7 @@ class _Row:
             "g", el("title", label), self._arrow(row.message.sent, "l-soft", SOFT, thin=True),
             svg.text(self._middle, self._y - 6, svg.cut(label, self._room), class_="l-soft", fill=SOFT,
                      text_anchor="middle"),
-            svg.text(self._middle, self._y + 12, svg.cut(", ".join(offsets) + more, self._room), class_="l-soft",
+            svg.text(self._middle, self._y + 12, svg.cut(", ".join(offsets) + more, self._small), class_="l-soft",
                      fill=SOFT, text_anchor="middle", font_size=11),
             self._when(row.at_us),
         )  # fmt: skip
@@ -199,8 +200,8 @@ class _Row:
                      font_size=15),
             svg.text(self._middle, y - 6, svg.cut(f"✕ {label}", self._room), class_="l-bad", fill=BAD,
                      text_anchor="middle", font_weight="bold"),
-            svg.text(self._middle, y + 13, svg.cut(below, self._room), class_="l-soft", fill=SOFT, text_anchor="middle",
-                     font_size=11),
+            svg.text(self._middle, y + 13, svg.cut(below, self._small), class_="l-soft", fill=SOFT,
+                     text_anchor="middle", font_size=11),
             self._when(row.at_us),
         )  # fmt: skip
 
@@ -212,7 +213,7 @@ class _Row:
         return el(
             "g", el("title", said),
             svg.box(_PROBE + 12, y - 13, width, 20, class_="l-event", fill="#ffffff", stroke=LINE, rx=10),
-            svg.text(self._middle, y + 1, svg.cut(said, self._room - 4), class_=look, fill=ink, text_anchor="middle",
+            svg.text(self._middle, y + 1, svg.cut(said, self._small - 4), class_=look, fill=ink, text_anchor="middle",
                      font_size=11),
             self._when(row.at_us) if not bad else Markup(""),
         )  # fmt: skip
@@ -227,7 +228,7 @@ class _Row:
             "g", el("title", said),
             svg.box(_PROBE + 9, y - 20, self._right - _PROBE - 18, 24, class_="l-band", fill=PALE),
             _triangle(tip, "l-text", INK),
-            svg.text(self._middle, y - 4, svg.cut(said, self._room), fill=INK, text_anchor="middle", font_size=11),
+            svg.text(self._middle, y - 4, svg.cut(said, self._small), fill=INK, text_anchor="middle", font_size=11),
             self._when(row.at_us),
         )  # fmt: skip
 
@@ -277,21 +278,19 @@ def _triangle(points: Sequence[tuple[float, float]], look: str, ink: str) -> Mar
 
 
 def _stream(words: Words, row: Band) -> str:
-    """`RTP ▶ PCMA · 1 000 packets · loss 3.2 % · MOS 3.8`."""
+    """`RTP ▶ PCMA · MOS 3.80 · loss 3.2 % · 1 000 packets`."""
     stream = row.stream
     codec = stream.get("codec")
     parts = ["RTP " + ("▶" if row.direction == "tx" else "◀")]
     if isinstance(codec, str):
         parts[0] += " " + svg.clean(codec, 20)
-    if (packets := number(stream.get("packets"))) is not None:
-        parts.append(words.text("{count} packets", count=words.number(packets, 0)))
+    if (mos := number(stream.get("mos_lq"))) is not None:
+        parts.append(f"MOS {words.number(mos, 2)}")
     loss = number(stream.get("loss_ratio"))
     if loss is None:
         loss = number(stream.get("far_end_loss_ratio"))
     if loss is not None:
         parts.append(words.text("loss {percent} %", percent=words.number(100 * loss, 1)))
-    if (jitter := number(stream.get("jitter_max_seconds"))) is not None:
-        parts.append(words.text("jitter up to {span}", span=words.milliseconds(jitter)))
-    if (mos := number(stream.get("mos_lq"))) is not None:
-        parts.append(f"MOS {words.number(mos, 2)}")
+    if (packets := number(stream.get("packets"))) is not None:
+        parts.append(words.text("{count} packets", count=words.number(packets, 0)))
     return " · ".join(parts)

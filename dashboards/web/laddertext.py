@@ -13,6 +13,7 @@ _LISTED = 120
 _TEXT = 12_000
 _WHOLE = 120_000  # characters of all messages together; who wants more takes the JSON
 _TEN_SECONDS_US = 10 * SECOND_US
+_NOTHING_US = 50  # shown as 0.0 ms
 
 
 class Times:
@@ -26,7 +27,7 @@ class Times:
         if at_us is None:
             return ""
         apart = at_us - self._begin_us
-        sign = "−" if apart < 0 else "+"
+        sign = "−" if apart <= -_NOTHING_US else "+"
         return sign + self.span(abs(apart))
 
     def span(self, lasted_us: int) -> str:
@@ -104,12 +105,12 @@ def silence_title(words: Words, row: Silence) -> str:
 
 def silence_text(words: Words, times: Times, row: Silence) -> str:
     """How long was waited, and by which timer the transaction ends (RFC 3261, section 17.1)."""
-    waited = words.text("given up after {span}", span=times.span(row.waited_us)) if row.waited_us is not None else ""
-    if row.timer is not None:
-        named = words.text("Timer {name}, at the check's own deadline", name=row.timer)
-    else:
-        named = words.text("Timer B no longer runs: the check's own deadline")
-    return " · ".join(part for part in (waited, named) if part)
+    if row.waited_us is None:
+        return words.text("not up to the last message that was kept")
+    span = times.span(row.waited_us)
+    if row.timer is None:  # a provisional answer ends it (section 17.1.1.2)
+        return words.text("after {span}: the check's deadline (Timer B stopped)", span=span)
+    return words.text("after {span}: the check's deadline (Timer {name})", span=span, name=row.timer)
 
 
 def event_text(words: Words, times: Times, row: Event) -> str:

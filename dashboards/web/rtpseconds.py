@@ -63,6 +63,9 @@ def cells_of(seconds: Sequence[Second]) -> list[Cell]:
             begin_us = found[-1].at_us
             found += [_nothing(begin_us + (place + 1) * SECOND_US) for place in range(min(missing, _MOST))]
         found.append(_cell(one, usual))
+    for edge in (0, len(found) - 1) if found else ():  # a call begins and ends within a second
+        if found[edge].packets:
+            found[edge] = msgspec.structs.replace(found[edge], silent=False)
     return found[-_MOST:]
 
 
@@ -122,7 +125,7 @@ def _sentence(words: Words, result: Told, direction: str, cells: Sequence[Cell])
         parts.append(words.text("lowest MOS {mos}", mos=words.number(min(mos), 2)))
     silent = sum(one.silent for one in cells)
     parts.append(
-        words.text("{count} seconds with no or few packets", count=silent) if silent else words.text("no interruption")
+        words.text("{count} s with no or few packets", count=silent) if silent else words.text("no interruption")
     )
     source = result.media.get(direction) if isinstance(result.media, dict) else None
     if isinstance(source, dict) and source.get("source") == "pjsua2":
