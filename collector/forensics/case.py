@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from heapq import merge
 
-import msgspec
 from sqlalchemy import Connection
 
 from collector.forensics import records, samples, selection
@@ -12,6 +11,7 @@ from collector.forensics.entry import Entry, key_of
 from collector.forensics.observe import Observer
 from collector.forensics.selection import Selection, World
 from collector.verdicts.samples import Timing
+from sereno.answers.cases import Asked
 from sereno.clock import SECOND_US, iso
 from sereno.errors import StoreError, UsageError
 from sereno.incident import IncidentRecord
@@ -20,27 +20,10 @@ from sereno.store.queries import forensics_records as kept
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 
-ONLY = ("changes", "failures")
 _HOLES = 100
 _BESIDE_US = 600 * SECOND_US
 _HOLD_US = 300 * SECOND_US  # of checks that go by the minute
 _AROUND_US = 60 * SECOND_US  # what an incident's own window shows before it began and after it was over
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asked for; at most one of the names. An incident brings its own window."""
-
-    from_us: int | None = None
-    to_us: int | None = None
-    path: str | None = None
-    sbc: str | None = None
-    core: str | None = None
-    site: str | None = None
-    probe: str | None = None
-    target: str | None = None
-    incident: int | None = None
-    checks: frozenset[str] | None = None
-    only: str | None = None
 
 
 class Case:
@@ -251,10 +234,13 @@ class Case:
 
     # -- what changed first -------------------------------------------------------------------------------------------
 
-    def correlation(self, told: Callable[[int], None] | None = None) -> Correlation:
-        """Over everything that was measured in the window: what did not fail tells what the failing ones share."""
+    def correlation(self, told: Callable[[int], None] | None = None, to_us: int | None = None) -> Correlation:
+        """Over everything that was measured in the window: what did not fail tells what the failing ones share.
+
+        `to_us`: not to the window's end, where too much failed for somebody who waits.
+        """
         clocks = {probe: known for probe in self.probes if (known := self._clock(probe)) is not None}
-        reader = Observer(self._connection, self.world.newest, self.from_us, self.to_us)
+        reader = Observer(self._connection, self.world.newest, self.from_us, self.to_us if to_us is None else to_us)
         return reader.correlation(clocks, told)
 
     def beside(self, found: Correlation) -> list[Entry]:

@@ -2,26 +2,18 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 from collector.forensics.case import Case
 from collector.forensics.correlate import Correlation, Onset
 from collector.forensics.entry import Entry
 from collector.forensics.fold import Fold, Shown, folded
-from collector.forensics.samples import Body
+from collector.forensics.said import GLYPHS, KIND_GLYPHS, fold_text, result_text
 from collector.forensics.tell import Teller, tell
 from collector.forensics.words import Words, one_line, sentences, why
 from sereno import evidence
 from sereno.clock import SECOND_US, parse_instant
 
-GLYPHS = {
-    "ok": "✓", "up": "✓", "late": "▲", "degraded": "▲", "failed": "✕", "down": "✕", "invalid": "?", "unknown": "?",
-    "maintenance": "◆", "unreadable": "?",
-}  # fmt: skip
-_KIND_GLYPHS = {
-    "incident": "●", "notification": "»", "maintenance": "◆", "isolation": "◇", "probe": "○", "hole": "…",
-    "topology": "¤", "leader": "¤", "finding": "!", "ledger": "▬", "revision": "~", "quarantine": "#",
-}  # fmt: skip
 _COLOURS = {"✓": "32", "✕": "31", "▲": "33", "?": "35", "!": "33", "●": "1;31", "◆": "36", "◇": "36"}
 _INDENT = 17  # "09:03:12.120  ✕  "
 _ONSETS = 12
@@ -63,7 +55,7 @@ class Terminal:
         for done in case.beside(found):
             lead = words.seconds(max(0, found.first[0].high_us - done.at_us))
             text = words("{lead} before: {what}", lead=lead, what=tell(Teller(words, self._instant), done))
-            yield from self._wrapped(text, f"  {_KIND_GLYPHS.get(done.kind, '·')} ", "    ")
+            yield from self._wrapped(text, f"  {KIND_GLYPHS.get(done.kind, '·')} ", "    ")
         standing = case.before()
         if standing:
             yield ""
@@ -153,15 +145,15 @@ class Terminal:
         if not (isinstance(one, Entry) and one.kind in {"sip", "rtp"}):
             yield from self._date(one.from_us if isinstance(one, Fold) else one.at_us)
         if isinstance(one, Fold):
-            yield from self._fold(one)
+            yield from self._line(one.from_us, GLYPHS.get(one.said, "·"), fold_text(self._words, one))
         elif one.kind == "sip":
             yield from self._below(self._sip(one))
         elif one.kind == "rtp":
             yield from self._below(self._rtp(one))
         elif one.kind == "result":
-            yield from self._result(one)
+            yield from self._line(one.at_us, GLYPHS.get(one.what, "·"), result_text(self._words, one))
         else:
-            glyph = GLYPHS.get(one.what, "?") if one.kind == "verdict" else _KIND_GLYPHS.get(one.kind, "·")
+            glyph = GLYPHS.get(one.what, "?") if one.kind == "verdict" else KIND_GLYPHS.get(one.kind, "·")
             yield from self._line(one.at_us, glyph, tell(Teller(self._words, self._instant), one))
 
     def _line(self, at_us: int, glyph: str, text: str) -> Iterator[str]:
@@ -174,51 +166,6 @@ class Terminal:
         """What belongs to the line above; it is cut where it is too long."""
         for line in lines:
             yield (" " * _INDENT + line)[: self._width]
-
-    def _fold(self, one: Fold) -> Iterator[str]:
-        words = self._words
-        what = words.term("said", one.said) + (f", {words.term('reason', one.reason)}" if one.reason else "")
-        if one.code is not None and one.said != "ok":
-            what += f" ({one.code})"
-        parts = [f"{one.count} × {what}", one.check, self._names(one.elements, "elements"),
-                 self._names(one.probes, "probes")]  # fmt: skip
-        if one.least_seconds is not None and one.most_seconds is not None:
-            least, mean, most = one.least_seconds, one.sum_seconds / one.measured, one.most_seconds
-            spread = "/".join(words.number(1_000 * value, 1) for value in (least, mean, most))
-            parts.append(words("{spread} ms min/mean/max", spread=spread))
-        if one.to_us > one.from_us:
-            parts.append(words("until {at}", at=words.time(one.to_us)))
-        yield from self._line(one.from_us, GLYPHS.get(one.said, "·"), " · ".join(parts))
-
-    def _names(self, names: set[str], what: str) -> str:
-        if len(names) <= 2:  # noqa: PLR2004
-            return ", ".join(sorted(names))
-        return self._words("{count} " + what, count=len(names))
-
-    def _result(self, one: Entry) -> Iterator[str]:
-        words = self._words
-        body: Body = one.read or Body()
-        parts = [f"{one.facts.get('check')} {one.element}", words("by {probe}", probe=one.source["probe"])]
-        if one.what == "ok":
-            parts.append(words("ok again"))
-        elif one.what == "unreadable":
-            parts.append(words("the stored result cannot be read"))
-        else:
-            reason = one.facts.get("reason")
-            parts.append(words.term("reason", reason) if reason else words.term("said", one.what))
-        code = f"{body.code} {body.phrase or ''}".strip() if isinstance(body.code, int) else None
-        if code and one.what != "ok":
-            parts.append(code if body.answered_by is None else f"{code} ({words.term('by', str(body.answered_by))})")
-        if _is_number(body.rtt_seconds):
-            parts.append(f"{words.number(1_000 * body.rtt_seconds, 1)} ms")
-        if _is_number(body.answered_after_seconds):
-            parts.append(words("after") + " " + words.seconds(round(body.answered_after_seconds * SECOND_US)))
-        parts += _mos(words, body)
-        told = evidence.detail(body.evidence)
-        if told:
-            parts.append(told)
-        parts.append(f"[{str(one.source['boot'])[:6]} #{one.source['seq']}]")
-        yield from self._line(one.at_us, GLYPHS.get(one.what, "·"), " · ".join(parts))
 
     # -- ladders and packets -----------------------------------------------------------------------------------------
 
@@ -315,18 +262,3 @@ def _like(first: Entry, one: Shown) -> bool:
     if not isinstance(one, Entry) or one.kind != "verdict":
         return False
     return (one.at_us, one.what, one.facts.get("reason")) == (first.at_us, first.what, first.facts.get("reason"))
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9  # noqa: PLR2004
-
-
-def _mos(words: Words, body: Body) -> list[str]:
-    found = []
-    media = body.media if isinstance(body.media, dict) else {}
-    for direction in ("rx", "tx"):
-        stream = media.get(direction)
-        value = stream.get("mos_lq") if isinstance(stream, dict) else None
-        if _is_number(value):
-            found.append(f"MOS {direction} {words.number(float(value), 2)}")
-    return found

@@ -56,8 +56,8 @@ def forensics(  # noqa: PLR0917 - options, by name
     ndjson: Annotated[bool, typer.Option("--ndjson", help="Print one JSON object per entry.")] = False,
 ) -> None:
     """Everything that happened in a window, as one timeline; what changed first, where, on which probes."""
-    from collector.forensics.case import ONLY, Asked
     from collector.forensics.words import LANGUAGES
+    from sereno.answers.cases import ONLY, Asked
 
     named = {"--path": path, "--sbc": sbc, "--core": core, "--site": site, "--probe": probe, "--target": target,
              "--incident": incident}  # fmt: skip

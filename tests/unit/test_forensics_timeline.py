@@ -8,12 +8,13 @@ import pytest
 from forensic_store import DOWN, PATHS, T0, S, accept, failure, put, result, story
 from sqlalchemy import event
 
-from collector.forensics.case import Asked, Case
+from collector.forensics.case import Case
 from collector.forensics.document import head, tail
 from collector.forensics.entry import KINDS, as_json, key_of
 from collector.forensics.fold import Fold, folded
 from collector.forensics.text import Terminal
 from collector.forensics.words import Words
+from sereno.answers.cases import Asked
 from sereno.errors import StoreError, UsageError
 from sereno.ranges import Ranges
 from sereno.store import open_store, tables
