@@ -40,12 +40,14 @@ def load(topology: Path, desk: Path | None) -> Watched:
     from sereno.contract import load_contract
     from sereno.desk import load_desk
     from sereno.desk.validate_inbound import refuse_strangers
+    from sereno.desk.validate_reports import refuse_strangers as refuse_unknown_reports
     from sereno.topology import load_topology
 
     found = load_topology(topology)
     told = load_desk(desk) if desk is not None else None
     if told is not None and desk is not None:
         refuse_strangers(desk, told, found)
+        refuse_unknown_reports(desk, told, found)
     names = {customer.contract for customer in found.customers.values()} | ({told.contract} if told else set())
     contracts = {name: load_contract(name, beside=topology.parent) for name in sorted(names)}
     alarms = load_alarms(topology.parent)

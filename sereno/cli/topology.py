@@ -21,14 +21,15 @@ def validate(
 ) -> None:
     """Check a whole topology: shape, names, references, addresses. Exit 2 and one line at a fault."""
     from sereno.desk import load_desk
-    from sereno.desk.validate_inbound import refuse_strangers
+    from sereno.desk import validate_inbound, validate_reports
     from sereno.topology import load_topology, topology_hash
     from sereno.topology.validate import notes
 
     topology = load_topology(file)
     told = None if desk is None else load_desk(desk)
     if told is not None and desk is not None:
-        refuse_strangers(desk, told, topology)
+        validate_inbound.refuse_strangers(desk, told, topology)
+        validate_reports.refuse_strangers(desk, told, topology)
     remarks = notes(topology)
     if as_json:
         found = {

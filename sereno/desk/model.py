@@ -9,6 +9,7 @@ from sereno.desk.customers import CustomerMail, Recurrence
 from sereno.desk.inbound import Api, Inbound, Secrets
 from sereno.desk.notifications import Heartbeat, Notifications
 from sereno.desk.people import Level, Person, Rota
+from sereno.desk.reports import Reports
 from sereno.shape import Frozen, Name, Text
 
 
@@ -28,3 +29,4 @@ class Desk(Frozen):
     customers: CustomerMail = CustomerMail()
     survey: Text | None = None
     problems: Recurrence = Recurrence()
+    reports: Reports = Reports()

@@ -67,10 +67,11 @@ def _load(kind: str, path: Path | None, read: list[str], faults: list[tuple[str,
 
 
 def _strangers(path: Path, desk: Any, topology: Any) -> Iterator[tuple[str, str, str]]:
-    from sereno.desk.validate_inbound import refuse_strangers
+    from sereno.desk import validate_inbound, validate_reports
 
     try:
-        refuse_strangers(path, desk, topology)
+        validate_inbound.refuse_strangers(path, desk, topology)
+        validate_reports.refuse_strangers(path, desk, topology)
     except ConfigError as error:
         yield error.where, error.what, error.mend
 
