@@ -103,7 +103,7 @@ const acts = {
 };
 for (const link of document.querySelectorAll("#places a[data-key]")) acts[link.dataset.key] ??= () => location.assign(link.href);
 document.querySelector("[data-help]")?.addEventListener("click", help);
-document.querySelector("[data-language]")?.addEventListener("click", (event) => { event.preventDefault(); otherLanguage(); });
+document.querySelector("a[data-language]")?.addEventListener("click", (event) => { event.preventDefault(); otherLanguage(); });
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
