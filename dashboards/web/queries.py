@@ -1,23 +1,18 @@
 """What the pages read from the store. Reading only; every function takes a connection and returns plain records."""
 
-import contextlib
-from collections.abc import Sequence
-
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from dashboards.web.records import CollectorLine, IncidentLine, LastResult, Series
-from sereno.clock import SECOND_US, iso, parse_instant
-from sereno.errors import WireError
+from dashboards.web.records import CollectorLine, IncidentLine
+from sereno.clock import SECOND_US, iso
 from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_record
+from sereno.incident.reading import titled
 from sereno.store.collectors import GONE_US, Presence, presences
 from sereno.store.lease import host_of
 from sereno.store.lease import read as read_lease
-from sereno.store.queries.results import of_elements
-from sereno.store.tables import incident_timeline, incidents, results, topologies, verdict_changes
+from sereno.store.tables import incident_timeline, incidents, topologies, verdict_changes
 from sereno.topology import topology_from_json
 from sereno.topology.model import Topology
-from sereno.wire import Result, decode
 
 ALIVE_US = 3 * SECOND_US  # a leader renews every second; after three without, nobody is watching
 OPEN_STATES = ("open", "acknowledged", "in_progress", "reopened")
@@ -85,52 +80,6 @@ def _line(name: str, role: str, epoch: int, said: Presence | None) -> CollectorL
     )
 
 
-def recent_results(
-    connection: Connection, element: str, probes: Sequence[str], from_us: int, to_us: int, checks: Sequence[str]
-) -> list[Result]:
-    """Results of an element sent in [from, to) from the probes named: by probe, then time."""
-    query = of_elements(select(results.c.body), connection, [element], from_us, to_us, probes)
-    rows = connection.execute(
-        query.where(results.c.check.in_(checks)).order_by(
-            results.c.probe, results.c.at_us, results.c.boot, results.c.seq
-        )
-    )
-    found: list[Result] = []
-    for row in rows:
-        with contextlib.suppress(WireError):  # a row of a newer version: the collector counted it when it came
-            found.append(decode(row.body.encode(), Result))
-    return found
-
-
-def last_result(found: Sequence[Result], check: str, *, core: str | None = None) -> LastResult | None:
-    """The newest result of a check among those given."""
-    for result in reversed(found):
-        if result.check == check and result.core == core:
-            return _last(result)
-    return None
-
-
-def _last(result: Result) -> LastResult:
-    return LastResult(
-        at_us=result.at_us,
-        outcome=result.outcome,
-        reason=result.reason,
-        code=result.code,
-        answered_by=result.answered_by,
-        rtt_seconds=result.rtt_seconds,
-        setup_seconds=result.setup_seconds,
-        expires_seconds=result.expires_seconds,
-        mos_rx=_mos(result, "rx"),
-        mos_tx=_mos(result, "tx"),
-        account=result.account,
-    )
-
-
-def _mos(result: Result, direction: str) -> float | None:
-    value = ((result.media or {}).get(direction) or {}).get("mos_lq")
-    return float(value) if isinstance(value, int | float) else None
-
-
 def open_incidents(connection: Connection) -> list[IncidentLine]:
     """Open incidents, gravest first, then oldest."""
     rows = connection.execute(select(incidents.c.body).where(incidents.c.state.in_(OPEN_STATES)))
@@ -151,6 +100,8 @@ def _incident_line(record: IncidentRecord) -> IncidentLine:
         opened_us=record.opened_us,
         next_clock=clock,
         next_due_us=due_us,
+        assigned=record.assigned,
+        titles=tuple((language, titled(record, language)) for language in ("es", "en")),
     )
 
 
@@ -164,32 +115,3 @@ def incident(connection: Connection, number: int) -> IncidentRecord | None:
     )
     timeline = tuple(TimelineEntry(at_us=int(row.at_us), what=str(row.what), who=str(row.who)) for row in rows)
     return decode_record(str(body), timeline)
-
-
-def series(
-    found: dict[str, list[Result]], now_us: int, span_seconds: int, bucket_seconds: int, *, measure: str
-) -> Series:
-    """Aligned points: `measure` is "rtt" (milliseconds per path) or "mos" (per path and direction); gaps stay None."""
-    last = now_us // SECOND_US // bucket_seconds
-    first = last - span_seconds // bucket_seconds + 1
-    times = [step * bucket_seconds for step in range(first, last + 1)]
-    values: dict[str, list[float | None]] = {}
-    for name, listed in found.items():
-        for result in listed:
-            step = parse_instant(result.at) // SECOND_US // bucket_seconds - first
-            if not 0 <= step < len(times):
-                continue
-            for label, value in _points(name, result, measure):
-                if value is not None:
-                    values.setdefault(label, [None] * len(times))[step] = value
-    return Series(times=times, values=dict(sorted(values.items())))
-
-
-def _points(name: str, result: Result, measure: str) -> list[tuple[str, float | None]]:
-    if measure == "rtt":
-        if result.check != "options" or result.rtt_seconds is None:
-            return []
-        return [(name, round(result.rtt_seconds * 1_000, 3))]
-    if result.check != "call":
-        return []
-    return [(f"{name} {direction}", _mos(result, direction)) for direction in ("rx", "tx")]

@@ -1,15 +1,16 @@
 """What a page shows, as frozen records: pages are rendered from these alone, never from rows or sockets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sereno.incident import Priority
 from sereno.verdict import ElementVerdict
 
 
-@dataclass(frozen=True)
-class LastResult:
-    """The newest result of one plane of one element."""
+class LastResult(msgspec.Struct, frozen=True, gc=False):
+    """The newest result of one plane of one element; a `msgspec.Struct`, for thousands are made a second."""
 
     at_us: int
     outcome: str
@@ -22,6 +23,12 @@ class LastResult:
     mos_rx: float | None
     mos_tx: float | None
     account: str | None = None
+
+    @property
+    def mos(self) -> float | None:
+        """Of both directions the worse one that was measured."""
+        measured = [value for value in (self.mos_rx, self.mos_tx) if value is not None]
+        return min(measured, default=None)
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,16 @@ class IncidentLine:
     opened_us: int
     next_clock: str | None
     next_due_us: int | None
+    assigned: str | None = None
+    titles: tuple[tuple[str, str], ...] = ()  # by language, where it can be said in others
+
+    @property
+    def waiting(self) -> bool:
+        """Nobody has it yet."""
+        return self.state in ("open", "reopened")
+
+    def titled(self, language: str) -> str:
+        return dict(self.titles).get(language, self.title)
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,7 @@ class Panorama:
     last_result_us: int | None
     collector_alive: bool
     collectors: tuple[CollectorLine, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    topology_hash: str = ""
 
     @property
     def paths(self) -> tuple[PathCell, ...]:

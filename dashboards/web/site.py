@@ -1,6 +1,7 @@
 """What every page shares: the store, the clock, the templates, the words of who looks, and threads to read in."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,9 @@ from starlette.responses import HTMLResponse, Response
 
 from dashboards.web import queries
 from dashboards.web.access import STRANGER, csrf, person
+from dashboards.web.days import Days
 from dashboards.web.inbound.asking import Asker
+from dashboards.web.view import View
 from dashboards.web.words import GLYPHS, Words
 from sereno.clock import Clock
 from sereno.store import Store
@@ -39,6 +42,9 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self.view = View(store)
+        self.days = Days(store, answers)
+        self.made = _made()
         self._templates.globals |= {"glyphs": GLYPHS, "version": __version__}
         self._known: tuple[str | None, Topology | None] = (None, None)
 
@@ -50,6 +56,12 @@ class Site:
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     # -- words ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def build(self) -> str:
+        """What a page was made by and for: one that was made by another is loaded again."""
+        topology = self._known[1]
+        return f"{self.made}/{topology.timezone if topology else 'UTC'}"
 
     def language(self, request: Request) -> str:
         """By `?lang=`, the cookie, the person's locale; else Spanish."""
@@ -95,10 +107,26 @@ class Site:
 
     def _answer(self, template: str, words: Words, status: int, values: dict[str, object]) -> Response:
         html = self._templates.get_template(template).render(
-            {"w": words, "language": words.language, "now_ms": self.clock.now_us() // 1_000, "live": ""} | values
+            {
+                "w": words,
+                "language": words.language,
+                "now_ms": self.clock.now_us() // 1_000,
+                "live": "",
+                "build": self.build,
+            }
+            | values
         )
         return HTMLResponse(html, status_code=status, headers={"cache-control": "no-store"})
 
     async def missing(self, request: Request, text: str, **values: object) -> Response:
         """404 with one sentence (an English id) about what is not there."""
         return await self.page(request, "missing.html", status=404, text=text, values=values)
+
+
+def _made() -> str:
+    """Stands for the version with its templates, styles and scripts."""
+    known = hashlib.sha256(__version__.encode())
+    for file in sorted([*(HERE / "templates").rglob("*"), *(HERE / "static").rglob("*")]):
+        if file.is_file():
+            known.update(file.read_bytes())
+    return known.hexdigest()[:12]

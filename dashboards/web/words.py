@@ -1,6 +1,7 @@
 """Sentences that a person reads: built from records, in the reader's language, with its numbers, dates and zones."""
 
 from collections.abc import Callable, Iterable
+from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -47,6 +48,27 @@ class Words:
         pattern = "d MMM HH:mm:ss" if seconds else "d MMM HH:mm"
         return format_datetime(to_datetime(at_us), pattern, tzinfo=self.zone, locale=self.locale)
 
+    def exactly(self, at_us: int | None) -> str:
+        """With milliseconds."""
+        if at_us is None:
+            return "—"
+        return format_datetime(to_datetime(at_us), "d MMM HH:mm:ss.SSS", tzinfo=self.zone, locale=self.locale)
+
+    def day(self, at_us: int) -> str:
+        """A local date: `12 nov`."""
+        return format_datetime(to_datetime(at_us), "d MMM", tzinfo=self.zone, locale=self.locale)
+
+    def clock(self, at_us: int) -> str:
+        """The time of the day: `14:32`."""
+        return format_datetime(to_datetime(at_us), "HH:mm", tzinfo=self.zone, locale=self.locale)
+
+    def percent(self, ratio: float | None, digits: int = 3) -> str:
+        """A ratio cut and never rounded up: 100 % is only what lost nothing."""
+        if ratio is None:
+            return "—"
+        cut = (Decimal(repr(float(ratio))) * 100).quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)
+        return format_decimal(cut, format="0." + "#" * digits, locale=self.locale) + " %"
+
     def number(self, value: float | None, digits: int = 1) -> str:
         if value is None:
             return "—"
@@ -73,6 +95,13 @@ class Words:
         if len(listed) <= 1:
             return "".join(listed)
         return ", ".join(listed[:-1]) + " " + self.text("and") + " " + listed[-1]
+
+    def some(self, names: Iterable[str], most: int = 6) -> str:
+        """The same of the first ones, and how many more there are."""
+        listed = list(names)
+        if len(listed) <= most:
+            return self.names(listed)
+        return self.text("{names} and {count} more", names=", ".join(listed[: most - 1]), count=len(listed) - most + 1)
 
 
 def sentence(words: Words, page: Panorama) -> str:
@@ -109,7 +138,7 @@ def broken(words: Words, page: Panorama) -> str:
         (paths, "path {names} down", "paths {names} down"),
     )
     return "; ".join(
-        words.text(one if len(names) == 1 else several, names=words.names(names))
+        words.text(one if len(names) == 1 else several, names=words.some(names))
         for names, one, several in said
         if names
     )
@@ -119,7 +148,7 @@ def _degraded(words: Words, page: Panorama) -> str:
     down_sites = [site.name for site in page.sites if site.state == "down"]
     what = broken(words, page)
     if down_sites:
-        head = words.text("Voice down at {names}", names=words.names(down_sites))
+        head = words.text("Voice down at {names}", names=words.some(down_sites))
     else:
         head = words.text("Voice is up, degraded")
     detail = what or words.reason(page.service.reason)

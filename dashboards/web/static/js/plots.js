@@ -43,7 +43,7 @@ function options(holder, names) {
     axes: [{ ...axis, values: (_u, ticks) => ticks.map((t) => axisTime.format(new Date(t * 1000))) }, { ...axis, size: 46 }],
     series: [{ label: holder.dataset.time, value: (_u, t) => (t === null ? "--" : clockTime.format(new Date(t * 1000))) }, ...names.map((name, index) => ({
       label: name, stroke: COLOURS[index % COLOURS.length], width: 1.5, spanGaps: mos,
-      dash: index >= COLOURS.length ? [6, 4] : undefined, points: { show: mos, size: 5 },
+      dash: index >= COLOURS.length ? [6, 4] : undefined, points: mos ? { show: true, size: 5 } : { size: 4 },
     }))],
   };
 }
