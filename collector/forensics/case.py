@@ -32,7 +32,7 @@ class Case:
     def __init__(self, connection: Connection, asked: Asked, now_us: int) -> None:
         self._connection, self._asked = connection, asked
         stored.read_at_leisure(connection)
-        self._topologies = kept.accepted(connection)
+        self.topologies = kept.accepted(connection)
         self._records: dict[int, IncidentRecord] | None = None
         self.holes_left = 0  # more than are shown; known once the timeline has begun
         self.incident = self._incident(asked.incident)
@@ -69,10 +69,10 @@ class Case:
 
     def _in_force(self) -> list[Topology]:
         """Topologies of the window, the one in force at its beginning first; the oldest where it began before any."""
-        if not self._topologies:
+        if not self.topologies:
             raise StoreError("no topology was ever recorded in this store; start `sereno up` on it once")
-        earlier = [one for one in self._topologies if one.from_us <= self.from_us][-1:] or self._topologies[:1]
-        inside = [one for one in self._topologies if self.from_us < one.from_us < self.to_us]
+        earlier = [one for one in self.topologies if one.from_us <= self.from_us][-1:] or self.topologies[:1]
+        inside = [one for one in self.topologies if self.from_us < one.from_us < self.to_us]
         unique = {one.id: one for one in (*earlier, *inside)}
         found = [topology for one in unique.values() if (topology := records.topology_of(one.topology)) is not None]
         if not found:
@@ -124,13 +124,14 @@ class Case:
     def before(self) -> list[Entry]:
         """The last word on each element of the selection before the window began."""
         found = []
-        for kind, name in self._verdicts():
+        for kind, name in self.elements():
             one = kept.said_before(self._connection, kind, name, VERDICT, self.from_us)
             if one is not None:
                 found += list(records.of_changes([one], self.selection))
         return found
 
-    def _verdicts(self) -> list[tuple[str, str]]:
+    def elements(self) -> list[tuple[str, str]]:
+        """What of the selection verdicts are said about: (kind, name)."""
         world = self.world
         every = [
             ("service", world.newest.service),
@@ -213,7 +214,7 @@ class Case:
             records.of_probe(kept.probe_words(connection, probe, from_us, to_us), from_us) for probe in self.probes
         ]
         return [
-            records.of_topologies(self._topologies, from_us, to_us),
+            records.of_topologies(self.topologies, from_us, to_us),
             records.of_works(kept.works(connection, from_us, to_us), chosen, from_us, to_us),
             records.of_isolations(kept.isolated(connection, from_us, to_us), chosen, from_us, to_us),
             *probes,
@@ -251,7 +252,7 @@ class Case:
         from_us = max(self.from_us, min(one.low_us for one in found.first) - _BESIDE_US)
         connection, every = self._connection, selection.everything(self.world)
         sources = [
-            records.of_topologies(self._topologies, from_us, until_us),
+            records.of_topologies(self.topologies, from_us, until_us),
             records.of_works(kept.works(connection, from_us, until_us), every, from_us, until_us),
             records.of_isolations(kept.isolated(connection, from_us, until_us), every, from_us, until_us),
             records.of_leaders(kept.leaders(connection, from_us, until_us), self.world.newest.service),

@@ -1,5 +1,6 @@
 """Results in words: one of them, or many that said the same, on one line. Pure."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 from collector.forensics.entry import Entry
@@ -65,6 +66,16 @@ def result_text(words: Words, one: Entry) -> str:
         parts.append(told)
     parts.append(f"[{str(one.source['boot'])[:6]} #{one.source['seq']}]")
     return " · ".join(parts)
+
+
+def verdicts_text(words: Words, alike: Sequence[Entry], instant: Callable[[object], str]) -> str:
+    """What was said of several elements at once, for the same reason."""
+    one = alike[0]
+    reason = f" ({words.term('reason', one.facts['reason'])})" if one.facts.get("reason") else ""
+    names = ", ".join(f"{words.term('kind', each.element_kind)} {each.element}" for each in alike)
+    since = min(str(each.facts.get("since")) for each in alike)
+    text = words("VERDICT {name}: {state}", name=names, state=words.term("state", one.what)) + reason
+    return text + ", " + words("since {at}", at=instant(since))
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -32,7 +32,8 @@ def _verdict(teller: Teller, one: Entry, name: str, reason: str) -> str:
 
 
 def _finding(teller: Teller, one: Entry, name: str, reason: str) -> str:
-    over = "" if one.facts.get("state") == "true" else " " + teller.words("(over)")
+    state = one.facts.get("state")
+    over = {"true": "", "false": " " + teller.words("(over)")}.get(str(state), f" [{state}]")
     return f"{name}: {teller.words.term('finding', one.what)}{over}{reason}"
 
 

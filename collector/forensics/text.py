@@ -8,7 +8,7 @@ from collector.forensics.case import Case
 from collector.forensics.correlate import Correlation, Onset
 from collector.forensics.entry import Entry
 from collector.forensics.fold import Fold, Shown, folded
-from collector.forensics.said import GLYPHS, KIND_GLYPHS, fold_text, result_text
+from collector.forensics.said import GLYPHS, KIND_GLYPHS, fold_text, result_text, verdicts_text
 from collector.forensics.tell import Teller, tell
 from collector.forensics.words import Words, one_line, sentences, why
 from sereno import evidence
@@ -107,14 +107,9 @@ class Terminal:
             for one in alike:
                 yield from self._shown(one)
             return
-        words, one = self._words, alike[0]
+        one = alike[0]
         yield from self._date(one.at_us)
-        reason = f" ({words.term('reason', one.facts['reason'])})" if one.facts.get("reason") else ""
-        names = ", ".join(f"{words.term('kind', each.element_kind)} {each.element}" for each in alike)
-        since = min(str(each.facts.get("since")) for each in alike)
-        text = words("VERDICT {name}: {state}", name=names, state=words.term("state", one.what)) + reason
-        text += ", " + words("since {at}", at=self._instant(since))
-        yield from self._line(one.at_us, GLYPHS.get(one.what, "?"), text)
+        yield from self._line(one.at_us, GLYPHS.get(one.what, "?"), verdicts_text(self._words, alike, self._instant))
 
     def _date(self, at_us: int) -> Iterator[str]:
         day = self._words.local(at_us).strftime("%Y-%m-%d")

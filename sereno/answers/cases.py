@@ -35,6 +35,7 @@ class Sift(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     events: bool = True  # what is no result
     results: bool = True
+    folded: bool = True  # equal results of a check are one line, counted
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from collector.account import LedgerAvailability
+from collector.forensics.answers import StoreCases
 from sereno.answers.availability import Availability
+from sereno.answers.cases import Cases
 from sereno.store import Store
 
 
@@ -11,8 +13,9 @@ class Answers(NamedTuple):
     """Handed to `create_app(…, answers=…)`."""
 
     availability: Availability
+    cases: Cases
 
 
 def answers_of(store: Store) -> Answers:
     """Everything that can be asked of the engines of a store."""
-    return Answers(availability=LedgerAvailability(store))
+    return Answers(availability=LedgerAvailability(store), cases=StoreCases(store))
