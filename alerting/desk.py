@@ -75,7 +75,7 @@ class DeskMachine:
         self.now_us = 0
         self.made: int | None = None  # the number of what the last command made
         self.topology = topology
-        self.model = desk
+        self.model, self.contracts = desk, contracts
         self._dirty_us: int | None = None
         owners = {name: site.customer for name, site in topology.sites.items() if site.customer is not None}
         self.teller = Teller(topology.service, desk, alarms, url, _zone(topology, desk, contracts), owners)

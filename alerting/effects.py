@@ -12,6 +12,7 @@ What = Literal[
     "repaged", "escalated", "breach_warning", "breached", "assigned", "acknowledged", "digest", "audit", "test",
     "answered", "activity_late",
     "customer_opening", "customer_progress", "customer_question", "customer_solution", "customer_maintenance",
+    "customer_report",
 ]  # fmt: skip
 
 
@@ -72,6 +73,22 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A form of an issued report, by reference: it is made when the message goes out."""
+
+    issue: int
+    form: str
+    name: str
+
+
+class Enclosure(msgspec.Struct, frozen=True, kw_only=True):
+    """The file itself; never stored."""
+
+    name: str
+    type: str
+    body: bytes
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One message to one person by one channel; `key` makes it unique for ever.
 
@@ -107,6 +124,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     short: str = ""
     items: tuple[Item, ...] = ()
     ack_url: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    enclosed: tuple[Enclosure, ...] = ()
 
 
 class MessageAdded(msgspec.Struct, frozen=True, kw_only=True):

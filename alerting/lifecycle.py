@@ -1,9 +1,8 @@
-"""The states of an incident and the moves between them, as one table; everything else is refused with words."""
-
-from typing import NamedTuple
+"""The moves between the states of an incident (`sereno.incident.moves`); everything else is refused with words."""
 
 from sereno.errors import SerenoError
 from sereno.incident import IncidentRecord, IncidentState
+from sereno.incident.moves import MOVES
 
 
 class RefusedError(SerenoError):
@@ -19,35 +18,6 @@ class UnknownIncidentError(SerenoError):
         super().__init__(f"no hay ningún incidente {number}; «sereno incidents list --all» los enumera")
 
 
-class Move(NamedTuple):
-    """From which states an action may come, and where it leads (None: it stays where it is)."""
-
-    sources: frozenset[str]
-    target: IncidentState | None
-
-
-_ACTIVE = frozenset({"open", "acknowledged", "in_progress", "reopened"})
-_LIVING = _ACTIVE | {"resolved", "closed"}
-MOVES: dict[str, Move] = {
-    "ack": Move(frozenset({"open", "reopened"}), "acknowledged"),
-    "start": Move(frozenset({"open", "acknowledged", "reopened"}), "in_progress"),
-    "resolve": Move(_ACTIVE, "resolved"),
-    "close": Move(frozenset({"resolved"}), "closed"),
-    "reopen": Move(frozenset({"resolved", "closed"}), "reopened"),
-    "merge": Move(_ACTIVE, "merged"),
-    "update": Move(_ACTIVE | {"resolved"}, None),
-    "assign": Move(_ACTIVE, None),
-    "priority": Move(_ACTIVE, None),
-    "split": Move(_ACTIVE, None),
-    "pause": Move(frozenset({"acknowledged", "in_progress"}), None),
-    "resume": Move(_ACTIVE, None),
-    "redate": Move(_ACTIVE, None),
-    "note": Move(_LIVING, None),
-    "tell": Move(_LIVING, None),
-    "answer": Move(_LIVING | {"merged"}, None),
-    "confirm": Move(frozenset({"resolved"}), None),  # and closes where nothing else is wanted
-    "survey": Move(frozenset({"resolved", "closed"}), None),
-}
 STATE_WORDS = {
     "open": "abierto",
     "acknowledged": "reconocido",

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from alerting.channels.base import Channel, DoubtError, RejectedError, RetryError, one_line
 from alerting.delivery import Line, backoff_us, failed, plan
 from alerting.outbox_rows import Delivery, OutboxRows
+from alerting.reports.enclose import Render, enclosed
 from sereno.clock import SECOND_US, Clock
 from sereno.errors import StoreError
 from sereno.store import Store
@@ -33,8 +34,9 @@ class Dispatcher:
 
     def __init__(
         self, store: Store, channels: Mapping[str, Channel], clock: Clock, may_speak: Callable[[], bool] = lambda: True,
-        *, ack: Ack | None = None,
+        *, ack: Ack | None = None, render: Render | None = None,
     ) -> None:  # fmt: skip
+        self._render = render
         self._rows = OutboxRows(store, clock, frozenset(channels))
         self._channels, self._clock, self._may_speak, self._ack = channels, clock, may_speak, ack
         self._wake = asyncio.Event()
@@ -128,6 +130,8 @@ class Dispatcher:
         if message.page and message.incident is not None and self._ack is not None:
             message = replace(message, ack_url=self._ack(message.incident, message.to, message.at_us))
         try:
+            if message.attachments and self._render is not None:
+                message = await enclosed(message, self._render)
             receipt = await channel(message)
         except RejectedError as error:
             self._lines.pop(message.channel, None)  # it answered: there is nothing wrong with the way to it

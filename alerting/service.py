@@ -22,6 +22,7 @@ from alerting.escalation.orders import handlers as oncall_orders
 from alerting.escalation.roster_source import RosterSource
 from alerting.heartbeat import Heartbeat
 from alerting.outbox import Ack, Dispatcher
+from alerting.reports import ReportPost
 from alerting.storage import BATCH, Memory
 from sereno.alarms import Alarms, load_alarms
 from sereno.clock import SECOND_US, Clock
@@ -29,6 +30,7 @@ from sereno.contract import load_contract
 from sereno.desk import Desk as DeskModel
 from sereno.desk.notifications import Heartbeat as HeartbeatConfig
 from sereno.errors import StoreError
+from sereno.press import Press
 from sereno.store import Store
 from sereno.store.commands import Command
 from sereno.store.lease import LeaseLostError
@@ -149,7 +151,12 @@ class AlertingService:
         ack: Ack | None = None, heartbeat: HeartbeatConfig | None = None,
     ) -> None:  # fmt: skip
         self.desk = Desk(store, machine, clock, handlers=handlers)
-        self._dispatcher = Dispatcher(store, channels, clock, may_speak, ack=ack)
+        press = Press(store.url)
+        self._dispatcher = Dispatcher(store, channels, clock, may_speak, ack=ack, render=press.render)
+        self._reports = ReportPost(
+            store, machine.topology, machine.model, machine.contracts, clock, press, may_speak=may_speak,
+            wake=self._dispatcher.wake,
+        )  # fmt: skip
         self._feeds = Feeds(store, machine.escalation.roster, clock, may_speak)
         self._auditor = Auditor(store, machine.topology.service, machine.escalation.roster, clock, may_speak)
         self._rounded_us: int | None = None
@@ -173,6 +180,7 @@ class AlertingService:
             asyncio.create_task(self._dispatcher.run(), name="outbox"),
             asyncio.create_task(self._feeds.run(), name="rotas"),
             asyncio.create_task(self._auditor.run(self.wake), name="auditor"),
+            asyncio.create_task(self._reports.run(), name="reports"),
         ]
         if self._heartbeat is not None:
             beside.append(asyncio.create_task(self._heartbeat.run(), name="heartbeat"))

@@ -55,6 +55,9 @@ def _mail(message: Notification, sender: str, reply_to: str | None) -> EmailMess
     letter["X-Priority"] = "1" if message.page else "3"
     letter.set_content(whole(message), cte="quoted-printable")
     letter.add_alternative(html(message), subtype="html", cte="quoted-printable")
+    for file in message.enclosed:
+        kind, _, subtype = file.type.partition("/")
+        letter.add_attachment(file.body, maintype=kind, subtype=subtype, filename=file.name)
     return letter
 
 
