@@ -51,8 +51,11 @@ def prepared(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def checked_password(password: str, name: str) -> str:
-    """The password, prepared; AccountError when it is too easy to guess. The error never holds the password."""
+def checked_password(password: str, name: str, again: str | None = None) -> str:
+    """The password, prepared; AccountError when it is too easy to guess, or `again` is another one.
+
+    The error never holds the password.
+    """
     found = prepared(password)
     if len(found) < SHORTEST_PASSWORD:
         raise AccountError("short", f"a password has {SHORTEST_PASSWORD} characters or more; three words do")
@@ -63,4 +66,6 @@ def checked_password(password: str, name: str) -> str:
         raise AccountError("own", "the password is the name with little else; choose words that have nothing to do")
     if len(set(found.casefold())) < _FEWEST_SIGNS:
         raise AccountError("plain", f"the password has fewer than {_FEWEST_SIGNS} different signs; choose another")
+    if again is not None and prepared(again) != found:
+        raise AccountError("differ", "the two passwords are not the same")
     return found

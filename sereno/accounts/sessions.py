@@ -43,8 +43,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     user: User
 
 
-def begin(connection: Connection, act: Act, user: User, *, agent: str | None, lives: Lives) -> str:
-    """The cookie of a new session; told in the audit log as a login."""
+def begin(connection: Connection, act: Act, user: User, *, agent: str | None, lives: Lives, told: bool = True) -> str:
+    """The cookie of a new session; `told`: in the audit log, as a login."""
     made = secret.fresh()
     _forget(connection, act.at_us)
     own = _of(connection, user.name)
@@ -56,7 +56,8 @@ def begin(connection: Connection, act: Act, user: User, *, agent: str | None, li
             agent=(agent or "")[:_LONGEST_AGENT] or None,
         )
     )  # fmt: skip
-    note(connection, act, "login", user.name)
+    if told:
+        note(connection, act, "login", user.name)
     return made
 
 
@@ -104,6 +105,11 @@ def end(connection: Connection, act: Act, name: str, digest: str) -> bool:
     if gone:
         note(connection, act, "logout", name)
     return gone > 0
+
+
+def forget(connection: Connection, digest: str) -> None:
+    """Another login took the place of this one."""
+    connection.execute(delete(sessions).where(sessions.c.digest == digest))
 
 
 def end_others(connection: Connection, act: Act, name: str, but: str = "") -> int:
