@@ -1,7 +1,7 @@
 """The web application: pages, live stream, what comes in, what programs read; every answer under a strict CSP."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from sse_starlette import EventSourceResponse
@@ -15,7 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.web import queries
-from dashboards.web.access import Known, person
+from dashboards.web.access import person
+from dashboards.web.accounts import Access, Door, Known, Vault, account_routes
 from dashboards.web.inbound import Refused, Settings, inbound_routes, refused
 from dashboards.web.live import Broadcaster, Channel
 from dashboards.web.machines import MetricsSource, machine_routes
@@ -35,8 +36,9 @@ _SECURITY_HEADERS = [
         ),
     ),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with none at all a browser says `Origin: null` of our own forms
 ]
+_UNDER_TLS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class SecurityHeaders:
@@ -46,9 +48,11 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = [*_SECURITY_HEADERS, _UNDER_TLS] if scope.get("scheme") == "https" else _SECURITY_HEADERS
+
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_SECURITY_HEADERS]
+                message["headers"] = [*message.get("headers", []), *ours]
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)
@@ -59,7 +63,9 @@ class Live:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self.broadcaster = Broadcaster(topics_of(site), site.words_in, self._marker, site.clock, site.threaded)
+        self.broadcaster = Broadcaster(
+            topics_of(site), site.words_in, self._marker, site.clock, site.threaded, lambda: site.build
+        )
 
     def _marker(self) -> object:
         """Something cheap that differs when verdicts or incidents do."""
@@ -74,8 +80,20 @@ class Live:
             raise HTTPException(404)
         if not who.may(topic.permission) or not topic.allowed(who, argument):
             raise HTTPException(403 if who.name else 401)
+        if self.broadcaster.full:
+            raise HTTPException(503)
         channel = Channel(name, argument, self._site.language(request), who.locale)
-        return EventSourceResponse(self.broadcaster.subscribe(channel), ping=15)
+        events = self.broadcaster.subscribe(channel)
+        return EventSourceResponse(_while_welcome(events, request), ping=0)  # every second there is a beat
+
+
+async def _while_welcome(events: AsyncGenerator[Any], request: Request) -> AsyncIterator[Any]:
+    """The events, until who watches is logged out, disabled or must log in; asked at every beat."""
+    async with aclosing(events):
+        async for event in events:
+            if await request.state.ends():
+                return
+            yield event
 
 
 async def without_store(request: Request, error: Exception) -> Response:
@@ -87,15 +105,17 @@ async def without_store(request: Request, error: Exception) -> Response:
 
 def create_app(
     store: Store, clock: Clock | None = None, metrics: MetricsSource | None = None, name: str | None = None,
-    *, inbound: Settings | None = None, answers: Any = None,
+    *, inbound: Settings | None = None, answers: Any = None, access: Access | None = None,
 ) -> Starlette:  # fmt: skip
     """The web application over a store; `metrics` gives what a scrape answers, by its Accept header.
 
     `name` is this process among the collectors, so that it can say whether it leads. Without `inbound` nothing
-    comes in. `answers` is what the engines give beyond the store (sereno/answers).
+    comes in. `answers` is what the engines give beyond the store (sereno/answers). `access` says who may look without
+    logging in; by default, until there are accounts, whoever sits at this machine.
     """
     site = Site(store, clock or SystemClock(), name=name, answers=answers)
     live = Live(site)
+    door, vault = Door(store, site.clock, access or Access()), Vault()
     incoming = inbound_routes(store, site.clock, inbound, site.plain, site.asker) if inbound is not None else []
 
     async def said(request: Request, error: Exception) -> Response:
@@ -112,16 +132,19 @@ def create_app(
         yield
         await live.broadcaster.close()
         site.close()
+        door.close()
+        vault.close()
 
     app = Starlette(
         routes=[
             *routes_of(site),
+            *account_routes(site, door, vault),
             Route("/events", live.events, methods=["GET"]),
             *machine_routes(site, metrics),
             *incoming,
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(Known)],
+        middleware=[Middleware(SecurityHeaders), Middleware(Known, door=door)],
         exception_handlers={StoreError: without_store, Refused: refused, HTTPException: said},
         lifespan=lifespan,
     )
