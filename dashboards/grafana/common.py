@@ -55,12 +55,17 @@ def incidents(
 
 def next_due(sheet: Sheet, width: int) -> None:
     say = sheet.words.text
-    left = f"min by (clock) ({pick('sereno_clock_next_due_seconds')}) - time()"
+    clocks = (("attention", say("attention")), ("solution", say("solution")))
     sheet.stat(
         width, say("Next clock due"), say("Seconds until the next contract clock falls due; below zero it is missed."),
-        [Query(while_watched(left), "{{clock}}")], unit="s", decimals=0, steps=OVERDUE, names=True,
+        [Query(_left(name), word) for name, word in clocks], unit="s", decimals=0, steps=OVERDUE, names=True,
         nothing=say("No clock runs (if «Watch» is ✓)"), link="${sereno:raw}/incidents",
     )  # fmt: skip
+
+
+def _left(clock: str) -> str:
+    due = pick("sereno_clock_next_due_seconds", f'clock="{clock}"')
+    return while_watched(f"min({due}) - time()")
 
 
 def kinds(words: Speech) -> tuple[Choice, ...]:

@@ -3,7 +3,7 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
 from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, POOR, Column, Query, Sheet
-from dashboards.grafana.queries import RANGE, age, collectors, increase, pick, rate, state, while_watched
+from dashboards.grafana.queries import RANGE, age, collectors, fresh, increase, newest, pick, rate, state, while_watched
 
 PROBE = 'probe=~"$probe"'
 
@@ -53,7 +53,7 @@ def _probes(sheet: Sheet) -> None:
     verdicts = f'max by (probe) (label_replace({state("probe", of)}, "probe", "$1", "element", "(.*)"))'
 
     def figure(metric: str) -> Query:
-        return Query(f"max by (probe) ({pick(metric, PROBE)})")
+        return Query(newest(metric, PROBE, by="probe"))
 
     current = ((1, say("✓ Current"), GOOD), (0, say("▲ Other"), POOR))
     sheet.table(
@@ -93,11 +93,11 @@ def _flow(sheet: Sheet) -> None:
     sheet.series(
         8, say("Waiting in spools"),
         say("Results that probes keep until they are committed; they come late, not never."),
-        [Query(f"max by (probe) ({pick('sereno_spool_results', PROBE)})", "{{probe}}")], unit="none", decimals=0,
+        [Query(newest("sereno_spool_results", PROBE, by="probe"), "{{probe}}")], unit="none", decimals=0,
     )  # fmt: skip
     sheet.line(8)
     sheet.series(
-        8, say("Results lost"), say("Results a second that no longer exist, and why."),
+        8, say("Results lost over time"), say("Results a second that no longer exist, and why."),
         [
             Query(rate("sereno_results_missing_total", PROBE, by="probe"), f"{{{{probe}}}} {say('missing')}"),
             Query(rate("sereno_spool_dropped_results_total", PROBE, by="probe"), f"{{{{probe}}}} {say('given up')}"),
@@ -123,11 +123,11 @@ def _probe_figures(sheet: Sheet) -> None:
     sheet.line(8)
     sheet.series(
         8, say("Lateness of checks: 99th percentile"), say("How late a probe began its checks: its processor is busy."),
-        [Query(f"max by (probe) ({pick('sereno_probe_lateness_p99_seconds', PROBE)})", "{{probe}}")], unit="s",
+        [Query(newest("sereno_probe_lateness_p99_seconds", PROBE, by="probe"), "{{probe}}")], unit="s",
     )  # fmt: skip
     sheet.series(
         8, say("Clock offset"), say("The collector's clock against the probe's; from 0.5 s on results are invalid."),
-        [Query(f"max by (probe) ({pick('sereno_probe_clock_offset_seconds', PROBE)})", "{{probe}}")], unit="s",
+        [Query(newest("sereno_probe_clock_offset_seconds", PROBE, by="probe"), "{{probe}}")], unit="s",
         minimum=None,
     )  # fmt: skip
     skipped = (
@@ -156,7 +156,7 @@ def _collectors(sheet: Sheet) -> None:
     leads = ((1, say("✓ Leads"), GOOD), (0, say("◆ Stands by"), NEUTRAL))
     sheet.states(
         8, say("Who leads"), say("A gap: it was not reached. Two that lead can be seen for one scrape of a take-over."),
-        Query(f"max by (instance) ({pick('sereno_collector_leader')})", "{{instance}}"), choices=leads,
+        Query(f"max by (instance) ({fresh('sereno_collector_leader')})", "{{instance}}"), choices=leads,
     )  # fmt: skip
     sheet.stat(
         5, say("Take-overs"), say("How often the lead changed hands in the time range."),
@@ -173,8 +173,8 @@ def _collectors(sheet: Sheet) -> None:
         5, say("Versions"),
         say("Of collectors and probes; different ones are normal only while they are being updated."),
         [
-            Query(f"count by (version) (max by (version, instance) ({pick('sereno_build_info')}))"),
-            Query(f"count by (version) (max by (version, probe) ({pick('sereno_probe_info')}))"),
+            Query(f"count by (version) (max by (version, instance) ({fresh('sereno_build_info')}))"),
+            Query(f"count by (version) ({newest('sereno_probe_info', by='version, probe')})"),
         ],
         (
             Column("version", say("Version")),
@@ -189,7 +189,7 @@ def _messages(sheet: Sheet) -> None:
     never = say("No notification was ever sent (if «Watch» is ✓)")
     sheet.heading(say("Notifications"))
     sheet.line(7)
-    waiting = f"max by (channel) ({pick('sereno_notifications_pending')})"
+    waiting = newest("sereno_notifications_pending", by="channel")
     sheet.series(
         12, say("Waiting to be handed over"), say("Notifications by channel that wait, or wait for another try."),
         [Query(waiting, "{{channel}}")], unit="none", decimals=0, nothing=never,

@@ -3,7 +3,7 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import About, annotations_list
 from dashboards.grafana.kit import BAD, GOOD, POOR, Query, Sheet
-from dashboards.grafana.queries import AT, FILL, failed_ratio, pick, quantile, rate, ratio, state, while_watched
+from dashboards.grafana.queries import AT, FILL, failed_ratio, newest, pick, quantile, rate, ratio, state, while_watched
 
 
 def fill(sheet: Sheet) -> None:
@@ -29,12 +29,13 @@ def _timelines(sheet: Sheet) -> None:
     sheet.states(
         16, say("What fell, and what first"), say("Verdict of every element over time; read from left to right."),
         Query(state(everything, window=FILL, by="kind, element"), "{{kind}} {{element}}"),
+        renamed=[(f"^{kind} (.*)$", f"{word} $1") for kind, word, _ in common.kinds(sheet.words)],
     )  # fmt: skip
     annotations_list(
         sheet, 8, say("Incidents and maintenance"), say("As `sereno dashboards push` wrote them into Grafana.")
     )
     sheet.line(7)
-    found = f"max by (kind, element, finding) ({pick('sereno_finding')})"
+    found = newest("sereno_finding", by="kind, element, finding")
     sheet.states(
         16, say("Findings"), say("What is said of an element beside its verdict, while it is true."),
         Query(found, "{{finding}} {{kind}} {{element}}"),
@@ -44,7 +45,7 @@ def _timelines(sheet: Sheet) -> None:
     counted = f"sum by (priority) (max by (priority, state) ({pick('sereno_incidents', common.OPEN)}))"
     sheet.series(
         8, say("Open incidents over time"), say("Incidents that are not resolved, by priority."),
-        [Query(counted, "{{priority}}")], unit="none", decimals=0,
+        [Query(while_watched(counted), "{{priority}}")], unit="none", decimals=0,
     )  # fmt: skip
 
 
@@ -91,10 +92,9 @@ def _around(sheet: Sheet) -> None:
         [Query(ratio(lost, f"{received} + ({lost})"), "{{sbc}} {{direction}}")], unit="percentunit", decimals=2,
         step="2m",
     )  # fmt: skip
-    canary = f"min by (probe, element) ({pick('sereno_probe_canary_up')})"
     sheet.states(
         8, say("Canaries"), say("Targets outside the platform: if they are silent too, it is the probe's network."),
-        Query(while_watched(canary), "{{probe}} {{element}}"),
+        Query(newest("sereno_probe_canary_up", by="probe, element", least=True), "{{probe}} {{element}}"),
         choices=((1, say("✓ Answers"), GOOD), (0, say("✕ Silent"), BAD)),
         nothing=say("No probe has canaries (if «Watch» is ✓)"),
     )  # fmt: skip

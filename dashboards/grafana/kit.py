@@ -166,14 +166,17 @@ class Sheet:
 
     def states(
         self, width: int, title: str, description: str, query: Query, *, choices: Sequence[Choice] = (),
-        nothing: str = "",
+        nothing: str = "", renamed: Sequence[tuple[str, str]] = (),
     ) -> None:  # fmt: skip
-        """States over time; equal neighbours are one bar."""
+        """States over time; equal neighbours are one bar. `renamed`: patterns of names, and what they are called."""
         panel = self.place(statetimeline.Panel(), width, title, description, nothing).unit("none")
         panel.merge_values(True).show_value(kinds.VisibilityMode.AUTO).row_height(0.85).fill_opacity(85).line_width(1)
         panel.align_value(kinds.TimelineValueAlignment.LEFT).legend(_legend()).tooltip(_tooltip())
         panel.color_scheme(_color(models.FieldColorModeId.THRESHOLDS))
         panel.thresholds(thresholds(((None, NEUTRAL),)))
+        for pattern, name in renamed:
+            options = {"regex": pattern, "renamePattern": name}
+            panel.with_transformation(models.DataTransformerConfig(id_val="renameByRegex", options=options))
         _show(panel, choices or self.words.states(), None, [])
         _ask(panel, [query], instant=False)
         self.add(panel)

@@ -3,7 +3,7 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
 from dashboards.grafana.kit import BAD, GOOD, POOR, Column, Query, Sheet
-from dashboards.grafana.queries import AT, RANGE, failed_ratio, increase, pick, quantile, rate, ratio, while_watched
+from dashboards.grafana.queries import AT, RANGE, failed_ratio, increase, newest, quantile, rate, ratio, while_watched
 
 BY = "sbc, core, direction"
 WHERE = "{{sbc}}/{{core}} {{direction}}"
@@ -39,9 +39,9 @@ def fill(sheet: Sheet) -> None:
     for title, description, expression, unit, decimals, steps in (
         ("MOS-LQ", say("Median of the time range, on the worst path and direction; 4.41 is the best G.711 can be."),
          f"min({quantile(0.5, 'sereno_mos_lq', AT, by=BY, window=RANGE)})", "none", 2, MOS),
-        (say("RTP loss"), worst, f"max({lost_share(RANGE)})", "percentunit", 2,
+        (say("Worst RTP loss"), worst, f"max({lost_share(RANGE)})", "percentunit", 2,
          ((None, GOOD), (0.01, POOR), (0.03, BAD))),
-        (say("Jitter: 95th percentile"), worst,
+        (say("Worst jitter"), worst,
          f"max({quantile(0.95, 'sereno_rtp_jitter_seconds', AT, by=BY, window=RANGE)})", "s", 4,
          ((None, GOOD), (0.03, POOR), (0.05, BAD))),
         (say("Calls: failed share"), say("Test calls that failed in the time range, on the worst path."),
@@ -65,11 +65,14 @@ def _table(sheet: Sheet) -> None:
     sheet.table(
         24, say("Quality by path and direction"), say("Of the time range; the worst median first."),
         [
-            Query(quantile(0.5, "sereno_mos_lq", AT, by=BY, window=RANGE)),
-            Query(quantile(0.05, "sereno_mos_lq", AT, by=BY, window=RANGE)),
-            Query(lost_share(RANGE)),
-            Query(quantile(0.95, "sereno_rtp_jitter_seconds", AT, by=BY, window=RANGE)),
-            Query(discarded_share(RANGE)),
+            Query(while_watched(expression))
+            for expression in (
+                quantile(0.5, "sereno_mos_lq", AT, by=BY, window=RANGE),
+                quantile(0.05, "sereno_mos_lq", AT, by=BY, window=RANGE),
+                lost_share(RANGE),
+                quantile(0.95, "sereno_rtp_jitter_seconds", AT, by=BY, window=RANGE),
+                discarded_share(RANGE),
+            )
         ],
         (
             Column("sbc", "SBC", link=link),
@@ -162,7 +165,7 @@ def _own(sheet: Sheet) -> None:
     sheet.series(
         8, say("Jitter at departure"),
         say("What each probe itself added to its newest test call; it needs a processor."),
-        [Query(f"max by (probe) ({pick('sereno_probe_own_jitter_seconds')})", "{{probe}}")], unit="s",
+        [Query(newest("sereno_probe_own_jitter_seconds", by="probe"), "{{probe}}")], unit="s",
     )  # fmt: skip
     sheet.series(
         8, say("Packets that the meter missed"), say("Lost by the sensor, not by the network."),

@@ -28,6 +28,11 @@ def watching() -> str:
     return f"max({leader} * ((time() - timestamp({leader})) < bool {STALE_SECONDS})) or vector(0)"
 
 
+def fresh(metric: str) -> str:
+    """What each collector said of itself at a scrape of the last half minute."""
+    return f"{pick(metric)} and (time() - timestamp({pick(metric)}) < {STALE_SECONDS})"
+
+
 def while_watched(expression: str) -> str:
     """The same, and nothing at all where no collector leads: an old value is no value."""
     return f"({expression}) and on () (({watching()}) == 1)"
@@ -51,6 +56,11 @@ def in_state(kind: str, name: str, *matchers: str) -> str:
     return while_watched(f"sum(max by (element) ({verdicts(kind, name, *matchers)}))")
 
 
+def newest(metric: str, *matchers: str, by: str, least: bool = False) -> str:
+    """A gauge as it is now; nothing where no collector leads."""
+    return while_watched(f"{'min' if least else 'max'} by ({by}) ({pick(metric, *matchers)})")
+
+
 def increase(metric: str, *matchers: str, by: str, window: str = RANGE) -> str:
     return f"sum by ({by}) (increase({pick(metric, *matchers)}[{window}]))"
 
@@ -63,7 +73,7 @@ def quantile(share: float, metric: str, *matchers: str, by: str, window: str | N
     """Of a histogram: over the step, or over a window."""
     buckets = pick(f"{metric}_bucket", *matchers)
     counted = f"increase({buckets}[{window}])" if window is not None else f"rate({buckets}[{RATE}])"
-    return f"histogram_quantile({share}, sum by (le, {by}) ({counted}))"
+    return f"histogram_quantile({share}, sum by (le, {by}) ({counted})) >= 0"  # of nothing it is NaN: leave that out
 
 
 def ratio(part: str, whole: str) -> str:

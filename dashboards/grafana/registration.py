@@ -8,6 +8,7 @@ from dashboards.grafana.queries import (
     RANGE,
     failed_ratio,
     increase,
+    newest,
     pick,
     quantile,
     rate,
@@ -73,14 +74,14 @@ def _detail(sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.series(
         12, say("Expiry granted"), say("How long the last registration of each path stands."),
-        [Query(f"min by ({BY}) ({pick('sereno_register_expires_seconds', AT)})", WHERE)], unit="s",
+        [Query(newest("sereno_register_expires_seconds", AT, by=BY, least=True), WHERE)], unit="s",
     )  # fmt: skip
     sheet.line(8)
     sheet.series(
         12, say("Final answers by SIP code"), say("Final answers to REGISTER a second, by their code."),
         [Query(rate("sereno_sip_responses_total", REGISTER, AT, by="code"), "{{code}}")], unit="cps", step="2m",
     )  # fmt: skip
-    found = f"max by (kind, element, finding) ({pick('sereno_finding', FINDINGS)})"
+    found = newest("sereno_finding", FINDINGS, by="kind, element, finding")
     sheet.states(
         12, say("Findings about registration"),
         say("What is said beside the verdict: refusing cores, accounts, bindings."),
@@ -94,8 +95,7 @@ def _platform(sheet: Sheet) -> None:
     say = sheet.words.text
 
     def traffic(what: str) -> str:
-        found = pick(f"sereno_traffic_{what}", 'sbc=~"$sbc"')
-        return f"max by (sbc) ({found})"
+        return newest(f"sereno_traffic_{what}", 'sbc=~"$sbc"', by="sbc")
 
     absent = say("The topology asks the platform for no such figure, or it did not answer")
     sheet.line(8)

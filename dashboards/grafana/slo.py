@@ -6,12 +6,12 @@ boards need no rule file.
 
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
-from dashboards.grafana.kit import BAD, COLOURS, GOOD, NEUTRAL, POOR, Choice, Column, Query, Sheet
+from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, POOR, Choice, Column, Query, Sheet
 from dashboards.grafana.queries import FILL, increase, pick, state, while_watched
 
 SITE = 'site=~"$site"'
 SECONDS = {"hour": 3_600, "day": 86_400, "3d": 259_200}
-MONTH = "(days_in_month() * 86400)"
+MONTH = "(scalar(days_in_month()) * 86400)"  # the budget is that of the calendar month
 BURN = ((None, GOOD), (1, POOR), (14.4, BAD))
 
 
@@ -86,8 +86,11 @@ def _table(sheet: Sheet, verdicts: tuple[Choice, ...]) -> None:
     sheet.table(
         24, say("Sites, least budget first"), say("This month by the ledger: exclusions left out, late results in."),
         [
-            Query(verdict()), Query(LEFT), Query(BUDGET), Query(down("month")), Query(unknown("month")),
-            Query(at_least("day")), Query(at_least("3d")), Query(burn("hour")), Query(burn("3d")),
+            Query(while_watched(expression))
+            for expression in (
+                verdict(), LEFT, BUDGET, down("month"), unknown("month"), at_least("day"), at_least("3d"),
+                burn("hour"), burn("3d"),
+            )
         ],
         (
             Column("site", say("Site"), link=f"{HOME}/reports"),
@@ -111,21 +114,28 @@ def _series(sheet: Sheet) -> None:
     sheet.line(8)
     sheet.series(
         12, say("Budget left"), say("Below zero it is overspent; a late result may revise it."),
-        [Query(LEFT, "{{site}}")], unit="s", minimum=None, steps=((None, BAD), (0, "transparent")),
+        [Query(while_watched(LEFT), "{{site}}")], unit="s", minimum=None, steps=((None, BAD), (0, "transparent")),
     )  # fmt: skip
     sheet.series(
         12, say("Proved availability, last 3 days"), say("What nobody measured counts against it."),
-        [Query(at_least("3d"), "{{site}}")], unit="percentunit", minimum=None, maximum=1, decimals=4,
+        [Query(while_watched(at_least("3d")), "{{site}}")], unit="percentunit", minimum=None, maximum=1, decimals=4,
     )  # fmt: skip
     sheet.line(8)
     sheet.series(
         12, say("Burn of the budget"), say("Times faster than allowed: last hour and last 3 days; 14.4 and 1 alarm."),
-        [Query(burn("hour"), "1 h {{site}}"), Query(burn("3d"), "3 d {{site}}")], unit="none", decimals=2,
+        [
+            Query(while_watched(burn("hour")), "1 h {{site}}"),
+            Query(while_watched(burn("3d")), "3 d {{site}}"),
+        ],
+        unit="none", decimals=2,
         steps=((None, "transparent"), (1, POOR), (14.4, BAD)),
     )  # fmt: skip
     sheet.series(
         12, say("Unknown time"), say("Seconds of the last day and of this month in which nobody knows."),
-        [Query(unknown("day"), f"{say('day')} {{{{site}}}}"), Query(unknown("month"), f"{say('month')} {{{{site}}}}")],
+        [
+            Query(while_watched(unknown("day")), f"{say('day')} {{{{site}}}}"),
+            Query(while_watched(unknown("month")), f"{say('month')} {{{{site}}}}"),
+        ],
         unit="s",
     )  # fmt: skip
 
@@ -137,11 +147,21 @@ def _states(sheet: Sheet) -> None:
         14, say("Sites over time"), say("Live verdict of each site; the ledger may revise it."),
         Query(state("site", SITE.replace("site", "element", 1), window=FILL), "{{element}}"),
     )  # fmt: skip
-    spent = increase("sereno_site_state_seconds_total", SITE, 'state!="up"', by="state")
+    spent = [
+        Query(f"sum({increase('sereno_site_state_seconds_total', SITE, _of(name), by='site')})", word)
+        for name, word in (
+            ("down", say("down")), ("degraded", say("degraded")), ("unknown", say("unknown")),
+            ("maintenance", say("maintenance")),
+        )
+    ]  # fmt: skip
     sheet.bars(
         10, say("Time not up, in the time range"), say("Seconds of all shown sites by live state; maintenance apart."),
-        [Query(f"sort_desc({spent})", "{{state}}")], unit="s", steps=((None, COLOURS["degraded"]),), decimals=0,
+        spent, unit="s", steps=((None, NEUTRAL), (0.5, POOR)), decimals=0,
     )  # fmt: skip
+
+
+def _of(state_name: str) -> str:
+    return f'state="{state_name}"'
 
 
 ABOUT = About(
