@@ -101,6 +101,8 @@ def reckon(topology: Topology, book: Book, scope: Scope, from_us: int, to_us: in
         down += bad
         vague[part] = spans.subtract(counted, book.known(part))
         outages += [one for one in book.down(part) if spans.intersect([(one.from_us, one.to_us)], counted)]
+    if not vague:  # a customer without sites: nothing of it is measured
+        vague[scope] = window
     down = spans.union(down)
     unseen = spans.union(one for part in vague.values() for one in part)
     return Reckoning(down, spans.subtract(unseen, down), everywhere or [], vague, _together(outages))

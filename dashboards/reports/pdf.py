@@ -10,14 +10,21 @@ _MISSING = (
 )
 
 
+def ready() -> None:
+    """UsageError where the library's own libraries are missing."""
+    try:
+        import weasyprint  # noqa: F401 - whether it can be loaded
+    except OSError:
+        raise UsageError(_MISSING) from None
+
+
 def pdf(html: str, identifier: str) -> bytes:
     """`identifier` names the file in itself (ISO 32000-1 §14.4): it must follow from the data alone."""
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    try:
-        import weasyprint
-    except OSError:
-        raise UsageError(_MISSING) from None
+    ready()
+    import weasyprint
+
     document = weasyprint.HTML(string=html, url_fetcher=_nothing)
     found: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier.encode("ascii"))
     return found

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verdicts": ("sereno.cli.verdicts", "What is up, degraded, down or unknown now."),
     "probes": ("sereno.cli.probes", "How each probe stands: results, holes, quarantine, spool, clock."),
     "availability": ("sereno.cli.availability", "Availability of a scope in a window, low, observed and high."),
+    "report": ("sereno.cli.report", "A customer's month: availability, service levels, voice, with evidence and hash."),
     "ledger": ("sereno.cli.ledger", "The ledger's sealed days: verify the chain, list it, take a day out."),
     "incidents": ("sereno.cli.incidents", "List, show and work on incidents."),
     "alarms": ("sereno.cli.alarms", "Declared alarms, what holds now, runbooks; silence and unsilence."),

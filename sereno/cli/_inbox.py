@@ -44,7 +44,7 @@ def outcome_of(
         alive = collector_alive(store)
         if not alive:
             stored_machine(store)  # what cannot be carried out is not left in the inbox for a better day
-        command = submit(store, verb, arguments, who or _user())
+        command = submit(store, verb, arguments, who or user())
         if alive:
             outcome = wait(store, command, ANSWER_SECONDS)
         else:
@@ -132,7 +132,7 @@ def stored_machine(store: Store) -> Any:
     return machine_for(topology_from_json(msgspec.json.decode(row.topology)), desk, beside)
 
 
-def _user() -> str:
+def user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a uid without a name, as in some containers
