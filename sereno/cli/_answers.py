@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 from collector.account import LedgerAvailability
 from collector.forensics.answers import StoreCases
+from collector.works import LedgerWorks
 from sereno.answers.availability import Availability
 from sereno.answers.cases import Cases
+from sereno.answers.works import Works
 from sereno.store import Store
 
 
@@ -14,8 +16,9 @@ class Answers(NamedTuple):
 
     availability: Availability
     cases: Cases
+    works: Works
 
 
 def answers_of(store: Store) -> Answers:
     """Everything that can be asked of the engines of a store."""
-    return Answers(availability=LedgerAvailability(store), cases=StoreCases(store))
+    return Answers(availability=LedgerAvailability(store), cases=StoreCases(store), works=LedgerWorks(store))
