@@ -145,6 +145,8 @@ def test_panels_have_their_own_ids_and_fill_the_grid_without_overlap(board):
     lines = {y for _, y in taken}
     assert all((column, row) in taken for row in lines for column in range(24)), "a line has a hole"
     assert lines == set(range(max(lines) + 1))
+    titles = [panel["title"] for panel in panels(board) if panel["type"] != "row"]
+    assert len(set(titles)) == len(titles)
 
 
 @pytest.mark.parametrize("board", ALL)
@@ -220,7 +222,7 @@ def assert_a_page(url):
 
 def test_spanish_and_english_are_the_same_boards():
     for name in NAMES:
-        spanish, english = (skeleton(load(language, name)) for language in ("es", "en"))
+        spanish, english = (skeleton(load(language, name) | {"uid": name}) for language in ("es", "en"))
         assert spanish == english, name
         assert load("es", name)["title"] != load("en", name)["title"], "two boards of one name in one folder"
 
@@ -228,17 +230,9 @@ def test_spanish_and_english_are_the_same_boards():
 def skeleton(node, key=""):
     """A board without its words: what both languages must share."""
     worded = {
-        "title",
-        "description",
-        "noValue",
-        "text",
-        "label",
-        "tooltip",
-        "legendFormat",
-        "uid",
-        "displayName",
-        "name",
-    }
+        "title", "description", "noValue", "text", "label", "tooltip", "legendFormat", "displayName", "name",
+        "renamePattern",
+    }  # fmt: skip
     if isinstance(node, dict):
         if node.get("id") == "displayName":
             return "a heading"
