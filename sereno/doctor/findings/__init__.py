@@ -35,6 +35,7 @@ from sereno.doctor.findings import (
     prometheus,
     quarantine,
     reached,
+    reports,
     sbc_answers,
     schema,
     secrets,
@@ -52,7 +53,7 @@ QUESTIONS: tuple[Question, ...] = tuple(
         database, schema, disk, page, broker, collector, commits,  # what runs
         clock, skew, probes_silent, probes_notes, probes_blind, quarantine, holes, capture,  # what measures
         reached, sbc_answers, identify, steering, accounts, media,  # what is measured
-        oncall, channels, mail, heartbeat,  # who is told
+        oncall, channels, mail, heartbeat, reports,  # who is told
         exposure, certificates, backups, pdf, prometheus, grafana,  # what is easily forgotten
     )
 )  # fmt: skip
