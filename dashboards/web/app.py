@@ -17,10 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboards.web import queries
 from dashboards.web.access import person
 from dashboards.web.accounts import Access, Door, Known, Vault, account_routes
-from dashboards.web.inbound import Refused, Settings, inbound_routes, refused
+from dashboards.web.api import Api
+from dashboards.web.inbound import Settings, link_routes
 from dashboards.web.live import Broadcaster, Channel
 from dashboards.web.machines import MetricsSource, machine_routes
 from dashboards.web.pages import routes_of, topics_of
+from dashboards.web.refusal import Refused, refused
 from dashboards.web.site import HERE, Site
 from sereno.clock import Clock, SystemClock
 from sereno.errors import StoreError
@@ -116,7 +118,8 @@ def create_app(
     site = Site(store, clock or SystemClock(), name=name, answers=answers)
     live = Live(site)
     door, vault = Door(store, site.clock, access or Access()), Vault()
-    incoming = inbound_routes(store, site.clock, inbound, site.plain, site.asker) if inbound is not None else []
+    inbound = inbound or Settings()
+    api = Api(site, inbound)
 
     async def said(request: Request, error: Exception) -> Response:
         """A refusal or a page that is not there, in the words of who asks."""
@@ -132,6 +135,7 @@ def create_app(
         yield
         await live.broadcaster.close()
         site.close()
+        api.close()
         door.close()
         vault.close()
 
@@ -141,7 +145,8 @@ def create_app(
             *account_routes(site, door, vault),
             Route("/events", live.events, methods=["GET"]),
             *machine_routes(site, metrics),
-            *incoming,
+            *link_routes(store, site.clock, inbound, site.plain, site.asker),
+            *api.routes,
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(Known, door=door)],

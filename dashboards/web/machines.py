@@ -1,6 +1,7 @@
 """What programs read here without an account: `/metrics` for Prometheus, `/healthz` for load balancers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -36,23 +37,27 @@ class Machines:
         return await self._site.threaded(self._health)
 
     def _health(self) -> Response:
-        with self._site.store.read() as connection:
-            found = queries.collectors(connection, self._site.clock.now_us())
-            heartbeat = queries.heartbeat(connection)
-        leader = next((each for each in found if each.role == "leader"), None)
-        said = {
-            "collector_alive": leader is not None,
-            "version": __version__,
-            "role": next((each.role for each in found if each.name == self._site.name), "standby"),
-            "leader": leader.host if leader is not None else None,
-            "epoch": leader.epoch if leader is not None else None,
-            "collectors": [
-                {"host": each.host, "role": each.role, "page": each.page, "reaches_broker": each.broker}
-                for each in found
-            ],
-            "heartbeat": heartbeat,
-        }
-        return JSONResponse(said, status_code=200 if leader is not None else 503)
+        said = health_json(self._site)
+        return JSONResponse(said, status_code=200 if said["collector_alive"] else 503)
+
+
+def health_json(site: Site) -> dict[str, Any]:
+    """Who leads, who stands by, which of them answers here, and whether the sign of life goes out."""
+    with site.store.read() as connection:
+        found = queries.collectors(connection, site.clock.now_us())
+        heartbeat = queries.heartbeat(connection)
+    leader = next((each for each in found if each.role == "leader"), None)
+    return {
+        "collector_alive": leader is not None,
+        "version": __version__,
+        "role": next((each.role for each in found if each.name == site.name), "standby"),
+        "leader": leader.host if leader is not None else None,
+        "epoch": leader.epoch if leader is not None else None,
+        "collectors": [
+            {"host": each.host, "role": each.role, "page": each.page, "reaches_broker": each.broker} for each in found
+        ],
+        "heartbeat": heartbeat,
+    }
 
 
 def machine_routes(site: Site, metrics: MetricsSource | None) -> list[BaseRoute]:

@@ -91,6 +91,10 @@ class Site:
         """A piece of a page as HTML; `w` are its words."""
         return self._templates.get_template(name).render(values)
 
+    def filters(self, more: dict[str, Callable[..., Any]]) -> None:
+        """Words that a page's own templates use."""
+        self._templates.filters |= more
+
     async def page(self, request: Request, template: str, *, status: int = 200, **values: object) -> Response:
         """A whole page for the person who asks."""
         return await self.threaded(lambda: self.render(request, template, status=status, **values))

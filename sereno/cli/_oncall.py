@@ -20,13 +20,18 @@ from sereno.incident import Rung
 from sereno.instance import open_store
 from sereno.oncall import Copy, Duty, Roster, rungs_of
 from sereno.oncall.feed import FeedError, shifts, window
+from sereno.store import Store
 
 _BY = {"override": "relevo", "rota": "turno", "feed": "calendario", "people": "nivel"}
 
 
 def answer(at_us: int, desk: Path | None, data: Path | None, database: str | None) -> dict[str, Any]:
     """The JSON of `sereno oncall show`."""
-    roster, rungs = _of_file(desk, at_us) if desk is not None else _of_store(data, database, at_us)
+    return told(at_us, *(_of_file(desk, at_us) if desk is not None else _of_store(data, database, at_us)))
+
+
+def told(at_us: int, roster: Roster, rungs: tuple[Rung, ...]) -> dict[str, Any]:
+    """A roster at an instant."""
     everybody = list(roster.desk.people) if roster.desk is not None else []
     return {
         "at": iso(at_us),
@@ -60,15 +65,20 @@ def _copy(place: str, zone: str, at_us: int, span: tuple[int, int]) -> Copy:
 
 
 def _of_store(data: Path | None, database: str | None, at_us: int) -> tuple[Roster, tuple[Rung, ...]]:
-    from sereno.cli._inbox import stored_machine
-
     store = open_store(data, database)
     try:
-        machine = stored_machine(store)
-        with store.read() as connection:
-            RosterSource().refresh(connection, machine.escalation.roster, at_us)
+        return rostered(store, at_us)
     finally:
         store.dispose()
+
+
+def rostered(store: Store, at_us: int) -> tuple[Roster, tuple[Rung, ...]]:
+    """The roster of a store's desk, and its levels at an instant."""
+    from sereno.cli._inbox import stored_machine
+
+    machine = stored_machine(store)
+    with store.read() as connection:
+        RosterSource().refresh(connection, machine.escalation.roster, at_us)
     return machine.escalation.roster, machine.escalation.rungs_at(at_us)
 
 

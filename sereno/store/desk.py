@@ -26,18 +26,21 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def incidents(
-    connection: Connection, *, states: Collection[str] | None = None, number: int | None = None
-) -> list[IncidentRecord]:
-    """Incidents by number, whole; of these states, or the one with this number."""
+    connection: Connection, *, states: Collection[str] | None = None, number: int | None = None,
+    numbers: Collection[int] | None = None,
+) -> list[IncidentRecord]:  # fmt: skip
+    """Incidents by number, whole; of these states, or the one with this number, or those with these."""
     query = select(incidents_table).order_by(incidents_table.c.number)
     if states is not None:
         query = query.where(incidents_table.c.state.in_(list(states)))
     if number is not None:
         query = query.where(incidents_table.c.number == number)
+    if numbers is not None:
+        query = query.where(incidents_table.c.number.in_(list(numbers)))
     rows = list(connection.execute(query))
     entries: dict[int, list[TimelineEntry]] = {row.number: [] for row in rows}
     lines = select(incident_timeline).order_by(incident_timeline.c.id)
-    if number is not None or states is not None:
+    if number is not None or states is not None or numbers is not None:
         lines = lines.where(incident_timeline.c.number.in_(list(entries)))
     for line in connection.execute(lines):
         entries[line.number].append(TimelineEntry(at_us=line.at_us, what=line.what, who=line.who))

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboards.web.inbound.asking import Asker
-from dashboards.web.inbound.gate import Refused
 from dashboards.web.inbound.settings import Settings
+from dashboards.web.refusal import Refused
 from sereno.clock import Clock
 from sereno.incident import IncidentRecord
 from sereno.incident.reading import titled, witnessed

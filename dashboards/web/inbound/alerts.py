@@ -9,11 +9,9 @@ import logging
 
 import msgspec
 from sqlalchemy import select, tuple_
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
-from dashboards.web.inbound.asking import Asker, body, overloaded
-from dashboards.web.inbound.gate import Gate, Refused
+from dashboards.web.inbound.asking import Asker
+from dashboards.web.refusal import Refused, overloaded
 from sereno.alertmanager import Told, decode, told
 from sereno.clock import SECOND_US, Clock
 from sereno.errors import WireError
@@ -28,31 +26,22 @@ _CHUNK = 300
 
 
 class Alertmanager:
-    """One route."""
+    """What is posted there."""
 
-    def __init__(self, store: Store, clock: Clock, asker: Asker, gate: Gate) -> None:
-        self._store, self._clock, self._asker, self._gate = store, clock, asker, gate
+    def __init__(self, store: Store, clock: Clock, asker: Asker) -> None:
+        self._store, self._clock, self._asker = store, clock, asker
 
-    async def take(self, request: Request) -> Response:
-        """200 when the desk has it all; 4xx what will never do; 503 what will, later."""
+    async def take(self, client: str, raw: bytes) -> dict[str, int]:
+        """How much of it the desk took; Refused 4xx what will never do, 503 what will, later."""
         try:
-            client = self._gate.who(request, "alerts")
-            alerts = await self._read(request)
+            alerts = await self._asker.threaded(lambda: _read(raw))
             news = await self._asker.threaded(lambda: self._news(alerts))
             if news:
                 await self._tell(client, news)
         except Refused as refused:
             log.warning("alertmanager: %s", refused)  # the far end may drop it without a word to anybody
             raise
-        return JSONResponse({"taken": len(news), "known": len(alerts) - len(news)})
-
-    @staticmethod
-    async def _read(request: Request) -> list[Told]:
-        raw = await body(request, MOST_BYTES)
-        try:
-            return told(decode(raw))
-        except WireError as error:
-            raise Refused(400, str(error)) from None
+        return {"taken": len(news), "known": len(alerts) - len(news)}
 
     def _news(self, alerts: list[Told]) -> list[Told]:
         """Those of which the desk does not know this status yet, or has not heard for a while."""
@@ -84,3 +73,10 @@ class Alertmanager:
             raise overloaded("the desk did not answer in time")
         if outcome.state == "refused":
             raise Refused(400, outcome.text)
+
+
+def _read(raw: bytes) -> list[Told]:
+    try:
+        return told(decode(raw))
+    except WireError as error:
+        raise Refused(400, str(error)) from None

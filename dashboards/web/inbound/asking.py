@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
-from starlette.requests import ClientDisconnect, Request
 
-from dashboards.web.inbound.gate import Refused
+from dashboards.web.refusal import overloaded
 from sereno.clock import Clock
 from sereno.store import Store
 from sereno.store.commands import Outcome, collector_alive, outcome, submit
@@ -19,7 +18,6 @@ LOOK_SECONDS = 0.03
 AT_ONCE = 32  # requests under way
 THREADS = 4
 MOST_WAITING = 200  # orders in the inbox
-RETRY_SECONDS = 5
 _Found = TypeVar("_Found")
 
 
@@ -74,30 +72,3 @@ class Asker:
         if (waiting or 0) >= MOST_WAITING:
             raise overloaded(f"{waiting} orders wait already")
         return submit(self._store, verb, arguments, who, key, self._clock)
-
-
-def overloaded(what: str) -> Refused:
-    """503, because Alertmanager tries again after that and after nothing else."""
-    return Refused(503, f"{what}; try again", retry_after=str(RETRY_SECONDS))
-
-
-async def body(request: Request, most: int) -> bytes:
-    """The body, no larger than this, and JSON by its own word."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, "send JSON with Content-Type: application/json")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refused(415, "send it without Content-Encoding")
-    said = request.headers.get("content-length", "0")
-    if not said.isdigit() or int(said) > most:
-        raise Refused(413, f"over {most} bytes")
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise Refused(413, f"over {most} bytes")
-            parts.append(part)
-    except ClientDisconnect:
-        raise Refused(400, "it was cut short") from None
-    return b"".join(parts)
