@@ -32,6 +32,20 @@ def catalogue(package: str, language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+@functools.cache
+def messages(package: str, language: str) -> tuple[tuple[str, str], ...]:
+    """Every (English id, translation) of a room."""
+    found: dict[str, str] = {}
+    for each in parts(package, language):
+        with each.open("rb") as handle:
+            found |= {
+                str(message.id): str(message.string)
+                for message in read_po(handle, locale=language)
+                if message.id and message.string
+            }
+    return tuple(found.items())
+
+
 def parts(package: str, language: str) -> list[Traversable]:
     """The files of a room's catalogue, in order of their names; the first one is the room's own."""
     folder = resources.files(package) / "locale"

@@ -1,4 +1,4 @@
-"""What announced work, or work that somebody thinks of announcing, would mean: by each contract, and for what is left."""
+"""What announced work, or work that somebody thinks of, would mean: by each contract, and for what is left."""
 
 from collections.abc import Collection
 from typing import Protocol

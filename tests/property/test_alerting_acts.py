@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alerting.acts import ACTS
 from alerting.desk import DeskMachine, DeskSnapshot
 from alerting.effects import MessageAdded, Notification, TimelineAdded
-from alerting.lifecycle import MOVES
+from sereno.incident.moves import MOVES
 from sereno.alarms import load_alarms
 from sereno.contract import load_contract
 from sereno.desk import parse_desk
