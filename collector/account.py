@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from collector.availability import Book, Reckoning, bound_of, figures, parts_of, reckon
-from collector.exclusion import Exclusions, contract_names, promised
+from collector.exclusion import Exclusions, Plans, contract_names, promised
 from collector.ledger import spans
 from collector.ledger.fold import Interval
 from collector.ledger.spans import Spans
@@ -126,11 +126,11 @@ class _Accounting(Measuring):
         return self._month is not None and self._to_us < self._month[1]
 
     def _exclusions(self, scope: Scope, out: Spans) -> tuple[Exclusion, ...]:
-        return exclusions_of(self._topology, self._contracts, self._announced, scope, out)
+        return exclusions_of(self._topology, self._contracts, self._announced, scope, out, self._plans)
 
     def _notices(self, scope: Scope, out: Spans) -> tuple[Notice, ...]:
         window = (self._from_us, self._month[1] if self._month else self._to_us)
-        return notices_of(self._topology, self._contracts, self._announced, scope, out, window)
+        return notices_of(self._topology, self._contracts, self._announced, scope, out, window, self._plans)
 
     def _promised(self, scope: Scope) -> Iterator[Promised]:
         """Version by version, of each contract that speaks about the scope."""
@@ -175,7 +175,7 @@ def days(
     if not topologies:
         return {}
     topology, contracts = topologies[-1].topology, contracts_of(topologies)
-    excluded = Exclusions(topology, contracts, ledger.windows(connection))
+    excluded = Exclusions(topology, contracts, ledger.windows(connection), Plans(topology, topologies))
     elements = {part for scope in scopes for part in parts_of(topology, scope)}
     book = Book(kept_intervals(connection, topologies, from_us, to_us, elements))
     found: dict[Scope, tuple[Day, ...]] = {}

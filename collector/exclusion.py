@@ -18,6 +18,7 @@ from sereno.answers.availability import Refusal
 from sereno.availability import Scope
 from sereno.clock import from_datetime, to_datetime
 from sereno.contract import Contract, Version
+from sereno.store.queries.ledger import TopologyInForce
 from sereno.topology.model import Topology
 from sereno.verdict import MaintenanceWindow
 
@@ -68,13 +69,35 @@ def _instant(day: date, minute: int, zone: ZoneInfo) -> int:
     return from_datetime(local.astimezone(UTC))
 
 
+class Plans:
+    """The topology of any instant: what work covers is read from the plan of its own time."""
+
+    def __init__(self, read_by: Topology, known: Sequence[TopologyInForce] = ()) -> None:
+        self._read_by, self._known = read_by, list(known)
+        self.moments = [one.from_us for one in known]
+
+    def at(self, at_us: int, scope: Scope) -> Topology:
+        """The one in force then; the one that figures are read by, where that one does not know the scope."""
+        found = self._read_by
+        for place, one in enumerate(self._known):
+            if place == 0 or one.from_us <= at_us:
+                found = one.topology
+        there = scope.kind != "site" or scope.name in found.sites
+        return found if there else self._read_by
+
+
 class Exclusions:
     """Excluded time of any scope: by its customer's contract, or by all contracts where it serves several."""
 
     def __init__(
-        self, topology: Topology, contracts: Mapping[str, Contract], windows: Iterable[MaintenanceWindow]
+        self,
+        topology: Topology,
+        contracts: Mapping[str, Contract],
+        windows: Iterable[MaintenanceWindow],
+        plans: Plans | None = None,
     ) -> None:
         self._topology, self._contracts = topology, contracts
+        self._plans = plans or Plans(topology)
         self._windows = list(windows)
         self._known: dict[Scope, Spans] = {}
 
@@ -106,11 +129,11 @@ class Exclusions:
             for window in self._windows
             for begin, end in accepted(window, contract.at(window.from_us))
         ]
-        moments = sorted({edge for piece in pieces for edge in (piece.from_us, piece.to_us)})
+        moments = {edge for piece in pieces for edge in (piece.from_us, piece.to_us)}
         found = []
-        for begin, end in pairwise(moments):
+        for begin, end in pairwise(sorted({*moments, *self._plans.moments})):
             scopes = [(piece.scope_kind, piece.scope_name) for piece in active(pieces, begin)]
-            if Coverage(self._topology, scopes).covers(scope.kind, scope.name):
+            if scopes and Coverage(self._plans.at(begin, scope), scopes).covers(scope.kind, scope.name):
                 found.append((begin, end))
         return spans.union(found)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from collector.availability import Book, allowance, figures, weighted_down
-from collector.exclusion import Exclusions, promised, zone_of
+from collector.exclusion import Exclusions, Plans, promised, zone_of
 from collector.ledger import late, spans
 from collector.ledger.fold import Interval
 from collector.ledger.writer import kept_intervals, stored_intervals
@@ -111,7 +111,9 @@ class Measuring:
             if self._from_us >= self._to_us:
                 raise UsageError(f"--month {asked.month} has not begun; ask for one that has")
         self._announced = ledger.announced(connection)
-        self._excluded = Exclusions(self._topology, self._contracts, [one.window for one in self._announced])
+        self._plans = Plans(self._topology, self._topologies)
+        windows = [one.window for one in self._announced]
+        self._excluded = Exclusions(self._topology, self._contracts, windows, self._plans)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from collector.availability import parts_of
-from collector.exclusion import Judged, contract_names, judged
+from collector.exclusion import Judged, Plans, contract_names, judged
 from collector.ledger import spans
 from collector.ledger.spans import Spans
 from collector.verdicts.overlay import Coverage
@@ -22,27 +22,42 @@ def notices_of(
     scope: Scope,
     out: Spans,
     window: tuple[int, int],
+    plans: Plans | None = None,
 ) -> tuple[Notice, ...]:
-    """Every announced window that touches the scope within a window of time, once for each of its contracts."""
+    """Every announced window that touches the scope within a window of time, once for each of its contracts.
+
+    What it covers is read from the plan of its beginning.
+    """
+    plans = plans or Plans(topology)
     found = []
     for one in announced:
-        if one.window.from_us >= window[1] or one.window.to_us <= window[0] or not _touches(topology, scope, one):
+        if (
+            one.window.from_us >= window[1]
+            or one.window.to_us <= window[0]
+            or not _touches(topology, scope, one, plans)
+        ):
             continue
         names = contract_names(topology, contracts, scope)
-        found += [_notice(topology, contracts[name], scope, one, out) for name in names]
+        found += [_notice(topology, contracts[name], scope, one, out, plans) for name in names]
     return tuple(found)
 
 
 def exclusions_of(
-    topology: Topology, contracts: Mapping[str, Contract], announced: Iterable[Announced], scope: Scope, out: Spans
+    topology: Topology,
+    contracts: Mapping[str, Contract],
+    announced: Iterable[Announced],
+    scope: Scope,
+    out: Spans,
+    plans: Plans | None = None,
 ) -> tuple[Exclusion, ...]:
     """The excluded time, cut wherever the windows that it rests on change."""
+    plans = plans or Plans(topology)
     names = contract_names(topology, contracts, scope)
     rests: list[tuple[int, Spans]] = []
     for one in announced:
         accepted = [span for name in names for span in judged(one.window, contracts[name].at(one.window.from_us)).spans]
         inside = spans.intersect(spans.union(accepted), out)
-        if inside and _touches(topology, scope, one):
+        if inside and _touches(topology, scope, one, plans):
             rests.append((one.number, inside))
     edges = sorted({edge for span in (out, *(inside for _, inside in rests)) for pair in span for edge in pair})
     found: list[Exclusion] = []
@@ -56,7 +71,7 @@ def exclusions_of(
     return tuple(found)
 
 
-def _notice(topology: Topology, contract: Contract, scope: Scope, one: Announced, out: Spans) -> Notice:
+def _notice(topology: Topology, contract: Contract, scope: Scope, one: Announced, out: Spans, plans: Plans) -> Notice:
     window = one.window
     version = contract.at(window.from_us)
     said, terms = judged(window, version), version.maintenance
@@ -79,7 +94,7 @@ def _notice(topology: Topology, contract: Contract, scope: Scope, one: Announced
         same_day=terms is not None and terms.critical_fix == "same_day",
         refused=tuple(_refused(said, one, excluded_us)),
         excluded_us=excluded_us,
-        sites=_covered(topology, scope, one),
+        sites=_covered(topology, scope, one, plans),
     )
 
 
@@ -90,13 +105,13 @@ def _refused(said: Judged, one: Announced, excluded_us: int) -> Iterator[Refusal
         yield "not_covered"
 
 
-def _coverage(topology: Topology, one: Announced) -> Coverage:
-    return Coverage(topology, [(one.window.scope_kind, one.window.scope_name)])
+def _coverage(one: Announced, part: Scope, plans: Plans) -> Coverage:
+    return Coverage(plans.at(one.window.from_us, part), [(one.window.scope_kind, one.window.scope_name)])
 
 
-def _covered(topology: Topology, scope: Scope, one: Announced) -> tuple[str, ...]:
-    coverage = _coverage(topology, one)
-    return tuple(part.name for part in _parts(topology, scope) if coverage.covers(part.kind, part.name))
+def _covered(topology: Topology, scope: Scope, one: Announced, plans: Plans) -> tuple[str, ...]:
+    parts = _parts(topology, scope)
+    return tuple(part.name for part in parts if _coverage(one, part, plans).covers(part.kind, part.name))
 
 
 def _parts(topology: Topology, scope: Scope) -> list[Scope]:
@@ -105,23 +120,22 @@ def _parts(topology: Topology, scope: Scope) -> list[Scope]:
     return parts_of(topology, scope)
 
 
-def _touches(topology: Topology, scope: Scope, one: Announced) -> bool:
+def _touches(topology: Topology, scope: Scope, one: Announced, plans: Plans) -> bool:
     """Whether the work is on anything that the scope uses."""
-    coverage = _coverage(topology, one)
-    return any(
-        coverage.covers(part.kind, part.name) or _uses(topology, part, coverage) for part in _parts(topology, scope)
-    )
+    for part in _parts(topology, scope):
+        coverage = _coverage(one, part, plans)
+        if coverage.covers(part.kind, part.name) or _uses(coverage, part):
+            return True
+    return False
 
 
-def _uses(topology: Topology, part: Scope, coverage: Coverage) -> bool:
+def _uses(coverage: Coverage, part: Scope) -> bool:
+    paths = coverage.topology.paths()
     if part.kind == "site":
-        sbcs: Iterable[str] = topology.sites[part.name].sbcs
-        return any(coverage.covers("path", path.name) for path in topology.paths() if path.sbc in set(sbcs))
+        sbcs = set(coverage.topology.sites[part.name].sbcs)
+        return any(coverage.covers("path", path.name) for path in paths if path.sbc in sbcs)
     sides = {"sbc": 0, "core": 1}
     if part.kind in sides:
-        return any(
-            coverage.covers("path", path.name)
-            for path in topology.paths()
-            if (path.sbc, path.core)[sides[part.kind]] == part.name
-        )
+        mine = [path for path in paths if (path.sbc, path.core)[sides[part.kind]] == part.name]
+        return any(coverage.covers("path", path.name) for path in mine)
     return False
