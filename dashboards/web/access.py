@@ -116,7 +116,6 @@ def for_all(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     async def anybody(request: Request) -> Response:
-        _refuse_blind(request)
         return await handler(request)
 
     anybody.permission = "everybody"  # type: ignore[attr-defined]

@@ -124,16 +124,21 @@ def create_app(
     async def said(request: Request, error: Exception) -> Response:
         """A refusal or a page that is not there, in the words of who asks."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        if request.url.path.startswith(("/api/", "/events", "/static/")):
+        headers = error.headers if isinstance(error, HTTPException) else None
+        if request.url.path.startswith(("/api/", "/events", "/static/", "/metrics")):
             detail = error.detail if isinstance(error, HTTPException) else "unexpected"
-            return JSONResponse({"error": detail}, status_code=status)
-        return await site.page(request, "refused.html", status=status, code=status)
+            return JSONResponse({"error": detail}, status_code=status, headers=headers)
+        page = await site.page(request, "refused.html", status=status, code=status)
+        page.headers.update(headers or {})
+        return page
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         yield
         await live.broadcaster.close()
+        for close in site.closing:
+            await close()
         site.close()
         api.close()
         door.close()

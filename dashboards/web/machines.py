@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from dashboards.web import queries
+from dashboards.web.access import for_all, is_local, scopes
 from dashboards.web.gzipped import gzipped, takes_gzip
 from dashboards.web.site import Site
 from sereno.version import __version__
@@ -22,6 +24,8 @@ class Machines:
         self._site, self._metrics = site, metrics
 
     async def metrics(self, request: Request) -> Response:
+        if not is_local(request) and "metrics" not in (scopes(request) or ()):
+            raise HTTPException(401, "this needs a token with the scope metrics", {"www-authenticate": "Bearer"})
         if self._metrics is None:
             return Response("no collector runs in this process\n", status_code=503, media_type="text/plain")
         kind, body = await self._metrics(request.headers.get("accept", ""))
@@ -64,6 +68,6 @@ def machine_routes(site: Site, metrics: MetricsSource | None) -> list[BaseRoute]
     """Their routes."""
     machines = Machines(site, metrics)
     return [
-        Route("/metrics", machines.metrics, methods=["GET"]),
-        Route("/healthz", machines.health, methods=["GET"]),
+        Route("/metrics", for_all(machines.metrics), methods=["GET"]),
+        Route("/healthz", for_all(machines.health), methods=["GET"]),
     ]

@@ -106,13 +106,16 @@ def add_user(
     return needed(connection, name)
 
 
-def set_role(connection: Connection, act: Act, name: str, role: Role, customers: Sequence[str] | None = None) -> User:
-    """Another role, or other customers; the last administrator keeps theirs."""
+def set_role(
+    connection: Connection, act: Act, name: str, role: Role, customers: Sequence[str] | None = None, *,
+    by_provider: bool = False,
+) -> User:  # fmt: skip
+    """Another role, or other customers; the last administrator keeps theirs, unless their provider says otherwise."""
     user = needed(connection, name)
     kept = customers_of(role, user.customers if customers is None else customers)
     if (role, kept) == (user.role, user.customers):
         return user
-    if user.role == "admin" and role != "admin":
+    if user.role == "admin" and role != "admin" and not by_provider:
         _refuse_last(connection, user)
     _change(connection, user, role=role, customers=_json(kept))
     what = "user.role" if role != user.role else "user.customers"

@@ -1,6 +1,5 @@
 """What the page takes in: the links' secret, the clients' hashes, and whether it listens on loopback only."""
 
-import ipaddress
 import logging
 import os
 from pathlib import Path
@@ -62,8 +61,8 @@ def ack_links(desk: "Desk | None", folder: Path | None) -> "Callable[[int, str, 
     return lambda number, person, at_us: ack_url(keys, page, number, person, at_us)
 
 
-def inbound_settings(desk: "Desk | None", folder: Path | None, host: str) -> "Settings":
-    """The settings of the page's inbound routes."""
+def inbound_settings(desk: "Desk | None", folder: Path | None, *, private: bool) -> "Settings":
+    """The settings of the page's inbound routes; `private`: nobody from beyond this machine comes in."""
     from dashboards.web.inbound import settings_of
 
-    return settings_of(desk, link_keys(desk, folder), loopback=ipaddress.ip_address(host).is_loopback)
+    return settings_of(desk, link_keys(desk, folder), loopback=private)

@@ -1,14 +1,11 @@
 """`sereno users audit`: who did what."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sereno.cli._users_store import AsJson, Data, Database, opened, print_json
 from sereno.errors import UsageError
-
-if TYPE_CHECKING:
-    from sereno.accounts.log import Line
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +23,7 @@ def audit(
     """What people did, the newest first: to accounts, and to incidents, maintenance and everything else of the desk."""
     from sereno.accounts.log import Asked, lines
     from sereno.clock import iso
+    from sereno.told.accounts import line_json
 
     asked = Asked(who=who, what=what, from_us=_instant("--from", from_), to_us=_instant("--to", to))
     with opened(data, database) as found, found.store.read() as connection:
@@ -36,16 +34,6 @@ def audit(
     for each in every:
         said = f": {each.said}" if each.said else ""
         print(f"{iso(each.at_us)}  {each.who:<16} {each.what:<20} {each.about}  {each.outcome}{said}")
-
-
-def line_json(line: "Line") -> dict[str, Any]:
-    """A line of the log as programs read it."""
-    from sereno.clock import iso
-
-    return {
-        "at": iso(line.at_us), "who": line.who, "how": line.how, "address": line.address, "what": line.what,
-        "about": line.about, "outcome": line.outcome, "said": line.said,
-    }  # fmt: skip
 
 
 def _instant(option: str, text: str | None) -> int | None:

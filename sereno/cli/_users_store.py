@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from sereno.accounts import Act, Role
+    from sereno.accounts.tokens import Token
     from sereno.accounts.users import User
     from sereno.store import Store
 
@@ -142,15 +143,17 @@ def _user() -> str:
 
 
 def user_json(user: "User") -> dict[str, Any]:
-    """An account as programs read it; of the password only whether there is one."""
-    from sereno.clock import iso
+    """An account as programs read it."""
+    from sereno.told.accounts import user_json as made
 
-    return {
-        "name": user.name, "role": user.role, "customers": list(user.customers), "locale": user.locale,
-        "email": user.email, "has_password": user.has_password, "oidc": user.subject is not None,
-        "created": iso(user.created_us),
-        "disabled": iso(user.disabled_us) if user.disabled_us is not None else None,
-    }  # fmt: skip
+    return made(user)
+
+
+def token_json(token: "Token") -> dict[str, Any]:
+    """A token as programs read it."""
+    from sereno.told.accounts import token_json as made
+
+    return made(token)
 
 
 def user_line(user: "User") -> str:

@@ -1,10 +1,10 @@
 """`sereno users token`: tokens of programs."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sereno.cli._users_store import AsJson, Data, Database, opened, print_json
+from sereno.cli._users_store import AsJson, Data, Database, opened, print_json, token_json
 from sereno.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,18 +75,6 @@ def revoke(
         print_json(token_json(gone))
     else:
         print(token_line(gone, found.now_us))
-
-
-def token_json(token: "Token") -> dict[str, Any]:
-    """A token as programs read it."""
-    from sereno.clock import iso
-
-    instants = {"created": token.created_us, "expires": token.expires_us, "revoked": token.revoked_us}
-    return {
-        "id": token.id, "name": token.name, "scopes": sorted(token.scopes), "customers": list(token.customers),
-        **{name: iso(at_us) if at_us is not None else None for name, at_us in instants.items()},
-        "used": iso(token.used_us) if token.used_us is not None else None, "by": token.who,
-    }  # fmt: skip
 
 
 def token_line(token: "Token", now_us: int) -> str:

@@ -8,9 +8,8 @@ import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from sereno.bootclock import BootClock
     from sereno.cli._leading import Member
     from sereno.cli._watched import Watched
+    from sereno.listen import Listen
     from sereno.mqtt import Broker
     from sereno.store import Store
     from sereno.store.lease import Lease
@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.25
 
 
 @app.command()
-def collector(
+def collector(  # noqa: PLR0917 - options of a command line
     broker: Annotated[str, typer.Option("--broker", help="The broker, such as mqtts://collector@broker:8883.")],
     topology: Annotated[Path | None, typer.Option("--topology", help="What is watched; else what was stored.")] = None,
     desk: Annotated[Path | None, typer.Option("--desk", help="Who is told; nobody without it.")] = None,
@@ -42,17 +42,25 @@ def collector(
     data: Annotated[Path | None, typer.Option("--data", help="The data directory.")] = None,
     http: Annotated[str, typer.Option("--http", help="Where the page listens, HOST:PORT.")] = "127.0.0.1:8080",
     probe: Annotated[list[str] | None, typer.Option("--probe", help="A probe that the topology does not name.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", help="PEM certificate of the page, with its chain.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key, PEM without passphrase.")] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option("--proxy", help="A reverse proxy that is believed; repeatable.")
+    ] = None,
 ) -> None:
     """Collect, judge, alert and show, until stopped. SIGHUP takes up changed files, if they are valid."""
     from sereno.cli._leading import open_patiently
+    from sereno.cli._serving import refuse_strangers, whose
     from sereno.cli._watched import watched
     from sereno.instance import data_directory
-    from sereno.listen import parse_http
+    from sereno.listen import listen_of
     from sereno.mqtt import parse_broker
     from sereno.process import run, setup_logging
     from sereno.store import open_database, open_store
 
-    where, listen = parse_broker(broker), parse_http(http)
+    where, listen = parse_broker(broker), listen_of(http, tls_cert, tls_key, proxy)
     if database is not None and data is not None:
         raise UsageError("--data and --database exclude each other; give one")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until we can take files up, whoever asks for it is early
@@ -61,10 +69,12 @@ def collector(
     else:
         store = open_store(data_directory(data))
     setup_logging()
+    folder = data_directory(data) if database is None else None
+    refuse_strangers(store, listen, whose(folder))
     again = _Again(topology, desk)
     setting = _Setting(
         store=store, broker=where, watched=watched(store, topology, desk), listen=listen, extra=probe or [],
-        folder=data_directory(data) if database is None else None,
+        folder=folder,
     )  # fmt: skip
     run(_main(setting, again))
     store.dispose()
@@ -131,7 +141,7 @@ class _Setting(msgspec.Struct, frozen=True, kw_only=True):
     store: "Store"
     broker: "Broker"
     watched: "Watched"
-    listen: tuple[str, int]
+    listen: "Listen"
     extra: list[str]
     folder: Path | None  # the data directory; none where a database was named
 
@@ -140,6 +150,7 @@ async def _main(setting: _Setting, again: _Again) -> None:
     from collector.metrics import Metrics
     from sereno.bootclock import BootClock
     from sereno.cli._leading import Member, Watchdog, boot_seconds
+    from sereno.cli._serving import bound
     from sereno.clock import SystemClock
     from sereno.store.lease import Lease, LeaseLostError
     from sereno.tasks import until_first
@@ -147,8 +158,8 @@ async def _main(setting: _Setting, again: _Again) -> None:
     # names of far ends are looked up in threads: some that hang must not keep the desk from its store
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="work"))
     clock = BootClock(SystemClock())  # nobody here sees a step: the process begins again instead
-    listener = _listen(*setting.listen)
-    page = f"http://{setting.listen[0]}:{listener.getsockname()[1]}/"
+    listener = bound(setting.listen)
+    page = setting.listen.url(listener.getsockname()[1]) + "/"
     lease = Lease(setting.store, boot_seconds)
     member = Member(setting.store, lease, clock, page)
     watched = setting.watched
@@ -216,39 +227,19 @@ async def _collect(
     await until_first(member.lead(service.connected), service.run(), alerting.run(), inbound.run(), announce())
 
 
-async def _serve(setting: _Setting, clock: Any, metrics: Any, listener: socket.socket, name: str) -> None:
-    """The page, in this process's loop; signals stay ours."""
-    import uvicorn
-
+async def _serve(setting: _Setting, clock: "BootClock", metrics: "Metrics", listener: socket.socket, name: str) -> None:
+    """The page; and while nobody can administer it, how to become the one who does."""
     from dashboards.web.app import create_app
     from sereno.cli._answers import answers_of
     from sereno.cli._inbound import inbound_settings
+    from sereno.cli._serving import access_of, serve, tell_first, whose
 
-    class Server(uvicorn.Server):
-        def capture_signals(self) -> Any:
-            return nullcontext()
-
-    inbound = inbound_settings(setting.watched.desk, setting.folder, setting.listen[0])
-    answers = answers_of(setting.store)
-    web = create_app(setting.store, clock, metrics.scrape, name, inbound=inbound, answers=answers)
-    config = uvicorn.Config(
-        web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
-    )
-    server = Server(config)
-    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = True
-        await serving
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise UsageError(f"--http {host}:{port}: {error.strerror}; choose another port") from None
-    return listener
+    desk = setting.watched.desk
+    page = os.environ.get("SERENO_URL") or setting.listen.url(listener.getsockname()[1])
+    await asyncio.to_thread(tell_first, setting.store, page.rstrip("/"), clock.now_us(), whose(setting.folder))
+    web = create_app(
+        setting.store, clock, metrics.scrape, name, answers=answers_of(setting.store),
+        inbound=inbound_settings(desk, setting.folder, private=setting.listen.private),
+        access=access_of(desk, setting.listen),
+    )  # fmt: skip
+    await serve(web, setting.listen, listener)

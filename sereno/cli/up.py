@@ -15,6 +15,7 @@ from sereno.errors import UsageError
 
 if TYPE_CHECKING:
     from deploy.lab import Lab
+    from sereno.listen import Listen
 
 app = typer.Typer(add_completion=False)
 
@@ -49,16 +50,25 @@ def up(
     ] = None,
     lab: Annotated[bool, typer.Option("--lab", help="Also start the loopback softswitch and watch it.")] = False,
     net: Annotated[str, typer.Option("--net", help="The lab's loopback net.")] = "127.0",
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", help="PEM certificate of the page, with its chain.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key, PEM without passphrase.")] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option("--proxy", help="A reverse proxy that is believed; repeatable.")
+    ] = None,
 ) -> None:
     """Start broker, collector, page and one probe (and the lab), and keep them running until Ctrl-C."""
     from sereno.instance import data_directory, take_lock
+    from sereno.listen import listen_of
 
     folder = data_directory(data).absolute()
     softswitch = _lab(net) if lab else None
     files = _files(folder, topology, desk, softswitch)
     lock = take_lock(folder)
-    host, port = _http(http)
-    plan = _plan(folder, files, (host, port), softswitch)
+    listen = listen_of(_http(http), tls_cert, tls_key, proxy)
+    _refuse_strangers(folder, listen)
+    plan = _plan(folder, files, listen, softswitch)
     plan["lock"] = lock
     path = folder / "run.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=1))
@@ -95,26 +105,44 @@ def _files(folder: Path, topology: Path | None, desk: Path | None, softswitch: "
     )
 
 
-def _http(given: str | None) -> tuple[str, int]:
-    """Where the page will listen: what was asked for, or the first free port."""
+def _http(given: str | None) -> str:
+    """Where the page will listen, HOST:PORT: what was asked for, or the first free port."""
     from sereno.listen import parse_http
 
     if given is not None:
         host, port = parse_http(given)
         if port == 0:
-            return host, _free_port(host)
+            return f"[{host}]:{_free_port(host)}" if ":" in host else f"{host}:{_free_port(host)}"
         if not _is_free(host, port):
             raise UsageError(f"--http {given}: the port is taken; choose another one")
-        return host, port
+        return given
     for port in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
         if _is_free("127.0.0.1", port):
-            return "127.0.0.1", port
+            return f"127.0.0.1:{port}"
     raise UsageError(
         f"the ports {DEFAULT_PORT} to {DEFAULT_PORT + _PORTS_TRIED - 1} are taken; give --http 127.0.0.1:PORT"
     )
 
 
-def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | None") -> dict[str, Any]:
+def _refuse_strangers(folder: Path, listen: "Listen") -> None:
+    """Said here and not by the collector's log: a page for others needs somebody who can log in."""
+    from sereno.listen import refuse_unguarded
+    from sereno.store import SQLITE_FILE, open_store
+
+    if listen.private:
+        return
+    admin = False
+    if (folder / SQLITE_FILE).exists():
+        from sereno.accounts.users import any_admin
+
+        store = open_store(folder)
+        with store.read() as connection:
+            admin = any_admin(connection)
+        store.dispose()
+    refuse_unguarded(listen, admin, f"--data {folder}")
+
+
+def _plan(folder: Path, files: Files, listen: "Listen", softswitch: "Lab | None") -> dict[str, Any]:
     """What the supervisor starts, in its order."""
     from sereno import broker
     from sereno.version import __version__
@@ -122,7 +150,8 @@ def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | 
     broker_folder = folder / "broker"
     mqtt = _broker_port(broker_folder)
     config = broker.prepare(broker_folder, mqtt, [files.probe, *files.others])
-    host = f"[{page[0]}]" if ":" in page[0] else page[0]
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    page = listen.url()
     sereno = [sys.executable, "-m", "sereno"]
     parts: list[dict[str, Any]] = [
         {
@@ -147,14 +176,15 @@ def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | 
         needs = ["broker", "lab"]
     desk = ["--desk", str(files.desk)] if files.desk is not None else []
     watching = ["--topology", str(files.topology), *desk]
-    listening = ["--http", f"{host}:{page[1]}", "--probe", files.probe]
+    listening = ["--http", f"{host}:{listen.port}", *_beyond(listen), "--probe", files.probe]
     parts += [
         {
             "name": "collector",
             "arguments": [*sereno, "collector", *_to(broker.COLLECTOR, mqtt, folder), *watching, *listening],
             "environment": {
                 "SERENO_BROKER_PASSWORD_FILE": str(broker.secret_file(broker_folder, broker.COLLECTOR)),
-                "SERENO_URL": os.environ.get("SERENO_URL") or f"http://{host}:{page[1]}",  # messages name it
+                "SERENO_URL": os.environ.get("SERENO_URL") or page,  # messages name it
+                "SERENO_TERMINAL": "1" if sys.stdout.isatty() else "",  # secrets are told to people only
             },
             "needs": needs,
             "reloads": True,
@@ -170,14 +200,20 @@ def _plan(folder: Path, files: Files, page: tuple[str, int], softswitch: "Lab | 
     ]
     return {
         "data": str(folder),
-        "url": f"http://{host}:{page[1]}/",
-        "ports": {"http": page[1], "broker": mqtt},
+        "url": f"{page}/",
+        "ports": {"http": listen.port, "broker": mqtt},
         "probe": files.probe,
         "topology": str(files.topology),
         "lab": softswitch.net if softswitch is not None else None,
         "version": __version__,
         "parts": parts,
     }
+
+
+def _beyond(listen: "Listen") -> list[str]:
+    """The options of a page that others come to."""
+    tls = ["--tls-cert", str(listen.certificate), "--tls-key", str(listen.key)] if listen.certificate else []
+    return [*tls, *(word for each in listen.proxies for word in ("--proxy", each))]
 
 
 def _stays_up(softswitch: "Lab") -> bool:

@@ -10,6 +10,7 @@ from sereno.desk.inbound import Api, Inbound, Secrets
 from sereno.desk.notifications import Heartbeat, Notifications
 from sereno.desk.people import Level, Person, Rota
 from sereno.desk.reports import Reports
+from sereno.desk.web import Web
 from sereno.shape import Frozen, Name, Text
 
 
@@ -30,3 +31,4 @@ class Desk(Frozen):
     survey: Text | None = None
     problems: Recurrence = Recurrence()
     reports: Reports = Reports()
+    web: Web = Web()

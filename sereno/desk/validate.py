@@ -13,6 +13,7 @@ from sereno.desk.validate_inbound import EMAIL as _EMAIL
 from sereno.desk.validate_inbound import faults as inbound_faults
 from sereno.desk.validate_levels import faults as level_faults
 from sereno.desk.validate_reports import faults as report_faults
+from sereno.desk.validate_web import faults as web_faults
 from sereno.errors import ConfigError
 from sereno.yamlfile import Document, Where
 
@@ -33,6 +34,7 @@ def _faults(document: Document, desk: Desk) -> Iterator[ConfigError]:
     yield from level_faults(document, desk, None if unknown else _calendars(document, desk))
     yield from inbound_faults(document, desk)
     yield from customer_faults(document, desk)
+    yield from web_faults(document, desk)
     yield from report_faults(document, desk)
     if desk.heartbeat is not None:
         yield from heartbeat_faults(document, ("heartbeat",), desk.heartbeat)

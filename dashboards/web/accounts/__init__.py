@@ -2,9 +2,10 @@
 
 from starlette.routing import BaseRoute
 
-from dashboards.web.accounts import invitation, login, own, people, programs, trail
+from dashboards.web.accounts import invitation, login, oidc, own, people, programs, trail
 from dashboards.web.accounts.door import Door
 from dashboards.web.accounts.known import Known
+from dashboards.web.accounts.oidc import provider_of
 from dashboards.web.accounts.room import Room
 from dashboards.web.accounts.settings import Access
 from dashboards.web.accounts.vault import Vault
@@ -13,9 +14,10 @@ from dashboards.web.site import Site
 
 def account_routes(site: Site, door: Door, vault: Vault) -> list[BaseRoute]:
     """Their routes."""
-    room = Room(site, door, vault)
+    room, provider = Room(site, door, vault), door.access.provider
     return [
-        *login.routes(room, ""),
+        *login.routes(room, provider.label if provider is not None else ""),
+        *oidc.routes(room, provider),
         *invitation.routes(room),
         *own.routes(room),
         *people.routes(room),
@@ -24,4 +26,4 @@ def account_routes(site: Site, door: Door, vault: Vault) -> list[BaseRoute]:
     ]
 
 
-__all__ = ["Access", "Door", "Known", "Vault", "account_routes"]
+__all__ = ["Access", "Door", "Known", "Vault", "account_routes", "provider_of"]

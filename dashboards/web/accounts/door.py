@@ -33,13 +33,12 @@ _Found = TypeVar("_Found")
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """Who comes, by which session or token; `local`: from this machine, through no proxy."""
+    """Who comes, by which session or token."""
 
     person: Person = STRANGER
     session: str = ""  # its digest
     token: int = 0
     scopes: frozenset[Scope] | None = None
-    local: bool = False
 
     @property
     def house(self) -> House:
@@ -94,36 +93,36 @@ class Door:
 
     async def visit(self, connection: HTTPConnection) -> Visit:
         """Who this is; StoreError when that cannot be read."""
-        local = self._is_local(connection)
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and secret.is_token(given.strip()):
-            return await self._program(given.strip(), local)
+            return await self._program(given.strip())
         cookie = cookies.read("session", connection)
         if secret.is_secret(cookie):
             digest, now_us = secret.digest(cookie), self._clock.now_us()
             entry = await self.read(lambda c: sessions.entry(c, digest, now_us, self.access.lives))
             if entry is not None:
                 self._touch(entry.session, now_us)
-                return Visit(person=person_of(entry.user), session=digest, local=local)
-        return Visit(person=await self._nobody(connection, local), local=local)
+                return Visit(person=person_of(entry.user), session=digest)
+        return Visit(person=await self._nobody(connection))
 
-    async def _program(self, text: str, local: bool) -> Visit:
+    async def _program(self, text: str) -> Visit:
         now_us = self._clock.now_us()
         token = await self.read(lambda c: tokens.holder(c, text, now_us))
         if token is None:
-            return Visit(local=local)
+            return Visit()
         if token.used_us is None or abs(now_us - token.used_us) > tokens.TOUCH_US:
             self._later(lambda c: tokens.used(c, token.id, now_us))
         customers = frozenset(token.customers) or None
         who = Person(name=token.name, permissions=meaning(token.scopes), customers=customers, standing="token")
-        return Visit(person=who, token=token.id, scopes=token.scopes, local=local)
+        return Visit(person=who, token=token.id, scopes=token.scopes)
 
-    async def _nobody(self, connection: HTTPConnection, local: bool) -> Person:
-        if local and _names_this_machine(connection) and not await self.is_closed():
+    async def _nobody(self, connection: HTTPConnection) -> Person:
+        if self.is_local(connection) and _names_this_machine(connection) and not await self.is_closed():
             return OPEN_HOUSE
         return ANONYMOUS if self.access.anonymous else STRANGER
 
-    def _is_local(self, connection: HTTPConnection) -> bool:
+    def is_local(self, connection: HTTPConnection) -> bool:
+        """From this machine, through no proxy."""
         return self.access.loopback and not any(name in connection.headers for name in _FORWARDED)
 
     def _touch(self, session: sessions.Session, now_us: int) -> None:

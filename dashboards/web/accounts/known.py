@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dashboards.web.refusal import Refused
 from sereno.accounts import secret
 from sereno.errors import StoreError
 
@@ -30,6 +30,7 @@ class Known:
             return
         connection = HTTPConnection(scope)
         state: dict[str, Any] = scope.setdefault("state", {})
+        state["local"] = self._door.is_local(connection)
         try:
             visit = await self._door.visit(connection)
         except StoreError as error:
@@ -37,7 +38,7 @@ class Known:
         else:
             self._say(state, connection, visit)
             if not visit.token and _from_elsewhere(scope, connection.headers):
-                await PlainTextResponse("a page of another site may not act here\n", 403)(scope, receive, send)
+                await Refused(403, "a page of another site may not act here").answer()(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -48,7 +49,6 @@ class Known:
         state["person"] = visit.person
         state["session"] = visit.session
         state["scopes"] = visit.scopes
-        state["local"] = visit.local
         state["house"] = visit.house
         state["csrf"] = secret.form_key(kept) if secret.is_secret(kept) else ""
         state["ends"] = self._door.ends(visit)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from dashboards.web.accounts.provider import Provider
 from sereno.accounts.sessions import Lives
 
 
@@ -11,3 +12,4 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     loopback: bool = True
     anonymous: bool = False
     lives: Lives = Lives()
+    provider: Provider | None = None

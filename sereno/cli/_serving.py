@@ -1,0 +1,113 @@
+"""The page in the collector's process: its listener, TLS, who may come in, and the first administrator's link."""
+
+import asyncio
+import ipaddress
+import os
+import socket
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sereno.errors import UsageError
+from sereno.listen import Listen, refuse_unguarded
+
+if TYPE_CHECKING:
+    from dashboards.web.accounts import Access
+    from sereno.desk import Desk
+    from sereno.store import Store
+
+TERMINAL_ENV = "SERENO_TERMINAL"  # whether a person reads what the supervisor prints
+
+
+def bound(listen: Listen) -> socket.socket:
+    """The socket of the page; UsageError when it cannot be had."""
+    listener = socket.socket(socket.AF_INET6 if ":" in listen.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((listen.host, listen.port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"--http {listen.host}:{listen.port}: {error.strerror}; choose another port") from None
+    return listener
+
+
+def refuse_strangers(store: "Store", listen: Listen, where: str) -> None:
+    """UsageError where the listener is open to others and no administrator can log in."""
+    from sereno.accounts.users import any_admin
+
+    with store.read() as connection:
+        refuse_unguarded(listen, any_admin(connection), where)
+
+
+def access_of(desk: "Desk | None", listen: Listen) -> "Access":
+    """Who may come in: as `desk.yaml` says under `web:`."""
+    from dashboards.web.accounts import Access, provider_of
+    from sereno.accounts.sessions import Lives
+    from sereno.desk.web import Web
+
+    web = desk.web if desk is not None else Web()
+    return Access(
+        loopback=listen.private, anonymous=web.anonymous == "viewer",
+        lives=Lives(idle_us=web.sessions.idle_us, longest_us=web.sessions.longest_us), provider=provider_of(web.oidc),
+    )  # fmt: skip
+
+
+async def serve(web: Any, listen: Listen, listener: socket.socket) -> None:
+    """The page, in this process's loop; signals stay ours."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        def capture_signals(self) -> Any:
+            return nullcontext()
+
+    config = uvicorn.Config(
+        web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False,
+        proxy_headers=bool(listen.proxies), forwarded_allow_ips=list(listen.proxies),
+        ssl_certfile=listen.certificate, ssl_keyfile=listen.key,
+    )  # fmt: skip
+    server = Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def tell_first(store: "Store", page: str, now_us: int, where: str) -> None:
+    """While no administrator can log in: a one-time link, to a terminal; else the command that makes one.
+
+    The link goes nowhere but to the terminal: no log, no file.
+    """
+    from sereno.accounts.invitations import FIRST_LIFE_US, invite_first
+    from sereno.accounts.users import any_admin
+    from sereno.clock import SECOND_US
+    from sereno.notify import tell
+
+    with store.read() as connection:
+        if any_admin(connection):
+            return
+    if not _is_terminal():
+        tell("note", f"there is no administrator yet; make one with: sereno users invite --role admin {where}")
+        return
+    with store.write() as connection:
+        token = invite_first(connection, now_us)
+    if token is not None:
+        minutes = FIRST_LIFE_US // SECOND_US // 60
+        tell("note", f"there is no administrator yet; make one, once, within {minutes} min: {page}/invite/{token}")
+
+
+def whose(folder: Path | None) -> str:
+    """How a command names the same accounts."""
+    return f"--data {folder}" if folder is not None else "--database URL"
+
+
+def is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback
+
+
+def _is_terminal() -> bool:
+    from sereno.notify import FD_ENV
+
+    return os.environ.get(TERMINAL_ENV) == "1" if FD_ENV in os.environ else sys.stderr.isatty()
