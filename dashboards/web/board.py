@@ -16,7 +16,7 @@ MOST_SITES = 6  # chips in the banner; what is up beyond that is counted
 MOST_TROUBLED = 12
 MOST_INCIDENTS = 4
 MOST_PROBES = 8
-MOST_LINES = 5  # of days
+MOST_LINES = 4  # of days, below the service's own
 MOST_CURVES = 8  # more cannot be told apart
 QUIET_US = 30 * SECOND_US  # a probe of which nothing came for so long is named in the first line
 

@@ -6,6 +6,7 @@ where too much fails for rows of its own, groups name their SBCs.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +18,8 @@ from dashboards.web.records import LastResult, Panorama, PathCell, SbcRow
 ALL = 24  # SBCs that fit one screen as rows
 STABLE = 6  # so few stay where the file puts them, whatever happens
 GRAVITY = {"down": 0, "unknown": 1, "degraded": 2, "maintenance": 3, "up": 4}
-_NAMED = 60  # names that a group lists
+_DIGITS = re.compile(r"(\d+)")
+_NAMED = 12  # names that a group lists
 
 
 class Look(NamedTuple):
@@ -113,7 +115,7 @@ def arrange(page: Panorama, look: Look) -> Shown:
     graded = [(_gravity(row, cores), row) for row in rows]
     if len(page.rows) <= STABLE:
         return Shown(tuple(rows), len(page.rows), len(rows))
-    graded.sort(key=lambda pair: (not _own(pair[1], cores), pair[0]))
+    graded.sort(key=lambda pair: (not _own(pair[1], cores), pair[0], natural_order(pair[1].name)))
     if len(rows) <= ALL:
         return Shown(tuple(row for _, row in graded), len(page.rows), len(rows))
     troubled = sum(_own(row, cores) for row in rows)
@@ -126,10 +128,15 @@ def arrange(page: Panorama, look: Look) -> Shown:
         else:
             kept.setdefault((not own, row.place or "", _said(row)), []).append(row)
     groups = [_group(key, members, cores) for key, members in kept.items()]
-    groups.sort(key=lambda group: (not group.own, GRAVITY[group.state], group.place or ""))
+    groups.sort(key=lambda group: (not group.own, GRAVITY[group.state], group.place or "", group.key))
     first = [line for line in lines if isinstance(line, SbcRow) and _own(line, cores)]
     rest = [line for line in lines if isinstance(line, SbcRow) and not _own(line, cores)]
     return Shown((*first, *groups, *rest), len(page.rows), len(rows))
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """So that sbc-10 comes after sbc-9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name) if part]
 
 
 def natural_state(row: SbcRow) -> str:

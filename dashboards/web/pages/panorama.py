@@ -47,7 +47,7 @@ class Panorama:
         sites, counted = board.sites_of(page)
         lines, more = board.incidents_of(page)
         listed, well = board.probes_of(page)
-        named = {
+        named: dict[str, dict[str, object]] = {
             "banner": {
                 "sentence": sentence(words, page), "sites": sites, "counted": counted, "quiet": board.quiet_of(page),
             },
