@@ -51,6 +51,13 @@ def instant(words: Words, at_us: int) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S}.{at_us % SECOND_US // 1_000:03d} {offset(f'{local:%z}')}"
 
 
+def stamp(words: Words, at_us: int) -> str:
+    """`2026-11-21 09:49:26`, with milliseconds where it has any: what the form takes back."""
+    local = to_datetime(at_us).astimezone(words.zone)
+    rest = at_us % SECOND_US
+    return f"{local:%Y-%m-%d %H:%M:%S}" + (f".{rest:06d}".rstrip("0") if rest else "")
+
+
 def offset(given: str) -> str:
     """`UTC−06:00` of `-0600`."""
     return f"UTC{given[:1].replace('-', '−')}{given[1:3]}:{given[3:5]}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ class Site:
     def __init__(self, store: Store, clock: Clock, *, name: str | None = None, answers: Any = None) -> None:
         self.store, self.clock, self.name, self.answers = store, clock, name, answers
         self.asker = Asker(store, clock)
+        self.closing: list[Callable[[], Awaitable[None]]] = []  # what pages end when the application does
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="page")
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),

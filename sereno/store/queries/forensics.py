@@ -196,3 +196,11 @@ def coverage(connection: Connection) -> Coverage:
     old = [connection.execute(select(how(runs.c.from_us))).scalar() for how in (func.min, func.max)]
     first, last, first_run, last_run = (None if value is None else int(value) for value in (*raw, *old))
     return Coverage(first, last, first_run, last_run)
+
+
+def one(connection: Connection, probe: str, boot: str, seq: int) -> ResultRow | None:
+    """The result with this name; None where it is not stored as a row (any more)."""
+    columns = results.c
+    query = select(*_RESULT).where(columns.probe == probe, columns.boot == boot, columns.seq == seq)
+    row = connection.execute(query.order_by(columns.at_us).limit(1)).first()
+    return None if row is None else ResultRow._make(row)
