@@ -23,9 +23,9 @@ class PressError(SerenoError):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the child is asked: the model of a month, an issue of it, or a form of an issue."""
+    """What the child is asked: the model of a month, an issue of it, a form of an issue, or one of what stands now."""
 
-    do: Literal["model", "issue", "render"]
+    do: Literal["model", "issue", "render", "copy"]
     store: str
     customer: str | None = None
     site: str | None = None
@@ -37,7 +37,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: str | None = None
     number: int = 0
     form: str = ""
-    link: str | None = None
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,9 +90,22 @@ class Press:
         except msgspec.DecodeError as error:
             raise PressError(f"what came of the report cannot be read: {error}") from None
 
-    async def render(self, number: int, form: str, link: str | None = None) -> File:
+    async def render(self, number: int, form: str) -> File:
         """One form of an issue, to the byte as it was made before."""
-        order = Order(do="render", store=self._store, number=number, form=form, link=link)
+        return await self._file(Order(do="render", store=self._store, number=number, form=form))
+
+    async def copy(
+        self, month: str, form: str, *, customer: str | None = None, site: str | None = None, edition: str = "full",
+        language: str | None = None,
+    ) -> File:  # fmt: skip
+        """One form of the report as the record stands now; nothing is kept of it."""
+        order = Order(
+            do="copy", store=self._store, customer=customer, site=site, month=month, edition=edition,
+            language=language, form=form,
+        )  # fmt: skip
+        return await self._file(order)
+
+    async def _file(self, order: Order) -> File:
         head, _, body = (await self._run(order)).partition(b"\n")
         try:
             name, kind = msgspec.json.decode(head, type=tuple[str, str])

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dashboards.reports.model import Report
     from sereno.store import Store
 
+E = TypeVar("E", bound=str)
 _NICE = 10  # the watch goes first
 
 
@@ -39,6 +41,8 @@ def _done(order: Order) -> bytes:
         if order.do == "render":
             return _rendered(store, order)
         report = _built(store, order)
+        if order.do == "copy":
+            return _file(report, order.form, order.edition, order.language)
         if order.do == "model":
             return msgspec.json.encode(report)
         return msgspec.json.encode(_issued(store, order, report))
@@ -64,9 +68,7 @@ def _issued(store: "Store", order: Order, report: "Report") -> Made:
     from sereno.clock import SystemClock
     from sereno.store import reports
 
-    edition = next((one for one in EDITIONS if one == order.edition), None)
-    if edition is None:
-        raise UsageError(f"edition {order.edition!r}: there is none; they are {', '.join(EDITIONS)}")
+    edition = _edition(order.edition, EDITIONS)
     words, now_us = words_of(report, order.language), SystemClock().now_us()
     wanted = reports.Issue(
         customer=report.customer, site=report.site, month=report.month, edition=edition, language=words.language,
@@ -91,22 +93,34 @@ def _issued(store: "Store", order: Order, report: "Report") -> Made:
 
 def _rendered(store: "Store", order: Order) -> bytes:
     from dashboards.reports.canonical import decoded
-    from dashboards.reports.render import EDITIONS, FORMATS, MEDIA_TYPES, filename, render
     from sereno.store import reports
 
-    form = next((one for one in FORMATS if one == order.form), None)
-    if form is None:
-        raise UsageError(f"format {order.form!r}: there is none; they are {', '.join(FORMATS)}")
     with store.read() as connection:
         one = reports.issue_of(connection, order.number)
         model = reports.model_of(connection, order.number)
     if one is None or model is None:
         raise UsageError(f"there is no issued report {order.number}")
-    report = decoded(model)
-    edition = next(each for each in EDITIONS if each == one.edition)
-    body = render(report, form, edition=edition, language=one.language, link=order.link)
-    head = msgspec.json.encode((filename(report, form, edition, one.language), MEDIA_TYPES[form]))
+    return _file(decoded(model), order.form, one.edition, one.language)
+
+
+def _file(report: "Report", wanted: str, edition_wanted: str, language: str | None) -> bytes:
+    """The name and the type in one line, then the bytes."""
+    from dashboards.reports.render import EDITIONS, FORMATS, MEDIA_TYPES, filename, render
+
+    form = next((one for one in FORMATS if one == wanted), None)
+    if form is None:
+        raise UsageError(f"format {wanted!r}: there is none; they are {', '.join(FORMATS)}")
+    edition = _edition(edition_wanted, EDITIONS)
+    body = render(report, form, edition=edition, language=language)
+    head = msgspec.json.encode((filename(report, form, edition, language), MEDIA_TYPES[form]))
     return head + b"\n" + body
+
+
+def _edition(wanted: str, known: Sequence[E]) -> E:
+    found = next((one for one in known if one == wanted), None)
+    if found is None:
+        raise UsageError(f"edition {wanted!r}: there is none; they are {', '.join(known)}")
+    return found
 
 
 if __name__ == "__main__":
