@@ -210,11 +210,15 @@ def _messages(result: Told, kept: Sequence[Message]) -> list[Row]:
 
 
 def _deciding(result: Told, kept: Sequence[Message]) -> int | None:
-    """Which of the answers the result is about: the last one that has its code."""
+    """Which of the answers the result is about: the last one to what was asked first that has its code."""
     code = result.code
     if isinstance(code, bool) or not isinstance(code, int):
         return None
-    places = [index for index, one in enumerate(kept) if not one.sent and one.code == code and one.repeats is None]
+    asked = next((one.method for one in kept if one.sent and one.method), None)
+    answers = [
+        (index, one) for index, one in enumerate(kept) if not one.sent and one.code == code and one.repeats is None
+    ]
+    places = [index for index, one in answers if asked is None or (one.cseq or asked).endswith(asked)]
     return places[-1] if places else None
 
 

@@ -51,6 +51,7 @@ def choices(words: Words, topology: Topology | None, question: Question) -> Choi
 def quick(words: Words, question: Question, now_us: int) -> list[Quick]:
     """Windows a click away; from the one that is shown: earlier, later, wider, the day before."""
     found = []
+    now_us += SECOND_US - now_us % SECOND_US
     for seconds, label in _QUICK:
         address = question.address(from_us=now_us - seconds * SECOND_US, to_us=now_us, incident=None, result=None)
         found.append(Quick(label=words.text(label), address=address))

@@ -110,12 +110,13 @@ class Wrong(Exception):  # noqa: N818 - what a person wrote, and one line how to
 def read(given: Mapping[str, str], words: Words, now_us: int) -> Question:
     """The question of a URL or a form; Wrong says what to mend. Without a window and an incident: the last minutes."""
     about, name = _about(given)
+    whole_us = now_us - now_us % SECOND_US + SECOND_US  # windows that nobody wrote begin and end with a second
     incident = _number(given.get("incident", ""), words)
     from_us, to_us = _moment(given, "from", words, now_us), _moment(given, "to", words, now_us)
     if (last := given.get("last", "")) in _LAST:
-        from_us, to_us = now_us - _LAST[last] * SECOND_US, now_us
+        from_us, to_us = whole_us - _LAST[last] * SECOND_US, whole_us
     if incident is None and to_us is None:
-        to_us = now_us if from_us is None else min(now_us, from_us + _QUICK_US)
+        to_us = whole_us if from_us is None or from_us >= whole_us else min(whole_us, from_us + _QUICK_US)
     if incident is None and from_us is None and to_us is not None:
         from_us = to_us - _QUICK_US
     if from_us is not None and to_us is not None:

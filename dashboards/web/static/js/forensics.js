@@ -23,8 +23,8 @@ async function open(place, address, push) {
   panel.hidden = false;
   story.classList.add("open");
   for (const button of panel.querySelectorAll("[data-close]")) button.hidden = false;
-  mark();
   if (push) history.pushState({}, "", address);
+  mark();
   panel.focus({ preventScroll: true });
   if (panel.getBoundingClientRect().top < 0 || innerWidth < 1100) panel.scrollIntoView({ block: "start" });
 }
@@ -36,19 +36,13 @@ function mark() {
   }
 }
 
-function withResult(place) {
-  const address = new URL(location.href);
-  address.searchParams.set("result", place.replace("/forensics/result/", ""));
-  address.hash = "result";
-  return address.href;
-}
+/* By hand: what URLSearchParams writes is the same question, but nobody can read it in a ticket. */
+const without = () => location.search.replace(/&?result=[^&]*/, "");
+const withResult = (place) => `${location.pathname}${without()}&result=${place.replace("/forensics/result/", "")}#result`;
 
 function leave() {
-  const address = new URL(location.href);
-  const shown = address.searchParams.get("result");
-  address.searchParams.delete("result");
-  address.hash = "";
-  history.pushState({}, "", address);
+  const shown = new URL(location.href).searchParams.get("result");
+  history.pushState({}, "", location.pathname + without());
   close();
   mark();
   [...document.querySelectorAll(".lines [data-open]")].find((link) => link.dataset.open.endsWith(`/${shown}`))?.focus();
