@@ -143,7 +143,7 @@ def _calls(sheet: Sheet) -> None:
     sheet.series(
         8, say("Setup and post-dial delay"), say("95th percentiles of answered test calls (RFC 6076), per path."),
         [
-            Query(quantile(0.95, "sereno_call_setup_seconds", AT, by=by), f"{say('setup')} {where}"),
+            Query(quantile(0.95, "sereno_call_setup_seconds", AT, by=by), f"{say('call setup')} {where}"),
             Query(quantile(0.95, delay, AT, by=by), f"{say('post-dial')} {where}"),
         ],
         unit="s", step=STEP,

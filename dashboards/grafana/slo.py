@@ -150,8 +150,8 @@ def _states(sheet: Sheet) -> None:
     spent = [
         Query(f"sum({increase('sereno_site_state_seconds_total', SITE, _of(name), by='site')})", word)
         for name, word in (
-            ("down", say("down")), ("degraded", say("degraded")), ("unknown", say("unknown")),
-            ("maintenance", say("maintenance")),
+            ("down", say("time down")), ("degraded", say("time degraded")), ("unknown", say("time unknown")),
+            ("maintenance", say("time in maintenance")),
         )
     ]  # fmt: skip
     sheet.bars(

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from board_rules import RULES, panels
 from jsonschema import Draft7Validator
 
 from collector.exposition.catalogue import CATALOGUE
 from dashboards.grafana import LANGUAGES, kit, render
 from dashboards.grafana.kit import Speech
+from dashboards.grafana.push import SCRAPE
 from sereno.i18n import catalogue
 
 BOARDS = Path(__file__).resolve().parents[2] / "dashboards" / "grafana" / "boards"
@@ -251,3 +253,36 @@ def test_every_english_word_has_its_spanish(monkeypatch, tmp_path):
     missing = {one for one in asked if spanish._catalog.get(one) is None}
     assert missing == set()
     assert len(asked) > 200
+
+
+# -- provisioning -----------------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_file_provisioning_serves_both_languages():
+    given = yaml.safe_load((ROOT / "deploy" / "grafana" / "dashboards.yaml").read_text(encoding="utf-8"))
+    assert given["apiVersion"] == 1
+    assert [Path(one["options"]["path"]).name for one in given["providers"]] == list(LANGUAGES)
+    for one in given["providers"]:
+        assert set(one) == {
+            "name", "folder", "type", "disableDeletion", "allowUiUpdates", "updateIntervalSeconds", "options",
+        }  # fmt: skip
+        assert (one["type"], one["allowUiUpdates"]) == ("file", False)
+    assert len({one["folder"] for one in given["providers"]}) == len({one["name"] for one in given["providers"]}) == 2
+
+
+def test_the_datasource_knows_how_often_prometheus_scrapes():
+    given = yaml.safe_load((ROOT / "deploy" / "grafana" / "datasource.yaml").read_text(encoding="utf-8"))
+    (source,) = given["datasources"]
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    assert source["jsonData"]["timeInterval"] == scraped["global"]["scrape_interval"] == SCRAPE
+    assert (source["type"], source["access"]) == ("prometheus", "proxy")
+    assert "isDefault" not in source  # a second default would stop Grafana from starting
+
+
+def test_the_document_names_every_board():
+    text = (ROOT / "docs" / "grafana.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        title = load("es", name)["title"].removeprefix("Sereno · ")
+        assert f"| {title} | `{name}.json` |" in text
