@@ -29,7 +29,7 @@ from sereno.store.queries import forensics_slices as slices
 LINES = 150
 _ENTRIES = 40_000
 _SECONDS = 0.6  # of reading for one piece
-_COMPARED = 15_000  # results that were not well, for what changed first
+_COMPARED = 6_000  # results that were not well, for what changed first
 _BEHIND_US = 300 * SECOND_US  # how far a piece looks back for what a series said before
 _ONSETS = 60
 
@@ -43,7 +43,7 @@ class StoreCases:
     def look(self, asked: Asked, sift: Sift, language: str, now_us: int, after: str | None = None) -> Look:
         """Head, picture and one piece of the timeline, from one snapshot."""
         with self._store.read() as connection:
-            case = Case(connection, asked, now_us)
+            case = Case(connection, asked, now_us, bare=True)
             words = Words(language, case.world.newest.timezone)
             return Look(
                 head=_head(connection, case, words),
@@ -54,7 +54,7 @@ class StoreCases:
     def lines(self, asked: Asked, sift: Sift, language: str, now_us: int, after: str | None = None) -> Lines:
         """One piece of the timeline."""
         with self._store.read() as connection:
-            case = Case(connection, asked, now_us)
+            case = Case(connection, asked, now_us, bare=True)
             words = Words(language, case.world.newest.timezone)
             return _lines(connection, case, asked, sift, words, now_us, after)
 
@@ -111,7 +111,7 @@ def _from_place(connection: Connection, case: Case, asked: Asked, now_us: int, a
     place = _key(after)
     behind_us = _BEHIND_US if asked.only is not None else 0
     begin_us = min(max(case.from_us, place[0] - behind_us), case.to_us - 1)
-    rest = Case(connection, replace(asked, from_us=begin_us, to_us=case.to_us), now_us)
+    rest = Case(connection, replace(asked, from_us=begin_us, to_us=case.to_us), now_us, bare=case.bare)
     return (entry for entry in rest.timeline() if key_of(entry) > place)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from heapq import merge
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -29,8 +30,9 @@ _AROUND_US = 60 * SECOND_US  # what an incident's own window shows before it beg
 class Case:
     """What the store knows of a window. Keep its connection open while reading."""
 
-    def __init__(self, connection: Connection, asked: Asked, now_us: int) -> None:
+    def __init__(self, connection: Connection, asked: Asked, now_us: int, *, bare: bool = False) -> None:
         self._connection, self._asked = connection, asked
+        self.bare = bare  # results without their messages and packets
         stored.read_at_leisure(connection)
         self.topologies = kept.accepted(connection)
         self._records: dict[int, IncidentRecord] | None = None
@@ -177,7 +179,8 @@ class Case:
     def _measured(self) -> list[Iterator[Entry]]:
         asked = (self._connection, self.selection.elements, self.selection.probes, self.from_us, self.to_us)
         if self._asked.only is not None:
-            return [self._results(stored.odd(*asked))]
+            changes = self._asked.only == "changes"  # of many equal failures few are told: the rest is not read whole
+            return [self._results(stored.odd(*asked, bodies=not changes))]
         runs = (samples.of_run(one) for one in stored.runs_window(*asked) if self._wanted(one.check))
         return [self._results(stored.window(*asked)), runs]
 
@@ -197,7 +200,11 @@ class Case:
                     and one.at_us - known[2] <= self.hold_us(one.check)
                 ):
                     continue
-            yield from samples.of_result(one)
+                if (whole := stored.one(self._connection, one.probe, one.boot, one.seq)) is None:
+                    continue
+                one = whole  # noqa: PLW2901
+            entries = samples.of_result(one)
+            yield from islice(entries, 1) if self.bare else entries
 
     def hold_us(self, check: str) -> int:
         """How long a result of this check speaks: 2.5 of its intervals."""

@@ -5,10 +5,10 @@ service by time. What is not plainly ok has an index of its own: "what failed an
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, text
 
 from sereno.clock import SECOND_US
 from sereno.store.queries.results import of_elements
@@ -38,6 +38,7 @@ class ResultRow(NamedTuple):
 
 
 _RESULT = tuple(results.c[name] for name in ResultRow._fields)
+_NO_BODY = (*_RESULT[:-1], literal("").label("body"))
 _RUN = tuple(runs.c[name] for name in COLUMNS)
 _ORDER = _RESULT[:5]
 _RUN_ORDER = (runs.c.from_us, runs.c.element, runs.c.probe, runs.c.boot, runs.c.first_seq)
@@ -64,17 +65,19 @@ def window(connection: Connection, elements: Names, probes: Names, from_us: int,
         from_us = until_us
 
 
-def odd(connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int) -> Iterator[ResultRow]:
-    """Those of them that are not plainly ok."""
-    query = _within(from_us, to_us).where(_ODD).order_by(*_ORDER)
+def odd(
+    connection: Connection, elements: Names, probes: Names, from_us: int, to_us: int, *, bodies: bool = True
+) -> Iterator[ResultRow]:
+    """Those of them that are not plainly ok; without `bodies`, which are most of the work, theirs are empty."""
+    query = _within(from_us, to_us, _RESULT if bodies else _NO_BODY).where(_ODD).order_by(*_ORDER)
     if elements is not None and len(elements) <= _PARAMETERS:
         query = query.where(results.c.element.in_(sorted(elements)))
     rows = _stream(connection, query)
     return (row for row in rows if _of(row.element, elements) and _of(row.probe, probes))
 
 
-def _within(from_us: int, to_us: int) -> Select[Any]:
-    return select(*_RESULT).where(results.c.at_us >= from_us, results.c.at_us < to_us)
+def _within(from_us: int, to_us: int, columns: Sequence[ColumnElement[Any]] = _RESULT) -> Select[Any]:
+    return select(*columns).where(results.c.at_us >= from_us, results.c.at_us < to_us)
 
 
 def _of(name: str, names: Names) -> bool:
