@@ -8,7 +8,7 @@ from sereno.clock import SECOND_US, iso
 from sereno.incident import PRIORITIES, IncidentRecord, TimelineEntry, decode_record
 from sereno.incident.reading import titled
 from sereno.store.collectors import GONE_US, Presence, presences
-from sereno.store.lease import host_of
+from sereno.store.lease import Row, host_of
 from sereno.store.lease import read as read_lease
 from sereno.store.tables import incident_timeline, incidents, topologies, verdict_changes
 from sereno.topology import topology_from_json
@@ -41,6 +41,11 @@ def marker(connection: Connection) -> tuple[int, int]:
         select(func.sum(incidents.c.version)).where(incidents.c.state.in_(OPEN_STATES))
     ).scalar()
     return int(newest or 0), int(versions or 0)
+
+
+def lease_of(connection: Connection) -> Row | None:
+    """The lease as it stands; None before the first collector."""
+    return read_lease(connection)
 
 
 def collectors(connection: Connection, now_us: int) -> list[CollectorLine]:

@@ -6,10 +6,10 @@ from types import ModuleType
 from starlette.routing import BaseRoute
 
 from dashboards.web.live import Topic
-from dashboards.web.pages import forensics, incidents, panorama, paths, reports
+from dashboards.web.pages import forensics, health, incidents, maintenance, panorama, paths, reports
 from dashboards.web.site import Site
 
-PAGES: tuple[ModuleType, ...] = (panorama, paths, incidents, forensics, reports)
+PAGES: tuple[ModuleType, ...] = (panorama, paths, health, incidents, maintenance, forensics, reports)
 
 
 def routes_of(site: Site) -> Iterable[BaseRoute]:
