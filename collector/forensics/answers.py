@@ -29,7 +29,7 @@ from sereno.store.queries import forensics_slices as slices
 LINES = 150
 _ENTRIES = 40_000
 _SECONDS = 0.6  # of reading for one piece
-_COMPARED = 6_000  # results that were not well, for what changed first
+_COMPARED = 4_000  # results that were not well, for what changed first
 _BEHIND_US = 300 * SECOND_US  # how far a piece looks back for what a series said before
 _ONSETS = 60
 

@@ -1,5 +1,6 @@
 """A window at a glance: the states of its elements, what of their results was not well, what people did."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -37,7 +38,8 @@ class _Painter:
         self._slices = max(1, min(SLICES, (self._to_us - self._from_us) // SECOND_US))
 
     def picture(self) -> Picture:
-        elements = self._case.elements()
+        kinds = {kind: place for place, (kind, _) in enumerate(reversed(self._case.elements()))}
+        elements = sorted(self._case.elements(), key=lambda one: (-kinds[one[0]], _natural(one[1])))
         said = self._said(elements)
         measured = [name for kind, name in elements if kind in _MEASURED]
         window = slices.Slices(self._from_us, self._to_us, self._slices)
@@ -45,7 +47,8 @@ class _Painter:
         odd = slices.odd(self._connection, window, frozenset(measured), probes)
         every = [self._lane(element, said.get(element, []), odd) for element in elements]
         shown = every if len(every) <= _ALL else [one for one in every if not _steady(one)]
-        kept_lanes = shown[:_MOST]
+        worst = sorted(range(len(shown)), key=lambda place: (_mildness(shown[place]), place))[:_MOST]
+        kept_lanes = [shown[place] for place in sorted(worst)]
         seen = slices.seen(
             self._connection, window, [one.name for one in kept_lanes if one.kind in _MEASURED], probes, self._until_us
         )
@@ -137,6 +140,19 @@ def _with_seen(lane: Lane, seen: Sequence[bool] | None) -> Lane:
     if lane.kind not in _MEASURED or seen is None:
         return lane
     return Lane(kind=lane.kind, name=lane.name, spans=lane.spans, failed=lane.failed, late=lane.late, seen=tuple(seen))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """`sbc-2` before `sbc-10`."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]{1,9})", name)]
+
+
+def _mildness(lane: Lane) -> int:
+    """What is down comes before what is degraded, and that before what is not known."""
+    states = {one.state for one in lane.spans}
+    if "down" in states or any(lane.failed):
+        return 0
+    return 1 if states & {"degraded", "maintenance"} or any(lane.late) else 2
 
 
 def _steady(lane: Lane) -> bool:
