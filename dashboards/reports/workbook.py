@@ -77,7 +77,7 @@ def _summary(book: Book) -> None:
         length(f"T · {w.text('time of the month')}", a.total_seconds),
         length(f"X · {w.text('excluded by the contract')}", a.excluded_seconds),
         length(f"U · {w.text('unknown')}", a.unknown_seconds),
-        length(f"D · {w.text('down')}", a.down_seconds),
+        length(f"D · {w.text('downtime')}", a.down_seconds),
         length(f"b · {w.text('sampling bound')}", a.bound_seconds),
         length(f"T − X · {w.text('time that counts')}", s.counted_seconds),
         length(f"T − X − U · {w.text('time that was seen')}", s.seen_seconds),
@@ -109,7 +109,7 @@ def _days(book: Book) -> None:
     columns = [
         Column(w.text("Site")), Column(w.text("Day"), "utc"), Column(w.text("State")),
         Column(w.text("observed"), "percent"),
-        Column(f"{w.text('observed')}, {w.text('exactly')}", "exact"), *_long(w.text("Down"), w),
+        Column(f"{w.text('observed')}, {w.text('exactly')}", "exact"), *_long(w.text("Downtime"), w),
         *_long(w.text("Unknown"), w), *_long(w.text("Excluded"), w), *_long(w.text("Length"), w),
     ]  # fmt: skip
     parts = [(r.site or "", r.days), *((one.site, one.days) for one in r.sites)]
@@ -136,7 +136,7 @@ def _outages(book: Book) -> None:
     """The scope's own, then each site's."""
     r, w = book.report, book.words
     columns = [
-        Column(w.text("Of")), *_span(w), *_long(w.text("Down"), w), *_long(w.text("Excluded"), w),
+        Column(w.text("Of")), *_span(w), *_long(w.text("Downtime"), w), *_long(w.text("Excluded"), w),
         *_long(w.text("Sampling bound"), w), Column(w.text("Cause")), Column(w.text("Element")),
         Column(w.text("Incidents")), Column(w.text("Sites")), Column(w.text("began before")),
         Column(w.text("goes on after")), Column(w.text("Evidence")), Column(w.text("Command")),
@@ -207,7 +207,7 @@ def _sites(book: Book) -> None:
     r, w = book.report, book.words
     ratios = [w.text("observed"), w.text("low"), w.text("high"), w.text("Target")]
     exact = [f"{name}, {w.text('exactly')}" for name in ratios]
-    lengths = [w.text("Down"), w.text("Sampling bound"), w.text("Unknown"), w.text("Excluded"), w.text("Length")]
+    lengths = [w.text("Downtime"), w.text("Sampling bound"), w.text("Unknown"), w.text("Excluded"), w.text("Length")]
     columns = [
         Column(w.text("Site")), Column(w.text("Verdict")), Column(w.text("Outages"), "count"),
         *(Column(name, "percent") for name in ratios), *(Column(name, "exact") for name in exact),
@@ -232,7 +232,7 @@ def _levels(book: Book) -> None:
     ]  # fmt: skip
     rows = [
         [
-            w.keyed("ticket", one.kind), w.keyed("clock", one.clock), w.keyed("priority", one.priority), one.met,
+            w.keyed("case", one.kind), w.keyed("clock", one.clock), w.keyed("priority", one.priority), one.met,
             one.missed, one.pending, one.recovered_alone,
         ]
         for one in r.clocks
@@ -247,7 +247,7 @@ def _levels(book: Book) -> None:
     every = [*r.compliance["cases"], *r.compliance["pending"], *r.compliance["recovered_alone"]]
     rows = [
         [
-            one["incident"], w.keyed("ticket", one["kind"]), w.keyed("clock", one["clock"]),
+            one["incident"], w.keyed("case", one["kind"]), w.keyed("clock", one["clock"]),
             w.keyed("priority", one["priority"]), one["severity"], one["due"], one["due"],
             w.keyed("outcome", one["outcome"]), _LISTED.join(one["sites"]),
         ]
@@ -278,7 +278,7 @@ def _calls(book: Book) -> None:
     percentiles = ("minimum", "p5", "p50", "p95", "p99", "maximum")
     columns = [
         Column(w.text("Through")), Column("SBC"), Column(w.text("calls"), "count"), Column("ok", "count"),
-        Column(w.text("failed"), "count"), Column(w.text("invalid"), "count"), Column(w.text("Measure")),
+        Column(w.text("calls failed"), "count"), Column(w.text("invalid"), "count"), Column(w.text("Measure")),
         Column(w.text("measured"), "count"), *(Column(name, "exact") for name in percentiles),
         Column(w.text("Histogram")),
     ]  # fmt: skip
@@ -291,7 +291,7 @@ def _calls(book: Book) -> None:
         found: Distribution = getattr(one, measure)
         bounds = [f"≤{bound:g}" for bound in found.bounds] + [f">{found.bounds[-1]:g}"]
         told = "; ".join(f"{bound}: {count}" for bound, count in zip(bounds, found.counts, strict=True) if count)
-        name = w.text("all") if one.name == "*" else one.name
+        name = w.text("all calls") if one.name == "*" else one.name
         return [
             name, _LISTED.join(one.sbcs), one.made, one.ok, one.failed, one.invalid, measure, found.count,
             *(getattr(found, part) for part in percentiles), told,
@@ -314,7 +314,7 @@ def _tickets(book: Book) -> None:
     for one in r.tickets.listed:
         at = [one.since, one.opened, one.acknowledged, one.resolved, one.closed]
         rows.append([
-            one.number, w.keyed("ticket", one.kind), one.title[w.language], w.keyed("priority", one.priority),
+            one.number, w.keyed("case", one.kind), one.title[w.language], w.keyed("priority", one.priority),
             one.severity, *at, *at, _LISTED.join(one.sites), one.reopenings,
         ])  # fmt: skip
     book.sheet(w.text("Incidents"), columns, rows)

@@ -77,12 +77,12 @@ BAD = {
         (local("12 20:30"), local("12 21:10")),  # within announced work: excluded
         (local("12 21:50"), local("12 22:20")),  # and over its end
         (local("22 11:00"), local("22 11:05")),  # one failure alone: nothing
-        (END - 1200 * S, END + 1200 * S),  # over the month's end
     ],
     "s2": [
         (local("03 10:30"), local("03 11:00")),  # both at once for ten minutes
         (local("17 20:00"), local("17 20:45")),  # within work that was announced too late
         (local("25 09:00"), local("25 09:25")),
+        (END - 1200 * S, END + 1200 * S),  # over the month's end
     ],
 }
 GONE = [(local("08 02:00"), local("08 05:00")), (local("28 12:00"), local("28 13:00"))]
@@ -106,7 +106,8 @@ def calls() -> Iterator[Result]:
             seq += 1
             at_us = local("10 00:00") + number * HOUR + (7 if sbc == "s1" else 11) * S
             failed = number % 40 == 39
-            said: dict[str, object] = {"outcome": "failed", "reason": "no_answer", "post_dial_delay_seconds": 4.0 + number / 100}
+            said: dict[str, object] = {"outcome": "failed", "reason": "no_answer"}
+            said["post_dial_delay_seconds"] = 4.0 + number / 100
             if not failed:
                 said = {
                     "outcome": "ok", "setup_seconds": round(0.2 + number * 0.01, 6), "disconnect_seconds": 0.05,
@@ -239,7 +240,7 @@ def sample_at(sbc: str, at_us: int) -> str | None:
 
 
 def path_state(sbc: str, cell_us: int) -> str:
-    """By looking around: down are two failures in a row up to the next two successes; silence is unknown after 750 s."""
+    """By looking around: down from two failures in a row to the next two successes; silence is unknown after 750 s."""
     last = cell_us - (cell_us - (BEGIN - DAY)) % EVERY
     while sample_at(sbc, last) is None:
         last -= EVERY
