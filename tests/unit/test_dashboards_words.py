@@ -2,10 +2,13 @@
 
 import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
+from babel.messages.pofile import read_po
+
 import dashboards
-from sereno.i18n import catalogue
+from sereno.i18n import catalogue, parts
 
 ROOM = Path(dashboards.__file__).parent
 SPEAKERS = {"w", "words", "self"}  # whose `text` speaks
@@ -37,3 +40,13 @@ def test_every_message_has_its_spanish() -> None:
 
 
 ALIKE = {"SBC", "MOS", "RTT", "Sereno"}  # the same in both
+
+
+def test_no_file_of_the_catalogue_speaks_over_another() -> None:
+    said_by = defaultdict(set)
+    for part in parts("dashboards", "es"):
+        with part.open("rb") as handle:
+            for message in read_po(handle, locale="es"):
+                if message.id:
+                    said_by[message.id].add(str(message.string))
+    assert {text: both for text, both in said_by.items() if len(both) > 1} == {}
