@@ -268,7 +268,7 @@ def test_a_page_that_does_not_answer(tmp_path):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Health)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/"
     lock = instance.take_lock(tmp_path)
     try:

@@ -298,7 +298,7 @@ def test_prometheus(site):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         assert broke(site.ask("prometheus", prometheus=url), "knows nothing of Sereno")

@@ -21,9 +21,10 @@ async function again() {
 
 if (rows && Number(rows.dataset.pending)) setTimeout(again, PAUSE);
 
-for (const link of document.querySelectorAll("a[data-fetch][data-waits]")) {
-  link.addEventListener("click", () => say(link.dataset.waits));
-}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-fetch][data-waits]");
+  if (link) say(link.dataset.waits);
+});
 
 for (const form of document.querySelectorAll("form[data-make]")) {
   form.addEventListener("submit", () => {
