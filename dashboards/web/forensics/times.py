@@ -29,11 +29,12 @@ def instant(text: str, zone: ZoneInfo, now_us: int) -> int:
     said = " ".join(text.strip().split()).casefold()
     if not said or len(said) > _LONGEST:
         raise ValueError("no instant")
+    whole_us = now_us - now_us % SECOND_US  # nobody who counts backwards means microseconds
     if said in _NOW:
-        return now_us
+        return whole_us + SECOND_US
     ago = _AGO.fullmatch(said) or _AGO_EN.fullmatch(said)
     if ago is not None:
-        return now_us - int(ago[1]) * _UNITS[ago[2][0]] * SECOND_US
+        return whole_us - int(ago[1]) * _UNITS[ago[2][0]] * SECOND_US
     try:
         return parse_instant(
             text.strip().replace(" ", "+") if re.search(r"\d [0-9]{2}:?[0-9]{2}$", text) else text.strip()
