@@ -168,7 +168,7 @@ GROUPS = ("work", "customer", "shape", "end")
 OPENING = Act(
     verb="open", label="Open a ticket", done="Registered.", fields=(
         Field(name="kind", label="What it is", kind="choice", needed=True,
-              choices=_named("ticket", ("incident", "request"))),
+              choices=_named("newticket", ("incident", "request"))),
         Field(name="title", label="Title", hint="one line; without it the first line of the description"),
         Field(name="customer", label="Customers", kind="several", choices=_customers),
         Field(name="site", label="Sites", kind="several", choices=_sites),
