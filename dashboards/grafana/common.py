@@ -63,6 +63,10 @@ def next_due(sheet: Sheet, width: int) -> None:
     )  # fmt: skip
 
 
+def all_up(sheet: Sheet) -> str:
+    return sheet.words.text("All of them were up in the time range (if «Watch» is ✓)")
+
+
 def _left(clock: str) -> str:
     due = pick("sereno_clock_next_due_seconds", f'clock="{clock}"')
     return while_watched(f"min({due}) - time()")

@@ -3,7 +3,19 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
 from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, POOR, Column, Query, Sheet
-from dashboards.grafana.queries import RANGE, age, collectors, fresh, increase, newest, pick, rate, state, while_watched
+from dashboards.grafana.queries import (
+    RANGE,
+    RATE,
+    age,
+    collectors,
+    fresh,
+    increase,
+    newest,
+    pick,
+    rate,
+    state,
+    while_watched,
+)
 
 PROBE = 'probe=~"$probe"'
 
@@ -87,7 +99,7 @@ def _flow(sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.series(
         8, say("Results committed"), say("Results a second that reached the store."),
-        [Query(f"sum(rate({pick('sereno_results_committed_total')}[$__rate_interval]))", say("all probes"))],
+        [Query(f"sum(rate({pick('sereno_results_committed_total')}{RATE}))", say("all probes"))],
         unit="cps",
     )  # fmt: skip
     sheet.series(
@@ -112,7 +124,7 @@ def _flow(sheet: Sheet) -> None:
     sheet.series(
         8, say("Names that nobody declared"),
         say("Label values a second that no topology or list has, counted as other."),
-        [Query(f"sum(rate({pick('sereno_label_values_folded_total')}[$__rate_interval]))", say("all probes"))],
+        [Query(f"sum(rate({pick('sereno_label_values_folded_total')}{RATE}))", say("all probes"))],
         unit="cps",
     )  # fmt: skip
 
@@ -160,8 +172,8 @@ def _collectors(sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.stat(
         5, say("Take-overs"), say("How often the lead changed hands in the time range."),
-        [Query(while_watched(f"max(max_over_time({pick('sereno_collector_lease_epoch')}[{RANGE}]))"
-                             f" - min(min_over_time({pick('sereno_collector_lease_epoch')}[{RANGE}]))"))],
+        [Query(while_watched(f"max(max_over_time({pick('sereno_collector_lease_epoch')}{RANGE}))"
+                             f" - min(min_over_time({pick('sereno_collector_lease_epoch')}{RANGE}))"))],
         decimals=0, steps=((None, GOOD), (1, POOR)),
     )  # fmt: skip
     sheet.series(

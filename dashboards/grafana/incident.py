@@ -3,7 +3,7 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import About, annotations_list
 from dashboards.grafana.kit import BAD, GOOD, POOR, Query, Sheet
-from dashboards.grafana.queries import AT, FILL, failed_ratio, newest, pick, quantile, rate, ratio, state, while_watched
+from dashboards.grafana.queries import AT, failed_ratio, newest, pick, quantile, rate, ratio, timeline, while_watched
 
 
 def fill(sheet: Sheet) -> None:
@@ -27,8 +27,9 @@ def _timelines(sheet: Sheet) -> None:
     everything = "service|site|core|sbc|path|portal|database"
     sheet.line(10)
     sheet.states(
-        16, say("What fell, and what first"), say("Verdict of every element over time; read from left to right."),
-        Query(state(everything, window=FILL, by="kind, element"), "{{kind}} {{element}}"),
+        16, say("What fell, and what first"),
+        say("Verdict of every element over time; of more than 24, those alone that were not up all the time."),
+        Query(timeline(everything, by="kind, element"), "{{kind}} {{element}}"), nothing=common.all_up(sheet),
         renamed=[(f"^{kind} (.*)$", f"{word} $1") for kind, word, _ in common.kinds(sheet.words)],
     )  # fmt: skip
     annotations_list(

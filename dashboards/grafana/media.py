@@ -123,13 +123,13 @@ def _calls(sheet: Sheet) -> None:
     say = sheet.words.text
     by = "sbc, core"
     where = "{{sbc}}/{{core}}"
-    tried = increase("sereno_check_results_total", CALLS, 'outcome!="invalid"', AT, by=by, window="1h")
+    tried = increase("sereno_check_results_total", CALLS, 'outcome!="invalid"', AT, by=by, window="[1h]")
 
     def answered(codes: str, also: str = "") -> str:
-        found = increase("sereno_sip_responses_total", CALLS, f'code=~"{codes}"', AT, by=by, window="1h")
+        found = increase("sereno_sip_responses_total", CALLS, f'code=~"{codes}"', AT, by=by, window="[1h]")
         return f"clamp_max({ratio(f'({found} or {tried} * 0){also}', tried)}, 1)"
 
-    rang = increase("sereno_check_results_total", CALLS, 'reason="no_answer"', AT, by=by, window="1h")
+    rang = increase("sereno_check_results_total", CALLS, 'reason="no_answer"', AT, by=by, window="[1h]")
     sheet.line(8)
     sheet.series(
         8, say("Answered and effective calls"), say("ASR and NER of the last hour (E.411, E.425), of test calls."),

@@ -3,7 +3,8 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import About
 from dashboards.grafana.kit import BAD, GOOD, POOR, Column, Query, Sheet
-from dashboards.grafana.queries import AT, FILL, failed_ratio, pick, quantile, rate, ratio, state, while_watched
+from dashboards.grafana.media import lost_share
+from dashboards.grafana.queries import AT, WHOLE, failed_ratio, pick, quantile, state, timeline, while_watched, worst
 
 
 def fill(sheet: Sheet) -> None:
@@ -25,10 +26,12 @@ def fill(sheet: Sheet) -> None:
         unit="percentunit", minimum=0, maximum=1, decimals=1, steps=((None, BAD), (0, POOR), (0.25, GOOD)),
         nothing=say("No contract promises an availability (if «Watch» is ✓)"),
     )  # fmt: skip
+    all_up = common.all_up(sheet)
     sheet.line(6)
     sheet.states(
-        24, say("Paths (SBC/core)"), say("Verdict of each path over time."),
-        Query(state("path", 'element=~"$sbc/.+"', window=FILL), "{{element}}"),
+        24, say("Paths (SBC/core)"),
+        say("Verdict of each path over time; of more than 24, those alone that were not up all the time."),
+        Query(timeline("path", 'element=~"$sbc/.+"'), "{{element}}"), nothing=all_up,
     )  # fmt: skip
     sheet.line(5)
     for title, description, kind, matcher in (
@@ -36,7 +39,7 @@ def fill(sheet: Sheet) -> None:
         ("SBC", say("Verdict of each SBC's own edge over time."), "sbc", 'element=~"$sbc"'),
         (say("Sites"), say("What each site has: one path is enough where failover is automatic."), "site", ""),
     ):
-        sheet.states(8, title, description, Query(state(kind, matcher, window=FILL), "{{element}}"))
+        sheet.states(8, title, description, Query(timeline(kind, matcher), "{{element}}"), nothing=all_up)
     _measures(sheet)
 
 
@@ -56,30 +59,34 @@ def _not_up(sheet: Sheet) -> None:
 
 def _measures(sheet: Sheet) -> None:
     say = sheet.words.text
-    by = "sbc, core"
+    where, direction = "sbc, core", "sbc, core, direction"
+    duration, options = "sereno_check_duration_seconds", 'check="options"'
     sheet.line(8)
+    slow = quantile(0.95, duration, options, AT, by=where)
+    slowest = quantile(0.95, duration, options, AT, by=where, window=WHOLE)
     sheet.series(
-        12, say("OPTIONS: 95th percentile"), say("Time until the final answer, per path."),
-        [Query(quantile(0.95, "sereno_check_duration_seconds", 'check="options"', AT, by=by), "{{sbc}}/{{core}}")],
-        unit="s",
+        12, say("OPTIONS: 95th percentile"), say("Time until the final answer, of the twenty slowest paths."),
+        [Query(worst(slow, slowest, by=where), "{{sbc}}/{{core}}")], unit="s",
     )  # fmt: skip
+    checks = "check, sbc, core"
+    failed, most = failed_ratio(AT, by=checks), failed_ratio(AT, by=checks, window=WHOLE)
     sheet.series(
-        12, say("Failed share"), say("Failed results among the valid ones, per check and path."),
-        [Query(failed_ratio(AT, by="sbc, core, check"), "{{check}} {{sbc}}/{{core}}")], unit="percentunit", maximum=1,
-        step="2m",
+        12, say("Failed share"), say("Failed results among the valid ones, of the twenty worst checks of a path."),
+        [Query(worst(failed, most, by=checks), "{{check}} {{sbc}}/{{core}}")], unit="percentunit", maximum=1, step="2m",
     )  # fmt: skip
     sheet.line(8)
+    quality = quantile(0.5, "sereno_mos_lq", AT, by=direction)
+    poorest = quantile(0.5, "sereno_mos_lq", AT, by=direction, window=WHOLE)
     sheet.series(
-        12, say("MOS-LQ: median"), say("Listening quality of test calls (G.107), per path and direction."),
-        [Query(quantile(0.5, "sereno_mos_lq", AT, by=f"{by}, direction"), "{{sbc}}/{{core}} {{direction}}")],
+        12, say("MOS-LQ: median"),
+        say("Listening quality of test calls (G.107), of the twenty worst paths and directions."),
+        [Query(worst(quality, poorest, by=direction, least=True), "{{sbc}}/{{core}} {{direction}}")],
         unit="none", minimum=1, maximum=4.5, decimals=2, step="2m",
     )  # fmt: skip
-    lost = rate("sereno_rtp_lost_packets_total", AT, by=f"{by}, direction")
-    received = rate("sereno_rtp_packets_total", AT, by=f"{by}, direction")
     sheet.series(
-        12, say("RTP loss"), say("Packets lost among those expected, per path and direction."),
-        [Query(ratio(lost, f"{received} + ({lost})"), "{{sbc}}/{{core}} {{direction}}")], unit="percentunit",
-        step="2m", decimals=2,
+        12, say("RTP loss"), say("Packets lost among those expected, of the twenty worst paths and directions."),
+        [Query(worst(lost_share(), lost_share(WHOLE), by=direction), "{{sbc}}/{{core}} {{direction}}")],
+        unit="percentunit", step="2m", decimals=2,
     )  # fmt: skip
 
 

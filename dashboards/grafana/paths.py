@@ -3,7 +3,20 @@
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
 from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, PLANNED, POOR, Column, Query, Sheet
-from dashboards.grafana.queries import AT, FILL, PATH, RANGE, failed_ratio, in_state, increase, quantile, rate, state
+from dashboards.grafana.queries import (
+    AT,
+    PATH,
+    RANGE,
+    WHOLE,
+    failed_ratio,
+    in_state,
+    increase,
+    quantile,
+    rate,
+    state,
+    timeline,
+    worst,
+)
 
 OPTIONS = 'check="options"'
 BY = "sbc, core"
@@ -31,8 +44,9 @@ def fill(sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.line(7)
     sheet.states(
-        24, say("Paths over time"), say("Verdict of each path; unknown where nobody measured."),
-        Query(state("path", PATH, window=FILL), "{{element}}"),
+        24, say("Paths over time"),
+        say("Verdict of each path over time; of more than 24, those alone that were not up all the time."),
+        Query(timeline("path", PATH), "{{element}}"), nothing=common.all_up(sheet),
     )  # fmt: skip
     _times(sheet)
     _answers(sheet)
@@ -63,18 +77,21 @@ def _times(sheet: Sheet) -> None:
     say = sheet.words.text
     where = "{{sbc}}/{{core}}"
     duration = "sereno_check_duration_seconds"
+    slowest = quantile(0.95, duration, OPTIONS, AT, by=BY, window=WHOLE)
+    most = failed_ratio(OPTIONS, AT, by=BY, window=WHOLE)
     sheet.line(8)
     sheet.series(
-        12, say("OPTIONS: median and 95th percentile"), say("Time until the final answer, per path."),
+        12, say("OPTIONS: median and 95th percentile"),
+        say("Time until the final answer, of the twenty slowest paths."),
         [
-            Query(quantile(0.5, duration, OPTIONS, AT, by=BY), f"p50 {where}"),
-            Query(quantile(0.95, duration, OPTIONS, AT, by=BY), f"p95 {where}"),
+            Query(worst(quantile(0.5, duration, OPTIONS, AT, by=BY), slowest, by=BY), f"p50 {where}"),
+            Query(worst(quantile(0.95, duration, OPTIONS, AT, by=BY), slowest, by=BY), f"p95 {where}"),
         ],
         unit="s",
     )  # fmt: skip
     sheet.series(
-        12, say("OPTIONS: failed share"), say("Failed OPTIONS among the valid ones, per path."),
-        [Query(failed_ratio(OPTIONS, AT, by=BY), where)], unit="percentunit", maximum=1,
+        12, say("OPTIONS: failed share"), say("Failed OPTIONS among the valid ones, of the twenty worst paths."),
+        [Query(worst(failed_ratio(OPTIONS, AT, by=BY), most, by=BY), where)], unit="percentunit", maximum=1,
     )  # fmt: skip
     sheet.line(8)
     plain = 'sbc=~"$sbc"'

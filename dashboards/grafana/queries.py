@@ -5,9 +5,12 @@ out, so that a take-over from one collector to the other is no break.
 """
 
 STALE_SECONDS = 30  # a collector that was not scraped for so long says nothing any more (alarm monitor_blind)
-RATE = "$__rate_interval"
-RANGE = "$__range"
-FILL = "30m"  # how long a timeline goes on saying unknown after the last word; the range itself would cost too much
+RATE = "[$__rate_interval]"
+RANGE = "[$__range]"
+WHOLE = "[$__range] @ end()"  # at every step of a series the same: the range that is shown
+FILL = "[30m]"  # how long a timeline goes on saying unknown after the last word; the range itself would cost too much
+FEW = 24  # rows of a timeline that can be read
+MOST_LINES = 20
 RANKS = {"up": 0, "maintenance": 1, "degraded": 2, "unknown": 3, "down": 4}  # sorted by it the worst comes first
 PATH = 'element=~"$sbc/$core"'
 AT = 'sbc=~"$sbc",core=~"$core"'
@@ -47,8 +50,23 @@ def state(kind: str, *matchers: str, window: str = RANGE, by: str = "element") -
     """One rank per element of a kind (RANKS); unknown for what was there within the window and nobody tells of now."""
     judged = " or ".join(f"{verdicts(kind, name, *matchers)} * {rank}" for name, rank in RANKS.items())
     known = verdicts(kind, "unknown", *matchers)
-    gone = f"max by ({by}) (last_over_time({known}[{window}])) * 0 + {RANKS['unknown']}"
+    gone = f"max by ({by}) (last_over_time({known}{window})) * 0 + {RANKS['unknown']}"
     return f"({while_watched(f'max by ({by}) ({judged})')}) or ({gone})"
+
+
+def timeline(kind: str, *matchers: str, by: str = "element") -> str:
+    """States over time: of every element where they are few, else of those that were not up all the time."""
+    unknown = f"{verdicts(kind, 'unknown', *matchers)}{WHOLE}"
+    ailing = pick("sereno_verdict_state", f'kind=~"{kind}"', 'state=~"degraded|down"', *matchers)
+    bad = f"max by ({by}) (max_over_time({ailing}{WHOLE})) == 1 or max by ({by}) (avg_over_time({unknown})) > 0.1"
+    every = f"max by ({by}) (last_over_time({unknown}))"
+    few = f"{every} and on () (count({every}) <= {FEW})"
+    return f"({state(kind, *matchers, window=FILL, by=by)}) and on ({by}) (({bad}) or ({few}))"
+
+
+def worst(expression: str, rank: str, *, by: str, least: bool = False, count: int = MOST_LINES) -> str:
+    """A series for each of the worst alone, ranked over the range that is shown: four hundred lines say nothing."""
+    return f"({expression}) and on ({by}) {'bottomk' if least else 'topk'}({count}, {rank})"
 
 
 def in_state(kind: str, name: str, *matchers: str) -> str:
@@ -62,17 +80,17 @@ def newest(metric: str, *matchers: str, by: str, least: bool = False) -> str:
 
 
 def increase(metric: str, *matchers: str, by: str, window: str = RANGE) -> str:
-    return f"sum by ({by}) (increase({pick(metric, *matchers)}[{window}]))"
+    return f"sum by ({by}) (increase({pick(metric, *matchers)}{window}))"
 
 
 def rate(metric: str, *matchers: str, by: str) -> str:
-    return f"sum by ({by}) (rate({pick(metric, *matchers)}[{RATE}]))"
+    return f"sum by ({by}) (rate({pick(metric, *matchers)}{RATE}))"
 
 
 def quantile(share: float, metric: str, *matchers: str, by: str, window: str | None = None) -> str:
     """Of a histogram: over the step, or over a window."""
     buckets = pick(f"{metric}_bucket", *matchers)
-    counted = f"increase({buckets}[{window}])" if window is not None else f"rate({buckets}[{RATE}])"
+    counted = f"increase({buckets}{window})" if window is not None else f"rate({buckets}{RATE})"
     return f"histogram_quantile({share}, sum by (le, {by}) ({counted})) >= 0"  # of nothing it is NaN: leave that out
 
 
@@ -94,10 +112,10 @@ def failed_ratio(*matchers: str, by: str, window: str | None = None) -> str:
 
 def age(metric: str, by: str) -> str:
     """Seconds since an instant that a metric names; it goes on growing when the collector is gone."""
-    return f"time() - max by ({by}) (last_over_time({pick(metric)}[{RANGE}]))"
+    return f"time() - max by ({by}) (last_over_time({pick(metric)}{RANGE}))"
 
 
 def collectors(metric: str) -> str:
     """A series of Prometheus' own, such as `up`, of those targets alone that were Sereno's within the range."""
-    ours = f"count by (job, instance) (last_over_time({pick('sereno_collector_leader')}[{RANGE}]))"
+    ours = f"count by (job, instance) (last_over_time({pick('sereno_collector_leader')}{RANGE}))"
     return f"max by (instance) ({pick(metric)} and on (job, instance) {ours})"

@@ -7,7 +7,7 @@ boards need no rule file.
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
 from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, POOR, Choice, Column, Query, Sheet
-from dashboards.grafana.queries import FILL, increase, pick, state, while_watched
+from dashboards.grafana.queries import increase, pick, timeline, while_watched
 
 SITE = 'site=~"$site"'
 SECONDS = {"hour": 3_600, "day": 86_400, "3d": 259_200}
@@ -145,7 +145,7 @@ def _states(sheet: Sheet) -> None:
     sheet.line(7)
     sheet.states(
         14, say("Sites over time"), say("Live verdict of each site; the ledger may revise it."),
-        Query(state("site", SITE.replace("site", "element", 1), window=FILL), "{{element}}"),
+        Query(timeline("site", 'element=~"$site"'), "{{element}}"), nothing=common.all_up(sheet),
     )  # fmt: skip
     spent = [
         Query(f"sum({increase('sereno_site_state_seconds_total', SITE, _of(name), by='site')})", word)

@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 
 import pytest
-from board_worlds import ANSWERS, END, FAULT, NOW, SCENARIOS, T0, Prometheus, answers, asked, blocks
+from board_worlds import ANSWERS, END, FAULT, NOW, SBCS, SCENARIOS, T0, Asked, Prometheus, answers, asked, blocks
 from web_server import free_port
 
+from dashboards.grafana import queries
 from dashboards.grafana.kit import BAD, GOOD, NEUTRAL
+from dashboards.grafana.queries import WHOLE, failed_ratio, worst
 
 BOARDS = Path(__file__).resolve().parents[2] / "dashboards" / "grafana" / "boards" / "es"
 QUERIES = asked(BOARDS)
@@ -139,6 +141,27 @@ def test_variables_list_what_there_is(prometheus):
                 assert prometheus.label_values(label, match, BEGIN, NOW) == wanted[one["name"]], (path.stem, query)
             seen.add(one["name"])
     assert seen == set(wanted)
+
+
+def test_of_many_lines_the_worst_are_drawn(prometheus):
+    options = 'check="options"'
+    failed, rank = (failed_ratio(options, by="sbc, core", window=one) for one in (None, WHOLE))
+    drawn = Asked("", "", "", worst(failed, rank, by="sbc, core", count=2), False).of("core-down")
+    drawn = drawn.replace("$__rate_interval", "60s").replace("$__range", f"{END}s")
+    for rows in (
+        prometheus.ranged(drawn, BEGIN + 60, BEGIN + FAULT - 60, 15),
+        prometheus.ranged(drawn, NOW - 60, NOW, 15),
+    ):
+        assert {(row["metric"]["sbc"], row["metric"]["core"]) for row in rows} == {(sbc, "core-a") for sbc in SBCS}
+
+
+def test_of_many_elements_those_that_ailed_are_drawn(prometheus, monkeypatch):
+    monkeypatch.setattr(queries, "FEW", 3)
+    drawn = Asked("", "", "", queries.timeline("path"), False).of("split-path").replace("$__range", f"{END}s")
+    rows = prometheus.ranged(drawn, BEGIN + 60, NOW, 15)
+    assert [row["metric"]["element"] for row in rows] == ["sbc-1/core-a"]
+    assert {value for _, value in rows[0]["values"]} == {"0", "4"}
+    assert prometheus.ranged(drawn.replace("split-path", "healthy"), BEGIN + 60, NOW, 15) == []
 
 
 # -- nothing unknown is shown as good ----------------------------------------------------------------------------------
