@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from dashboards.web import queries
-from dashboards.web.recent import SPAN_US, Recent
+from dashboards.web.recent import CHECKS, SPAN_US, Recent
 from dashboards.web.records import IncidentLine, LastResult, Panorama, PathCell, ProbeLine, SbcRow
 from sereno.clock import SECOND_US
 from sereno.store import Store
@@ -61,6 +61,13 @@ class View:
     def lock(self) -> threading.Lock:
         """Who reads `recent` holds it."""
         return self._one
+
+    def holds(self, least_seconds: int = 0) -> dict[str, int]:
+        """For how many seconds a value of each check speaks, in a plot of such steps."""
+        step = least_seconds * 5 // 2
+        return {check: max(step, us // SECOND_US) for check, us in self._believed.items()} or dict.fromkeys(
+            CHECKS, step
+        )
 
     # -- going on ------------------------------------------------------------------------------------------------------
 

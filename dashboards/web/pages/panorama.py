@@ -116,7 +116,7 @@ class Panorama:
             page = self._site.view.page(self._site.clock.now_us())
             return self._site.render(
                 request, "panorama.html", fragments=fragments, look=look, live=f"panorama/{look.argument}",
-                density=density(page), sbcs=len(page.rows) if page else 0,
+                density=density(page), sbcs=len(page.rows) if page else 0, holds=self._site.view.holds(),
             )  # fmt: skip
 
         return await self._site.threaded(whole)

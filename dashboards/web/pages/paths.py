@@ -176,6 +176,7 @@ class Paths:
                 request, "path.html", fragments=fragments, thing=thing, window=window, windows=order, row=row,
                 wider=order[place + 1] if place + 1 < len(order) else None,
                 narrower=order[place - 1] if place else None, compacted_us=until_us, live=f"paths/{argument}",
+                holds=self._site.view.holds(WINDOWS[window][1]),
             )  # fmt: skip
 
         page = await self._site.threaded(whole)

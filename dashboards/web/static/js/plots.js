@@ -34,6 +34,12 @@ function draw(key, data) {
   plots.set(key, { chart: new uPlot(options(holder, names), rows, holder), shape });
 }
 
+/* What was not measured stays a gap: a line goes on only over less than the time that a value speaks for. */
+const longGaps = (hold) => (chart, _series, _from, _to, gaps) => {
+  const pixels = chart.valToPos(hold, "x", true) - chart.valToPos(0, "x", true);
+  return gaps.filter(([from, to]) => to - from > pixels);
+};
+
 function options(holder, names) {
   const axis = { stroke: "#9da7b3", grid: { stroke: "#21262d" }, ticks: { stroke: "#30363d" } };
   const mos = holder.dataset.scale === "mos";
@@ -42,8 +48,8 @@ function options(holder, names) {
     scales: mos ? { y: { range: [1, 4.6] } } : { y: { range: (_u, _low, high) => [0, Math.max(1, high * 1.1)] } },
     axes: [{ ...axis, values: (_u, ticks) => ticks.map((t) => axisTime.format(new Date(t * 1000))) }, { ...axis, size: 46 }],
     series: [{ label: holder.dataset.time, value: (_u, t) => (t === null ? "--" : clockTime.format(new Date(t * 1000))) }, ...names.map((name, index) => ({
-      label: name, stroke: COLOURS[index % COLOURS.length], width: 1.5, spanGaps: mos,
-      dash: index >= COLOURS.length ? [6, 4] : undefined, points: mos ? { show: true, size: 5 } : { size: 4 },
+      label: name, stroke: COLOURS[index % COLOURS.length], width: 1.5, gaps: longGaps(Number(holder.dataset.hold || 0)),
+      dash: index >= COLOURS.length ? [6, 4] : undefined, points: holder.dataset.hold ? { show: true, size: 5 } : { size: 4 },
     }))],
   };
 }
