@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from dashboards.web.api.caller import Gate
 from dashboards.web.api.context import Context
 from dashboards.web.api.limits import Buckets, Workers
+from dashboards.web.api.once import Once
 from dashboards.web.api.openapi import document
 from dashboards.web.api.operation import PREFIX, Operation
 from dashboards.web.api.resources import every_operation
@@ -26,13 +27,14 @@ class Api:
     def __init__(self, site: Site, settings: Settings) -> None:
         self._site, self._gate, self._workers = site, Gate(settings), Workers()
         site.filters(FILTERS)
-        buckets = Buckets(site.clock)
+        buckets, kept = Buckets(site.clock), Once(site.clock)
         self.operations = tuple(every_operation(Context(site, site.asker, self._workers)))
         by_path: dict[str, dict[str, Operation]] = {}
         for each in self.operations:
             by_path.setdefault(each.url, {})[each.method] = each
         self.routes: list[BaseRoute] = [
-            Route(path, Endpoint(found, self._gate, buckets, self._workers)) for path, found in _literal_first(by_path)
+            Route(path, Endpoint(found, self._gate, buckets, self._workers, kept))
+            for path, found in _literal_first(by_path)
         ]
         self.routes += [
             Route(f"{PREFIX}/openapi.json", self._openly(self._document), methods=["GET"]),

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dashboards.web.api.caller import OPENLY
+from dashboards.web.api.once import FORM
 from dashboards.web.api.operation import Nothing, Operation
 from dashboards.web.api.shape import Refusal
 from sereno.accounts.roles import MEANS
@@ -47,7 +48,7 @@ def document(operations: Iterable[Operation], *, open_house: bool) -> dict[str, 
     _, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
-        paths.setdefault(each.url, {})[each.method.lower()] = _operation(each, open_house=open_house)
+        paths.setdefault(each.url, {})[each.method.lower()] = _operation(each, operations, open_house=open_house)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -79,20 +80,19 @@ def document(operations: Iterable[Operation], *, open_house: bool) -> dict[str, 
 def _shapes(operations: list[Operation]) -> list[Any]:
     found: list[Any] = [Refusal]
     for each in operations:
-        found += [each.in_path, each.in_query] if each.in_query is not Nothing else [each.in_path]
         found.append(each.answer)
         if (body := each.described or each.body) is not None:
             found.append(body)
-    return list({id(each): each for each in found if each is not Nothing}.values())
+    return list(dict.fromkeys(found))
 
 
-def _operation(one: Operation, *, open_house: bool) -> dict[str, Any]:
+def _operation(one: Operation, every: list[Operation], *, open_house: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
         "tags": [one.tag],
         "parameters": [*_parameters(one.in_path, "path"), *_parameters(one.in_query, "query")],
-        "responses": _responses(one),
+        "responses": _responses(one, every),
         "security": _security(one, open_house=open_house),
     }
     if one.says:
@@ -101,7 +101,7 @@ def _operation(one: Operation, *, open_house: bool) -> dict[str, Any]:
         made["parameters"].append({
             "name": "Idempotency-Key", "in": "header", "required": False,
             "description": "The same key again is the same request, done once.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$"},
+            "schema": {"type": "string", "pattern": FORM.pattern},
         })  # fmt: skip
         made["requestBody"] = {"required": True, "content": {_JSON: {"schema": _schema(one.described or one.body)}}}
     return made
@@ -119,7 +119,7 @@ def _security(one: Operation, *, open_house: bool) -> list[dict[str, list[str]]]
     return [*found, {"session": []}]
 
 
-def _responses(one: Operation) -> dict[str, Any]:
+def _responses(one: Operation, every: list[Operation]) -> dict[str, Any]:
     content = {_JSON: {"schema": _schema(one.answer)}}
     content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in one.files}
     done: dict[str, Any] = {"description": HTTPStatus(one.status).phrase, "content": content}
@@ -130,12 +130,30 @@ def _responses(one: Operation) -> dict[str, Any]:
         headers["ETag"] = {"required": True, "schema": {"type": "string"}}
     if headers:
         done["headers"] = headers
+    if one.makes:
+        done["links"] = _links(one, every)
+        done["headers"] = {**headers, "Location": {"required": True, "schema": {"type": "string"}}}
     made = {str(one.status): done}
     if one.method == "GET" and not one.files:
         made["304"] = {"description": _STATUS[304]}
     for status in one.refusals:
         made[str(status)] = _refusal(status)
     return dict(sorted(made.items()))
+
+
+def _links(one: Operation, every: list[Operation]) -> dict[str, Any]:
+    """What can be done with what this made."""
+    (name,) = {
+        field.encode_name
+        for each in every
+        if each.path.startswith(one.path + "/{")
+        for field in msgspec.structs.fields(each.in_path)
+    }
+    return {
+        each.name: {"operationId": each.name, "parameters": {name: f"$response.body#{one.makes}"}}
+        for each in every
+        if each.path.startswith(f"{one.path}/{{{name}}}")
+    }
 
 
 def _refusal(status: int) -> dict[str, Any]:

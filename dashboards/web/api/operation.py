@@ -66,14 +66,20 @@ class Operation(NamedTuple):
     status: int = 200
     malformed: int = HTTPStatus.UNPROCESSABLE_ENTITY  # what does not fit its shape
     may_be: tuple[int, ...] = ()  # refusals of its own, beside those that every operation has
-    most_bytes: int = 64 * 1024
+    most_bytes: int = 1024 * 1024
     heavy: bool = False  # reads much: few at once
     files: tuple[str, ...] = ()  # content types other than JSON that it may answer with
     paged: bool = False
+    makes: str = ""  # where in the answer the new thing's name is (RFC 6901)
 
     @property
     def url(self) -> str:
         return PREFIX + self.path
+
+    @property
+    def is_order(self) -> bool:
+        """Whether the desk does it: then the same Idempotency-Key is the same order."""
+        return 202 in self.may_be  # noqa: PLR2004
 
     @property
     def refusals(self) -> tuple[int, ...]:

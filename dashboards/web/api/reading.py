@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
+from dashboards.web.api.once import FORM
 from dashboards.web.api.operation import Operation
+from dashboards.web.api.shape import LARGEST
 from dashboards.web.bounded import body
 from dashboards.web.refusal import Refused
 
 _PLACE = re.compile(r" - at `\$?\.?([^`]*)`$")
 _LONGEST_LIST = 50
+_LONGEST_TEXT = 64 * 1024  # characters; what is longer is no text of a person
 
 
 def in_path(operation: Operation, request: Request) -> Any:
@@ -47,6 +50,9 @@ async def in_body(operation: Operation, request: Request) -> Any:
     """The body: JSON by its own word and no larger than declared; nothing at all is an empty object."""
     if operation.body is None:
         return None
+    once = request.headers.get("idempotency-key")
+    if once is not None and FORM.fullmatch(once) is None:
+        raise Refused(operation.malformed, "Idempotency-Key has 1 to 100 signs of ASCII, and no blanks")
     raw = await body(request, operation.most_bytes)
     if operation.body is bytes:
         return raw
@@ -81,9 +87,13 @@ def _said(error: str) -> str:
 
 
 def _storable(value: Any) -> Any:
-    """Without the one sign that no database keeps in a text."""
+    """Without the one sign that no database keeps in a text; 3.0 is the whole number that it is in JSON."""
     if isinstance(value, str):
+        if len(value) > _LONGEST_TEXT:
+            raise Refused(413, f"a text of over {_LONGEST_TEXT} characters")
         return value.replace("\x00", "�")
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
+        return int(value)
     if isinstance(value, list):
         return [_storable(each) for each in value]
     if isinstance(value, dict):

@@ -15,6 +15,7 @@ from dashboards.web.access import address_of
 from dashboards.web.api import reading
 from dashboards.web.api.caller import Caller, Gate, refuse_unless
 from dashboards.web.api.limits import Buckets, Workers
+from dashboards.web.api.once import Once
 from dashboards.web.api.operation import Answer, Call, Operation
 from dashboards.web.refusal import Refused
 from sereno.accounts import AccountError
@@ -30,8 +31,11 @@ class Endpoint:
 
     permission = "api"  # asked of the caller, operation by operation
 
-    def __init__(self, operations: Mapping[str, Operation], gate: Gate, buckets: Buckets, workers: Workers) -> None:
+    def __init__(
+        self, operations: Mapping[str, Operation], gate: Gate, buckets: Buckets, workers: Workers, kept: Once
+    ) -> None:
         self._operations, self._gate, self._buckets, self._workers = operations, gate, buckets, workers
+        self._kept = kept
         methods = [*operations, *(["HEAD"] if "GET" in operations else []), "OPTIONS"]
         self._allow = ", ".join(sorted(methods))
 
@@ -73,10 +77,23 @@ class Endpoint:
             request, caller, reading.in_path(operation, request), reading.in_query(operation, request),
             await reading.in_body(operation, request),
         )  # fmt: skip
-        if not operation.heavy:
-            return _response(operation, request, await operation.handler(call))
-        async with self._workers.turn(caller.key):
-            return _response(operation, request, await operation.handler(call))
+        if operation.heavy:
+            async with self._workers.turn(caller.key):
+                return _response(operation, request, await operation.handler(call))
+        if operation.method == "POST" and not operation.is_order and "idempotency-key" in request.headers:
+            return await self._once(operation, call)
+        return _response(operation, request, await operation.handler(call))
+
+    async def _once(self, operation: Operation, call: Call) -> Response:
+        """As it was answered before under this key; else what is answered now, and kept for the next time."""
+        asked = call.body if isinstance(call.body, bytes) else _encode(call.body)
+        said = (call.caller.key, operation.name, call.request.url.path, call.request.headers["idempotency-key"])
+        known = self._kept.again("\n".join(said), asked)
+        if known is not None:
+            return Response(known.raw, status_code=known.status, headers=known.headers, media_type=_JSON)
+        made = _response(operation, call.request, await operation.handler(call))
+        self._kept.keep("\n".join(said), asked, made.status_code, bytes(made.body), dict(made.headers))
+        return made
 
     def _caller(self, request: Request) -> Caller:
         try:

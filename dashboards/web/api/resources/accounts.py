@@ -78,7 +78,7 @@ class Invited(Shape, frozen=True, kw_only=True):
     link: str
 
 
-class Line(Shape, frozen=True, kw_only=True):
+class AuditLine(Shape, frozen=True, kw_only=True):
     """What somebody did, to an account or by the desk."""
 
     at: At
@@ -94,7 +94,7 @@ class Line(Shape, frozen=True, kw_only=True):
 class Audit(Shape, frozen=True, kw_only=True):
     """A page of the log, the newest first."""
 
-    audit: tuple[Line, ...]
+    audit: tuple[AuditLine, ...]
     next: str | None
 
 
@@ -116,7 +116,7 @@ def operations(context: Context) -> tuple[Operation, ...]:
         Operation("GET", "/users", "users", "Every account", "Accounts", needs, people.index, Users),
         Operation(
             "POST", "/users", "addUser", "Make an account", "Accounts", needs, people.add, Invited, body=NewUser,
-            status=201,
+            status=201, makes="/user/name",
         ),
         Operation("GET", "/users/{name}", "user", "One account", "Accounts", needs, people.show, User, in_path=Named),
         Operation(

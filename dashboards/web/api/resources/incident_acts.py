@@ -8,12 +8,13 @@ from msgspec import UNSET, Meta, UnsetType
 from dashboards.web.api.context import Context
 from dashboards.web.api.operation import Answer, Call, Operation
 from dashboards.web.api.resources.incidents import Incident, Numbered, Reader
-from dashboards.web.api.shape import LongText, Number, Shape
+from dashboards.web.api.shape import LongText, Number, Shape, Text
 from dashboards.web.refusal import Refused
 
 Loose = Annotated[str, Meta(max_length=20_000)]  # blank is as if it were not there
 Who = Annotated[str, Meta(max_length=200, description="For whom the caller acts.")]
 _Maybe = Loose | UnsetType
+_Line = Annotated[str, Meta(max_length=300)] | UnsetType
 
 
 class Acting(Shape, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,53 +38,53 @@ class Note(Acting, frozen=True, kw_only=True):
 class Assignment(Noted, frozen=True, kw_only=True):
     """Who has it now."""
 
-    to: LongText
+    to: Text
 
 
 class Grade(Noted, frozen=True, kw_only=True):
     """A priority by name, or urgency and impact for the contract's matrix."""
 
-    priority: _Maybe = UNSET
-    urgency: _Maybe = UNSET
-    impact: _Maybe = UNSET
+    priority: _Line = UNSET
+    urgency: _Line = UNSET
+    impact: _Line = UNSET
 
 
-class Report(Acting, frozen=True, kw_only=True):
+class CustomersReport(Acting, frozen=True, kw_only=True):
     """What the customer's report says."""
 
-    title: _Maybe = UNSET
+    title: _Line = UNSET
     description: _Maybe = UNSET
-    reporter: _Maybe = UNSET
-    contact: _Maybe = UNSET
-    customer: _Maybe = UNSET
-    site: _Maybe = UNSET
-    extension: _Maybe = UNSET
-    direction: _Maybe = UNSET
-    counterpart: _Maybe = UNSET
-    occurred: _Maybe = UNSET
-    category: _Maybe = UNSET
+    reporter: _Line = UNSET
+    contact: _Line = UNSET
+    customer: _Line = UNSET
+    site: _Line = UNSET
+    extension: _Line = UNSET
+    direction: _Line = UNSET
+    counterpart: _Line = UNSET
+    occurred: _Line = UNSET
+    category: _Line = UNSET
 
 
 class NewDate(Acting, frozen=True, kw_only=True):
     """Another solution date, agreed with the customer."""
 
-    due: LongText
+    due: Text
     reason: LongText
 
 
 class Telling(Acting, frozen=True, kw_only=True):
     """A message to the customer's contacts."""
 
-    kind: _Maybe = UNSET
+    kind: _Line = UNSET
     text: _Maybe = UNSET
-    customer: _Maybe = UNSET
+    customer: _Line = UNSET
 
 
 class CustomersAnswer(Acting, frozen=True, kw_only=True):
     """What the customer said, and who said it."""
 
     text: LongText
-    from_: _Maybe = msgspec.field(name="from", default=UNSET)
+    from_: _Line = msgspec.field(name="from", default=UNSET)
 
 
 class Merger(Noted, frozen=True, kw_only=True):
@@ -95,7 +96,7 @@ class Merger(Noted, frozen=True, kw_only=True):
 class Ending(Noted, frozen=True, kw_only=True):
     """With category and cause, where the contract wants them."""
 
-    category: _Maybe = UNSET
+    category: _Line = UNSET
     cause: _Maybe = UNSET
 
 
@@ -106,16 +107,16 @@ class Score(Acting, frozen=True, kw_only=True):
     comment: _Maybe = UNSET
 
 
-class NewIncident(Report, frozen=True, kw_only=True):
+class NewIncident(CustomersReport, frozen=True, kw_only=True):
     """A ticket opened by a program: as by hand, and it says by whom."""
 
-    title: LongText
-    kind: _Maybe = UNSET
+    title: Text
+    kind: _Line = UNSET
     note: _Maybe = UNSET
-    priority: _Maybe = UNSET
-    urgency: _Maybe = UNSET
-    impact: _Maybe = UNSET
-    channel: _Maybe = UNSET
+    priority: _Line = UNSET
+    urgency: _Line = UNSET
+    impact: _Line = UNSET
+    channel: _Line = UNSET
 
 
 class Done(Shape, frozen=True, kw_only=True):
@@ -137,7 +138,7 @@ VERBS: dict[str, tuple[type[Acting], str]] = {
     "note": (Note, "A line in its timeline"),
     "assign": (Assignment, "Give it to somebody"),
     "priority": (Grade, "Another priority"),
-    "update": (Report, "Complete what the customer reported"),
+    "update": (CustomersReport, "Complete what the customer reported"),
     "pause": (Note, "Stop the solution clock after a question to the customer"),
     "resume": (Noted, "The customer answered: the clock goes on"),
     "redate": (NewDate, "Another solution date, agreed with the customer"),
@@ -157,7 +158,7 @@ def operations(context: Context) -> tuple[Operation, ...]:
     return (
         Operation(
             "POST", "/incidents", "openIncident", "Open an incident or a request", "Incidents", ("act",), desk.open,
-            Opened, body=NewIncident, status=201, malformed=400, may_be=(202,), limited=True,
+            Opened, body=NewIncident, status=201, makes="/number", malformed=400, may_be=(202,), limited=True,
             says="`kind` is incident or request; without a priority it has the contract's default.",
         ),
         *(

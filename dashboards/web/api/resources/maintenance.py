@@ -111,8 +111,9 @@ def operations(context: Context) -> tuple[Operation, ...]:
             works.index, Maintenance, in_query=Asked, paged=True,
         ),
         Operation(
-            "POST", "/maintenance", "announceMaintenance", "Announce a window of work", "Maintenance",
-            ("maintenance",), works.add, Announced, body=Announcement, status=201, may_be=(202,),
+            "POST", "/maintenance", "announceMaintenance", "Announce a window", "Maintenance",
+            ("maintenance",), works.add, Announced, body=Announcement, status=201, makes="/maintenance/id",
+            may_be=(202,),
             says="`notify` mails it to the contacts of every customer that it touches.",
         ),
         Operation(

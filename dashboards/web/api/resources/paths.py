@@ -21,7 +21,7 @@ from sereno.wire import AnsweredBy, CheckName, Outcome, Reason
 
 NEWEST_US = 3_600 * SECOND_US  # a result older than this is no news
 LONGEST_US = 86_400 * SECOND_US
-PLANES = ("options", "register", "call")
+PLANES: dict[CheckName, str] = {"options": "options", "register": "register_", "call": "call"}  # as the model has them
 USUAL, MOST = 25, 100
 _DIGITS = 6  # of a place in the list
 _Limit = Annotated[int, Meta(ge=1, le=MOST, description=f"How many at most; {USUAL} unless told.")]
@@ -227,7 +227,7 @@ def _shown(
 
 
 def _checks(topology: Topology) -> list[str]:
-    return [name for name in PLANES if getattr(topology.checks, name) is not None]
+    return [name for name, key in PLANES.items() if getattr(topology.checks, key) is not None]
 
 
 def _newest(connection: Connection, name: str, check: str, now_us: int) -> msgspec.Raw | None:

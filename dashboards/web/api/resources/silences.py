@@ -37,7 +37,7 @@ class Hush(Acting, frozen=True, kw_only=True):
     why: Text
 
 
-class Ending(Acting, frozen=True, kw_only=True):
+class SilenceEnd(Acting, frozen=True, kw_only=True):
     """For whom."""
 
 
@@ -62,7 +62,7 @@ def operations(context: Context) -> tuple[Operation, ...]:
         ),
         Operation(
             "POST", "/alarms/silences", "addSilence", "Hear nothing of some alarms for a while", "Alarms",
-            ("maintenance",), hush.add, Silenced, body=Hush, status=201, may_be=(202,),
+            ("maintenance",), hush.add, Silenced, body=Hush, status=201, makes="/silence/id", may_be=(202,),
         ),
         Operation(
             "GET", "/alarms/silences/{number}", "silence", "One silence", "Alarms", ("read", "maintenance"), hush.show,
@@ -70,7 +70,7 @@ def operations(context: Context) -> tuple[Operation, ...]:
         ),
         Operation(
             "POST", "/alarms/silences/{number}/end", "endSilence", "End a silence now", "Alarms", ("maintenance",),
-            hush.end, Silenced, in_path=Numbered, body=Ending, may_be=(202,),
+            hush.end, Silenced, in_path=Numbered, body=SilenceEnd, may_be=(202,),
         ),
     )  # fmt: skip
 

@@ -64,7 +64,7 @@ def operations(context: Context) -> tuple[Operation, ...]:
         Operation("GET", "/tokens", "tokens", "Every token", "Accounts", ("users",), programs.index, Tokens),
         Operation(
             "POST", "/tokens", "addToken", "Make a token", "Accounts", ("users",), programs.add, NewToken, body=Wanted,
-            status=201,
+            status=201, makes="/id",
         ),
         Operation(
             "GET", "/tokens/{number}", "token", "One token", "Accounts", ("users",), programs.show, Token,
