@@ -3,9 +3,12 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sereno.store import Store
 
 app = typer.Typer(add_completion=False)
 
@@ -41,6 +44,7 @@ def backup(
     try:
         with told() as progress:
             saved = save(store, _file(output, clock.now_us()), clock, progress)
+        _noted(store, str(saved.file.absolute()), clock.now_us())
     finally:
         store.dispose()
     seconds = time.monotonic() - began
@@ -55,6 +59,21 @@ def backup(
         return
     print(f"{saved.file}: {several(rows, 'row')} of {several(len(saved.tables), 'table')}, {saved.size:,} bytes")
     print(f"restored once for a trial: every row is as it was read ({seconds:.1f} s)")
+
+
+def _noted(store: "Store", file: str, now_us: int) -> None:
+    """In the audit log, so that `sereno doctor` knows when the last one was made."""
+    import getpass
+    import sys
+
+    from sereno.accounts import Act, note
+    from sereno.errors import StoreError
+
+    try:
+        with store.write() as connection:
+            note(connection, Act(who=getpass.getuser(), how="cli", at_us=now_us), "backup.make", file)
+    except StoreError as error:
+        print(f"sereno: the copy is good, and the store could not note it: {error}", file=sys.stderr)
 
 
 def _file(output: Path | None, now_us: int) -> Path:
