@@ -41,7 +41,7 @@ class Look(NamedTuple):
     @classmethod
     def read(cls, argument: str) -> "Look":
         """From the argument of a live stream."""
-        pairs = parse_qsl(argument)
+        pairs = parse_qsl(argument, keep_blank_values=True)
         return cls.of(pairs, act=("act", "1") in pairs)
 
     @property

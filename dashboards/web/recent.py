@@ -67,7 +67,7 @@ class Recent:
         self._mark = 0  # how far it followed what comes in
         self._later_us = 0
         self._covered_us = 0  # from here on the past was read
-        self._piece_us = FIRST_US
+        self._piece_us = FIRST_US + AHEAD_US
 
     def read(self, connection: Connection, now_us: int) -> set[str]:
         """The elements of which something new is known."""

@@ -246,11 +246,7 @@ def _beating(words: Words, vitals: Vitals) -> Sign:
 
 def _store(words: Words, vitals: Vitals) -> Sign:
     name = words.text("Store")
-    size = (
-        words.text("size not known")
-        if vitals.size is None
-        else words.text("{size} GB", size=words.number(vitals.size / 1e9, 2))
-    )
+    size = words.text("size not known") if vitals.size is None else f"{words.number(vitals.size / 1e9, 2)} GB"
     if vitals.free is None:
         return Sign(name, "unknown", f"{size}; {words.text('the room on its disk is not seen from here')}")
     said = f"{size}; {words.text('{percent} of its disk free', percent=words.percent(vitals.free, 0))}"

@@ -175,7 +175,7 @@ class Seed:
         with self.store.write() as connection:
             connection.execute(ledger.insert(), rows)
 
-    def result(self, check, at_us, *, sbc, core=None, outcome="ok", **fields):
+    def result(self, check, at_us, *, sbc, core=None, outcome="ok", arrived_us=None, **fields):
         self.seq += 1
         made = Result(
             v=1, probe="lab-1", boot="b", seq=self.seq, at=iso(at_us), check=check, outcome=outcome, sbc=sbc, core=core,
@@ -186,7 +186,8 @@ class Seed:
             connection.execute(
                 results.insert().values(
                     element=f"{sbc}/{core}" if core else sbc, probe="lab-1", at_us=at_us, boot="b", seq=self.seq,
-                    check=check, outcome=outcome, reason=fields.get("reason"), arrived_us=at_us,
+                    check=check, outcome=outcome, reason=fields.get("reason"),
+                    arrived_us=at_us if arrived_us is None else arrived_us,
                     body=encode(made).decode(),
                 )
             )  # fmt: skip
