@@ -24,24 +24,25 @@ def fill(sheet: Sheet) -> None:
     say = sheet.words.text
     sheet.line(4)
     common.watch(sheet)
+    common.data_age(sheet, 4)
     reached = ((1, say("✓ Reached"), GOOD), (0, say("✕ Not reached"), BAD))
     sheet.stat(
-        5, say("Collectors"), say("Whether Prometheus reaches each collector that it ever reached in the time range."),
+        4, say("Collectors"), say("Whether Prometheus reaches each collector that it ever reached in the time range."),
         [Query(collectors("up"), "{{instance}}")], choices=reached, names=True,
         nothing=say("No collector in the time range"),
     )  # fmt: skip
     sheet.stat(
-        4, say("Store"), say("Whether the last scrape of each collector could read the store."),
+        3, say("Store"), say("Whether the last scrape of each collector could read the store."),
         [Query(while_watched(f"min({pick('sereno_store_readable')})"))],
         choices=((1, say("✓ Readable"), GOOD), (0, say("✕ Not readable"), BAD)),
     )  # fmt: skip
     sheet.stat(
-        4, say("Files"), say("Whether the operator's files were valid when they were last read."),
+        3, say("Files"), say("Whether the operator's files were valid when they were last read."),
         [Query(while_watched(f"min({pick('sereno_topology_last_reload_successful')})"))],
         choices=((1, say("✓ Valid"), GOOD), (0, say("✕ Refused"), BAD)), link=f"{HOME}/health",
     )  # fmt: skip
     sheet.stat(
-        4, say("Channels failing"), say("Channels by which a page was not delivered within a minute."),
+        3, say("Channels failing"), say("Channels by which a page was not delivered within a minute."),
         [Query(while_watched(f"sum(max by (channel) ({pick('sereno_notification_channel_failing')}))"))], decimals=0,
         steps=((None, GOOD), (1, BAD)), nothing=say("No notification was ever sent (if «Watch» is ✓)"),
     )  # fmt: skip

@@ -53,7 +53,7 @@ def _timelines(sheet: Sheet) -> None:
 def _failures(sheet: Sheet) -> None:
     say = sheet.words.text
     failed = rate("sereno_check_results_total", 'outcome="failed"', AT, by="check, reason, sbc, core")
-    refused = rate("sereno_sip_responses_total", 'code=~"[3-6].."', AT, by="code, sbc, core")
+    refused = rate("sereno_sip_responses_total", 'check!="edge"', 'code=~"[3-6].."', AT, by="code, sbc, core")
     none_failed = say("No failure in the time range (if «Watch» is ✓)")
     sheet.line(8)
     sheet.series(

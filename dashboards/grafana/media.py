@@ -35,6 +35,7 @@ def fill(sheet: Sheet) -> None:
     say = sheet.words.text
     sheet.line(5)
     common.watch(sheet)
+    common.data_age(sheet, 5)
     worst = say("Of the time range, on the worst path and direction.")
     for title, description, expression, unit, decimals, steps in (
         ("MOS-LQ", say("Median of the time range, on the worst path and direction; 4.41 is the best G.711 can be."),
@@ -51,7 +52,7 @@ def fill(sheet: Sheet) -> None:
          f"max({quantile(0.95, 'sereno_call_setup_seconds', AT, by='sbc, core', window=RANGE)})", "s", 3,
          ((None, GOOD), (2, POOR), (4, BAD))),
     ):  # fmt: skip
-        sheet.stat(4, title, description, [Query(while_watched(expression))], unit=unit, decimals=decimals, steps=steps)
+        sheet.stat(3, title, description, [Query(while_watched(expression))], unit=unit, decimals=decimals, steps=steps)
     sheet.line(8)
     _table(sheet)
     _quality(sheet)

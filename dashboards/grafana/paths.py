@@ -26,6 +26,7 @@ def fill(sheet: Sheet) -> None:
     say = sheet.words.text
     sheet.line(4)
     common.watch(sheet)
+    common.data_age(sheet, 5)
     for title, description, name, steps in (
         (say("Paths down"), say("Paths whose verdict is down now."), "down", ((None, GOOD), (1, BAD))),
         (say("Paths unknown"), say("Paths of which nobody knows now."), "unknown", ((None, GOOD), (1, NEUTRAL))),
@@ -33,7 +34,7 @@ def fill(sheet: Sheet) -> None:
         (say("In maintenance"), say("Paths in announced work now."), "maintenance", ((None, GOOD), (1, PLANNED))),
         (say("Paths up"), say("Paths whose verdict is up now."), "up", ((None, BAD), (1, GOOD))),
     ):
-        sheet.stat(4, title, description, [Query(in_state("path", name, PATH))], decimals=0, steps=steps)
+        sheet.stat(3, title, description, [Query(in_state("path", name, PATH))], decimals=0, steps=steps)
     sheet.line(9)
     _table(sheet)
     reasons = increase("sereno_check_results_total", 'outcome="failed"', AT, by="reason")
@@ -109,8 +110,9 @@ def _answers(sheet: Sheet) -> None:
     say = sheet.words.text
     sheet.line(8)
     sheet.series(
-        12, say("Final answers by SIP code"), say("Final answers a second, by their code."),
-        [Query(rate("sereno_sip_responses_total", AT, by="code"), "{{code}}")], unit="cps",
+        12, say("Final answers by SIP code"),
+        say("Final answers a second, by their code; the edges' own ones, mostly a 483, are left out."),
+        [Query(rate("sereno_sip_responses_total", 'check!="edge"', AT, by="code"), "{{code}}")], unit="cps",
     )  # fmt: skip
     failed = rate("sereno_check_results_total", 'outcome="failed"', AT, by="check, reason")
     sheet.series(

@@ -26,26 +26,27 @@ def fill(sheet: Sheet) -> None:
     say = sheet.words.text
     sheet.line(5)
     common.watch(sheet)
+    common.data_age(sheet, 4)
     failed = failed_ratio(REGISTER, AT, by=BY, window=RANGE)
     sheet.stat(
-        5, say("Worst path: failed share"), say("Registrations that failed in the time range, on the worst path."),
+        4, say("Worst path: failed share"), say("Registrations that failed in the time range, on the worst path."),
         [Query(while_watched(f"max({failed})"))], unit="percentunit", decimals=1, steps=FAILED_STEPS,
     )  # fmt: skip
     tried = increase("sereno_check_results_total", REGISTER, AT, by="outcome")
     sheet.stat(
-        6, say("Registrations tried"), say("Results of the time range, by outcome; invalid ones are our own fault."),
+        5, say("Registrations tried"), say("Results of the time range, by outcome; invalid ones are our own fault."),
         [Query(while_watched(f"round({tried})"), "{{outcome}}")], decimals=0, names=True,
     )  # fmt: skip
     granted = f"min({pick('sereno_register_expires_seconds', AT)})"
     sheet.stat(
-        4, say("Shortest expiry granted"),
+        3, say("Shortest expiry granted"),
         say("Of the registrations that stand; a short one means many re-registrations."),
         [Query(while_watched(granted))], unit="s", decimals=0, steps=((None, POOR), (60, GOOD)),
         nothing=say("No registration stands, or nobody watches"),
     )  # fmt: skip
     slow = quantile(0.95, "sereno_check_duration_seconds", REGISTER, AT, by="check", window=RANGE)
     sheet.stat(
-        5, say("Register: 95th percentile"),
+        4, say("Register: 95th percentile"),
         say("Time of a whole registration, challenge included, in the time range."),
         [Query(while_watched(f"max({slow})"))], unit="s", decimals=3, steps=((None, GOOD), (1, POOR), (3, BAD)),
     )  # fmt: skip

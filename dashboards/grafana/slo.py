@@ -52,9 +52,10 @@ def fill(sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.line(4)
     common.watch(sheet)
+    common.data_age(sheet, 4)
     promised = say("No contract promises an availability (if «Watch» is ✓)")
     sheet.stat(
-        5, say("Verdict of the month, worst site"),
+        4, say("Verdict of the month, worst site"),
         say("By the contract's target; not provable where unknown time decides."),
         [Query(while_watched(f"max({verdict()})"))], choices=verdicts, nothing=promised,
     )  # fmt: skip
@@ -63,11 +64,11 @@ def fill(sheet: Sheet) -> None:
         (say("Sites not provable"), say("What nobody measured could spend what is left."), 1),
     ):
         sheet.stat(
-            4, title, description, [Query(while_watched(f"count(({verdict()}) == {value}) or vector(0)"))], decimals=0,
+            3, title, description, [Query(while_watched(f"count(({verdict()}) == {value}) or vector(0)"))], decimals=0,
             steps=((None, GOOD), (1, BAD if value > 1 else NEUTRAL)),
         )  # fmt: skip
     sheet.stat(
-        4, say("Least budget left"), say("Seconds of downtime that the contract still allows this month, worst site."),
+        3, say("Least budget left"), say("Seconds of downtime that the contract still allows this month, worst site."),
         [Query(while_watched(f"min({LEFT})"))], unit="s", decimals=1, steps=((None, BAD), (0, POOR), (60, GOOD)),
         nothing=promised,
     )  # fmt: skip

@@ -177,6 +177,13 @@ def assert_a_word_beside_each_colour(mappings):
 
 
 @pytest.mark.parametrize("board", ALL)
+def test_every_board_begins_with_who_watches_and_how_old_the_data_is(board):
+    first = [panel["title"] for panel in board["panels"] if panel["gridPos"]["y"] == 0]
+    assert first[0] in {"Vigilancia", "Watch"}
+    assert {"Edad del dato", "Age of the data"} & set(first)
+
+
+@pytest.mark.parametrize("board", ALL)
 def test_only_series_that_exist_are_asked_for(board):
     known = {*CATALOGUE, *(f"{name}_bucket" for name in CATALOGUE), *OWN}
     asked = [target["expr"] for panel in panels(board) for target in panel.get("targets", ())]
