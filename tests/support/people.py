@@ -41,6 +41,7 @@ class Browser(httpx.Client):
     """Follows no redirects by itself; `key` is what its forms carry."""
 
     def __init__(self, url, session=None, **options):
+        options.setdefault("verify", False)
         super().__init__(base_url=url, follow_redirects=False, timeout=20, **options)
         self.prefix = "__Host-" if url.startswith("https") else ""
         if session is not None:
@@ -78,3 +79,11 @@ class Browsers:
     def __exit__(self, *_):
         for each in self.opened:
             each.close()
+
+
+def eventually(condition, what, seconds=10.0):
+    """Waits for what another thread brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: did not happen"
+        time.sleep(0.01)

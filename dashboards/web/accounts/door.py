@@ -72,7 +72,10 @@ class Door:
             with self._store.write() as connection:
                 return work(connection)
 
-        return await self.threaded(write)
+        try:
+            return await self.threaded(write)
+        finally:
+            self._read_at = None  # what is done here counts at once, what others do within a second
 
     async def read(self, work: Callable[[Connection], _Found]) -> _Found:
         """What the work gives, of one snapshot."""
