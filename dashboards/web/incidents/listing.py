@@ -70,7 +70,9 @@ def listed(connection: Connection, filters: Filters, sight: Sight, topology: Top
         if sight.sees(one)
     ]  # fmt: skip
     window = filters.window(words.zone.key)
-    open_ = [one for one in active if _wanted(one, filters, window, sight, topology, words)]
+    open_ = [
+        seen(one, sight, topology, words) for one in active if _wanted(one, filters, window, sight, topology, words)
+    ]
     past, cut = _past(connection, filters, window, sight, topology, words)
     first = (filters.page - 1) * PAGE
     return Page(

@@ -1,6 +1,7 @@
 """Asks the desk for something on behalf of a person, once however often he clicks, and says what became of it."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ NOBODY = "Nobody is active who could take it: no collector runs. Nothing was ask
 BUSY = "The store cannot be written now; try again in some seconds. What you wrote is still here."
 WAITS = "The order is in the desk's inbox and is not answered yet; its story shows what becomes of it."
 _NOT_ALIVE = "no collector is active"
+_KEY = re.compile(r"page/[0-9a-f]{48}")
 
 
 class Told(Protocol):
@@ -113,7 +115,7 @@ class Ordering:
     async def said(self, request: Request, key: str, done: Mapping[str, str]) -> Answer | None:
         """What became of an order of his, after the page was loaded anew; `done` says it by its verb."""
         who = person(request).name
-        if not key.startswith("page/") or not who:
+        if not _KEY.fullmatch(key) or not who:
             return None
 
         def look() -> tuple[str, str | None] | None:

@@ -1,5 +1,6 @@
 """`/incidents` and `/incidents/N`: what is wrong, where, since when, who has it, and what to do about it."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -33,6 +34,7 @@ from sereno.store.desk import incidents
 PIECES = ("head", "promises", "next", "guide", "facts", "exhibits", "story", "related", "offered")
 LIST_PIECES = ("counts", "open", "recent")
 _HIGHEST = 2**63 - 1
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _DONE = {act.verb: act.done for act in (*ACTS, OPENING)}
 
 
@@ -116,12 +118,11 @@ class One(_Shared):
     def fragments(self, argument: str, words: Words) -> Mapping[str, str]:
         word, _, query = argument.partition("?")
         asked = dict(parse_qsl(query))
-        number = asked.get("n", "")
-        sight = sight_named(word)
-        found = self._found(int(number), sight, words, oldest=asked.get("order") == "oldest") if (
-            sight is not None and number.isdigit() and len(number) < 19  # noqa: PLR2004 - what a database can count to
-        ) else None  # fmt: skip
-        return self._pieces(found, sight, words) if found is not None and sight is not None else {}
+        number, sight = asked.get("n", ""), sight_named(word)
+        if sight is None or _NUMBER.fullmatch(number) is None:
+            return {}
+        found = self._found(int(number), sight, words, oldest=asked.get("order") == "oldest")
+        return self._pieces(found, sight, words) if found is not None else {}
 
     def _found(self, number: int, sight: Sight, words: Words, *, oldest: bool) -> Whole | None:
         if number > _HIGHEST:

@@ -35,6 +35,7 @@ from sereno.store.tables import isolations
 PIECES = ("sheet", "works", "isolated")
 MOST_LISTED = 200
 _DAY_US = 86_400_000_000
+_HIGHEST = 2**63 - 1
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -241,16 +242,16 @@ class Maintenance:
 
     async def cancel(self, request: Request) -> Response:
         form = await checked_form(request)
-        asked = {"id": request.path_params["number"]}
+        asked = {"id": min(request.path_params["number"], _HIGHEST)}
         return await self._done(request, form, "maintenance.cancel", asked, CANCEL)
 
     async def isolate(self, request: Request) -> Response:
         form = await checked_form(request)
-        return await self._done(request, form, "sbc.isolate", {"sbc": str(form.get("sbc", ""))[:64]}, ISOLATE)
+        return await self._done(request, form, "sbc.isolate", {"sbc": _name(form)}, ISOLATE)
 
     async def heal(self, request: Request) -> Response:
         form = await checked_form(request)
-        return await self._done(request, form, "sbc.heal", {"sbc": str(form.get("sbc", ""))[:64]}, RETURN)
+        return await self._done(request, form, "sbc.heal", {"sbc": _name(form)}, RETURN)
 
     async def _done(
         self, request: Request, form: FormData, verb: str, asked: dict[str, Any], order: Order
@@ -261,6 +262,10 @@ class Maintenance:
         if answer.good:
             return RedirectResponse(f"/maintenance?order-key={answer.key}", status_code=HTTPStatus.SEE_OTHER)
         return await self._page(request, answer=answer, status=answer.status)
+
+
+def _name(form: FormData) -> str:
+    return str(form.get("sbc", "")).replace("\x00", "")[:64]
 
 
 def _first(one: Work) -> tuple[int, int]:
