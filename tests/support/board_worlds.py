@@ -14,6 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ledger_month import empty_store
+
 from alerting.service import Desk, machine_for
 from collector.engine import Engine
 from collector.metrics import Metrics
@@ -21,7 +23,6 @@ from sereno.alarms import load_alarms
 from sereno.clock import SECOND_US, FakeClock, iso, parse_instant
 from sereno.contract import load_contract
 from sereno.desk import parse_desk
-from sereno.store import open_store
 from sereno.store.changes import insert_changes
 from sereno.store.tables import topologies
 from sereno.topology import canonical_json, parse_topology, topology_hash
@@ -88,7 +89,7 @@ class World:
 
     def __init__(self, folder: Path, scenario: str) -> None:
         self.scenario = scenario
-        self.clock, self.store = FakeClock(T0), open_store(folder)
+        self.clock, self.store = FakeClock(T0), empty_store(folder)
         topology, alarms = parse_topology("boards", TOPOLOGY), load_alarms()
         self.hash = topology_hash(topology)
         with self.store.write() as connection:
