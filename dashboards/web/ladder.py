@@ -77,7 +77,7 @@ def _drawing(words: Words, own: Exchange, name: str, said: str) -> Markup:
         y += height
     height = y + _FOOT
     return svg.picture(
-        name, _WIDTH, height, words.text("Ladder diagram of {check}", check=own.result.word("check") or "SIP"), said,
+        name, _WIDTH, height, words.text("Ladder diagram of {check}", check=svg.clean(own.result.word("check") or "SIP", 40)), said,
         _lifelines(words, own, height), *parts,
     )  # fmt: skip
 

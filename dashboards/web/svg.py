@@ -4,7 +4,6 @@ No style attribute and no script ever (the CSP refuses them): colours are presen
 classes, by which a style sheet says otherwise on a screen.
 """
 
-import itertools
 from collections.abc import Iterable
 from unicodedata import category
 
@@ -39,7 +38,9 @@ def clean(text: object, most: int = _SHOWN, *, lines: bool = False) -> str:
     """Text of others: nothing in it steers a parser, a terminal or the direction of writing; cut if too long."""
     said = str(text)
     more = len(said) > most
-    kept = "".join(_harmless(one, lines=lines) for one in itertools.islice(said, most))
+    kept = said[: max(0, most)]
+    if not kept.isprintable():
+        kept = "".join(_harmless(one, lines=lines) for one in kept)
     return kept + "…" if more else kept
 
 

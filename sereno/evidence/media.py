@@ -97,7 +97,7 @@ def capture(evidence: Any) -> str | None:
 
 def starts(media: Any, setup_seconds: Any, at_us: int) -> dict[str, int]:
     """When each direction's stream began; where nobody tells, when the call was answered."""
-    answered = setup_seconds if isinstance(setup_seconds, int | float) else 0.0
+    answered = _number(setup_seconds) or 0.0
     found = dict.fromkeys(("rx", "tx"), at_us + round(min(max(answered, 0.0), 3_600.0) * SECOND_US))
     for direction in found:
         stream = media.get(direction) if isinstance(media, dict) else None
@@ -105,11 +105,11 @@ def starts(media: Any, setup_seconds: Any, at_us: int) -> dict[str, int]:
         given = instant(start)
         if (
             given is None
-            and isinstance(start, int | float)
             and not isinstance(start, bool)
-            and 0 < start < _LAST_SECOND
+            and (second := _number(start)) is not None
+            and 0 < second < _LAST_SECOND
         ):
-            given = round(start * SECOND_US)
+            given = round(second * SECOND_US)
         if given is not None and abs(given - at_us) < 3_600 * SECOND_US:
             found[direction] = given
     return found
