@@ -50,9 +50,11 @@ def invite(
 
 
 def invite_first(connection: Connection, at_us: int) -> str | None:
-    """The first administrator's link, of an hour; None while an administrator can log in."""
+    """The first administrator's link, of an hour; None while an administrator can log in. A newer one ends the older."""
     if any_admin(connection):
         return None
+    older = invitations.c.first.is_(True), invitations.c.used_us.is_(None)
+    connection.execute(update(invitations).where(*older).values(used_us=at_us))
     return invite(connection, Act(who=FIRST, how="link", at_us=at_us), "admin", life_us=FIRST_LIFE_US, first=True)
 
 

@@ -1,7 +1,6 @@
 """The page in the collector's process: its listener, TLS, who may come in, and the first administrator's link."""
 
 import asyncio
-import ipaddress
 import os
 import socket
 import sys
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from sereno.desk import Desk
     from sereno.store import Store
 
-TERMINAL_ENV = "SERENO_TERMINAL"  # whether a person reads what the supervisor prints
+FIRST_LINK_ENV = "SERENO_FIRST_LINK"  # `sereno up` prints the first administrator's link, wherever its output goes
 
 
 def bound(listen: Listen) -> socket.socket:
@@ -76,26 +75,24 @@ async def serve(web: Any, listen: Listen, listener: socket.socket) -> None:
 
 
 def tell_first(store: "Store", page: str, now_us: int, where: str) -> None:
-    """While no administrator can log in: a one-time link, to a terminal; else the command that makes one.
+    """While no administrator can log in: a one-time link, by `sereno up` or on a terminal; else the command for one.
 
-    The link goes nowhere but to the terminal: no log, no file.
+    The link goes to no log and no file of ours.
     """
-    from sereno.accounts.invitations import FIRST_LIFE_US, invite_first
+    from sereno.accounts.invitations import invite_first
     from sereno.accounts.users import any_admin
-    from sereno.clock import SECOND_US
     from sereno.notify import tell
 
     with store.read() as connection:
         if any_admin(connection):
             return
-    if not _is_terminal():
+    if not _is_read():
         tell("note", f"there is no administrator yet; make one with: sereno users invite --role admin {where}")
         return
     with store.write() as connection:
         token = invite_first(connection, now_us)
     if token is not None:
-        minutes = FIRST_LIFE_US // SECOND_US // 60
-        tell("note", f"there is no administrator yet; make one, once, within {minutes} min: {page}/invite/{token}")
+        tell("note", f"administrator: {page}/invite/{token} (there is none yet; works once, for an hour)")
 
 
 def whose(folder: Path | None) -> str:
@@ -103,11 +100,8 @@ def whose(folder: Path | None) -> str:
     return f"--data {folder}" if folder is not None else "--database URL"
 
 
-def is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host).is_loopback
-
-
-def _is_terminal() -> bool:
+def _is_read() -> bool:
+    """Whether what is told goes to a person, and not into a log."""
     from sereno.notify import FD_ENV
 
-    return os.environ.get(TERMINAL_ENV) == "1" if FD_ENV in os.environ else sys.stderr.isatty()
+    return os.environ.get(FIRST_LINK_ENV) == "1" if FD_ENV in os.environ else sys.stderr.isatty()

@@ -184,7 +184,7 @@ def _plan(folder: Path, files: Files, listen: "Listen", softswitch: "Lab | None"
             "environment": {
                 "SERENO_BROKER_PASSWORD_FILE": str(broker.secret_file(broker_folder, broker.COLLECTOR)),
                 "SERENO_URL": os.environ.get("SERENO_URL") or page,  # messages name it
-                "SERENO_TERMINAL": "1" if sys.stdout.isatty() else "",  # secrets are told to people only
+                "SERENO_FIRST_LINK": "1",  # the supervisor prints it
             },
             "needs": needs,
             "reloads": True,

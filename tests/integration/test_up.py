@@ -107,6 +107,13 @@ def test_up_watches_reloads_and_stops_in_order(up):
         assert json.load(answer)["collector_alive"] is True
     with urllib.request.urlopen(said.url, timeout=5) as answer:
         assert "trial" in answer.read().decode()
+    links = [line for line in up.out.read_text().splitlines() if " administrator: " in line]
+    assert len(links) == 1
+    with urllib.request.urlopen(links[0].split(" administrator: ")[1].split()[0], timeout=5) as answer:
+        assert "primer administrador" in answer.read().decode()
+    token = links[0].split("/invite/")[1].split()[0]
+    kept = [path for path in up.data.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert kept == []  # no log, no file
     down = select(verdict_changes.c.state).where(verdict_changes.c.kind == "sbc", verdict_changes.c.what == "verdict")
     up.wait_for(lambda: ("down",) in [tuple(row) for row in up.query(down)], "sbc-1 down")
     if shutil.which("promtool"):
