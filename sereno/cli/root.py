@@ -1,12 +1,14 @@
 """The tree of commands, as the command library sees it."""
 
 import importlib
+import os
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from sereno.cli import COMMANDS, fail
+from sereno.cli._examples import EXAMPLES, PANELS
 
 _HIDDEN = {"capture-helper"}
 
@@ -17,8 +19,10 @@ class _LazyGroup(TyperGroup):
     _listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the panels; what is in none comes last."""
         del ctx
-        return [name for name in COMMANDS if name not in _HIDDEN]
+        ranked = [name for names in PANELS.values() for name in names]
+        return [*(name for name in ranked if name in COMMANDS), *(n for n in COMMANDS if n not in {*ranked, *_HIDDEN})]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Lists every command by its summary alone."""
@@ -31,12 +35,27 @@ class _LazyGroup(TyperGroup):
             return None
         path, summary = COMMANDS[cmd_name]
         if self._listing:
-            return TyperCommand(name=cmd_name, help=summary)
+            panel = next((title for title, names in PANELS.items() if cmd_name in names), None)
+            return TyperCommand(name=cmd_name, help=summary, rich_help_panel=panel)
         module = importlib.import_module(path)
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         command.help = command.help or summary
+        _with_examples(cmd_name, command)
+        if "_SERENO_COMPLETE" in os.environ:
+            from sereno.cli._complete import offer
+
+            offer(command)
         return command
+
+
+def _with_examples(path: str, command: Any) -> None:
+    """Every command below this one shows its example under its help."""
+    example = EXAMPLES.get(path)
+    if example is not None:
+        command.epilog = f"Example: {example}"
+    for name, below in getattr(command, "commands", {}).items():
+        _with_examples(f"{path} {name}", below)
 
 
 app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)

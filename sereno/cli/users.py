@@ -22,11 +22,12 @@ PasswordFile = Annotated[
 ]
 Ask = Annotated[bool, typer.Option("--ask-password", help="Ask for the password, without echo.")]
 Locale = Annotated[str, typer.Option("--locale", help="Language, numbers and dates: es_CO, es_CR, es_MX, en_US…")]
+Email = Annotated[str | None, typer.Option("--email", help="Mail address, for whoever must be written to.")]
 
 
 @app.command()
 def add(  # noqa: PLR0917 - options of a command line
-    name: Name, role: Role, customer: Customers = None, email: Annotated[str | None, typer.Option("--email")] = None,
+    name: Name, role: Role, customer: Customers = None, email: Email = None,
     locale: Locale = "es_CO", password_file: PasswordFile = None, ask_password: Ask = False, url: Url = None,
     data: Data = None, database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
