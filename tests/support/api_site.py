@@ -7,9 +7,10 @@ from dashboards.web.accounts import Access
 from dashboards.web.app import create_app
 from dashboards.web.inbound import Settings
 from sereno.accounts import SCOPES, Act, passwords, tokens, users
-from sereno.clock import SECOND_US
 from sereno.cli._answers import answers_of
+from sereno.clock import SECOND_US
 from sereno.store.reports import Issue, issue
+from sereno.store.tables import topologies
 from sereno.topology import canonical_json, parse_topology, topology_hash
 
 TWO_CUSTOMERS = b"""
@@ -30,7 +31,9 @@ probes: {lab-1: {network: lab}}
 
 
 class ApiSite(InboundSite):
-    """`tokens` by scope, `all`, and `acme` (everything, of one customer); `open_house` has neither them nor accounts."""
+    """`tokens` by scope, `all`, and `acme` (everything, of one customer); an `open_house` has no accounts either."""
+
+    ahead_us = 60 * SECOND_US
 
     def __init__(self, store, *, open_house=False, **more):
         super().__init__(store, settings=Settings(links=LINKS, loopback=True), **more)
@@ -39,8 +42,6 @@ class ApiSite(InboundSite):
         self.seed.topology = topology = parse_topology("seed", TWO_CUSTOMERS)
         now_us = self.clock.now_us()
         with store.write() as connection:
-            from sereno.store.tables import topologies
-
             connection.execute(
                 topologies.insert().values(
                     from_us=now_us - 3_600 * SECOND_US, hash=topology_hash(topology), topology=canonical_json(topology)
@@ -65,5 +66,5 @@ class ApiSite(InboundSite):
         self.tokens["all"] = tokens.make_token(connection, act, "everything", SCOPES)[1]
         self.tokens["acme"] = tokens.make_token(connection, act, "of acme", SCOPES, customers=["acme"])[1]
 
-    def headers(self, token="all"):
-        return {"Authorization": f"Bearer {self.tokens[token]}"} if self.tokens else {}
+    def headers(self, name="all"):
+        return {"Authorization": f"Bearer {self.tokens[name]}"} if self.tokens else {}

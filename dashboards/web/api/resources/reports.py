@@ -1,16 +1,19 @@
 """Monthly reports that were issued: the list, what each says, and the document in a format."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
+from starlette.responses import Response
 
 from dashboards.web.api.context import Context
 from dashboards.web.api.operation import Answer, Call, Operation
 from dashboards.web.api.shape import At, Free, Month, Name, Number, NumberCursor, Shape
 from dashboards.web.refusal import Refused
 from sereno.clock import iso
+from sereno.press import Press
 from sereno.store.reports import Issue, issue_of, issued, model_of
 
 USUAL, MOST = 100, 500
@@ -59,12 +62,32 @@ class Numbered(Shape, frozen=True, kw_only=True):
     number: Number
 
 
+_UNSAFE = re.compile("[^A-Za-z0-9._-]")
+
+
+class Form(Shape, frozen=True, kw_only=True):
+    """pdf unless told."""
+
+    format: Literal["pdf", "html", "xlsx", "csv", "json"] = "pdf"
+
+
+Document = dict[str, Any]  # what the format json gives; the other formats are no JSON
+FILES = (
+    "application/pdf", "text/html", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "text/csv",
+)  # fmt: skip
+
+
 def operations(context: Context) -> tuple[Operation, ...]:
     shelf = Shelf(context)
     return (
         Operation(
             "GET", "/reports", "reports", "Reports that were issued", "Reports", ("reports",), shelf.index, Reports,
             in_query=Asked, paged=True, limited=True,
+        ),
+        Operation(
+            "GET", "/reports/{number}/file", "reportFile", "One report as a document, to the byte as it was issued",
+            "Reports", ("reports",), shelf.file, Document, in_path=Numbered, in_query=Form, may_be=(409,), heavy=True,
+            limited=True, files=FILES,
         ),
         Operation(
             "GET", "/reports/{number}", "report", "One report, as its model", "Reports", ("reports",), shelf.show,
@@ -78,6 +101,7 @@ class Shelf:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._press = Press(context.store.url)
 
     async def index(self, call: Call) -> Answer:
         asked = call.query
@@ -101,6 +125,14 @@ class Shelf:
     async def show(self, call: Call) -> Answer:
         one, model = await self._one(call)
         return Answer({**_json(one), "report": model})
+
+    async def file(self, call: Call) -> Answer:
+        """Made in a process of its own (sereno/press.py); shown by no browser in our name."""
+        await self._one(call)
+        made = await self._press.render(call.path.number, call.query.format)
+        name = _UNSAFE.sub("_", made.name)
+        headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+        return Answer(whole=Response(made.body, media_type=made.type, headers=headers))
 
     async def _one(self, call: Call) -> tuple[Issue, Any]:
         def look(connection: Connection) -> tuple[Issue | None, bytes | None]:
