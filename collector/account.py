@@ -95,13 +95,17 @@ class _Accounting(Measuring):
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _edges(self) -> _Edges:
-        def down(at_us: int) -> set[Scope]:
-            found = stored_intervals(
-                self._connection, self._topologies, self._contracts, at_us, at_us + 1, elements=self._elements
-            )
-            return {Scope(one.kind, one.name) for one in found if one.state == "down"}
+        before = self._down_at(self._from_us - 1, self._from_us)
+        return _Edges(before, set() if self._under_way else self._down_at(self._to_us, self._to_us - 1))
 
-        return _Edges(down(self._from_us - 1), set() if self._under_way else down(self._to_us))
+    def _down_at(self, at_us: int, inside_us: int) -> set[Scope]:
+        """By the ledger's rows; by the results, where the window's own edge had to be read from them, too."""
+        at = (self._connection, self._topologies)
+        if kept_intervals(*at, inside_us, inside_us + 1, self._elements):
+            found = kept_intervals(*at, at_us, at_us + 1, self._elements)
+        else:
+            found = stored_intervals(*at, self._contracts, at_us, at_us + 1, elements=self._elements)
+        return {Scope(one.kind, one.name) for one in found if one.state == "down"}
 
     def _outages(self, found: Reckoning, edges: _Edges) -> Iterator[Outage]:
         for parts in found.outages:

@@ -34,23 +34,23 @@ def _svg(width: int, height: int, title: str, body: str, kind: str) -> Markup:
     )
 
 
-def strip(days: Sequence[Day], words: ReportWords) -> Markup:
+def strip(days: Sequence[Day], words: ReportWords, *, numbers: bool = True) -> Markup:
     """One cell a day: ✓ nothing lost, ✕ down, ? unknown, ◆ wholly excluded."""
-    cells = []
+    cells, top = [], 14 if numbers else 0
     for place, day in enumerate(days):
         x = place * (_CELL + _GAP)
         number = int(day.date[8:])
         cells.append(
-            f'<g transform="translate({x} 14)"><title>{escape(_told(day, words))}</title>'
+            f'<g transform="translate({x} {top})"><title>{escape(_told(day, words))}</title>'
             f'<rect width="{_CELL}" height="21" rx="3" fill="{_FILL[day.state]}"/>'
             f"{_MARK[day.state].format(ink=_INK[day.state])}</g>"
         )
-        if number == 1 or number % 5 == 0:
+        if numbers and (number == 1 or number % 5 == 0):
             cells.append(
                 f'<text x="{x + _CELL / 2:g}" y="9" font-size="9" text-anchor="middle" fill="#444444"'
                 f' font-family="Noto Sans, DejaVu Sans, sans-serif">{number}</text>'
             )
-    return _svg(len(days) * (_CELL + _GAP) - _GAP, 36, summary(days, words), "".join(cells), "strip")
+    return _svg(len(days) * (_CELL + _GAP) - _GAP, 22 + top, summary(days, words), "".join(cells), "strip")
 
 
 def _told(day: Day, words: ReportWords) -> str:

@@ -34,10 +34,11 @@ class ReportWords(Words):
         return f"{self._decimal(cut, '#,##0.000000')}\u00a0%"
 
     def target(self, value: float | None) -> str:
-        """A promise, as exact as it was made."""
+        """A promise, as it was made; one that follows from several is cut after six decimals."""
         if value is None:
             return NONE
-        return f"{self._decimal(Decimal(repr(value)).scaleb(2).normalize(), '#,##0.##########')}\u00a0%"
+        cut = Decimal(repr(value)).scaleb(2).quantize(_PERCENT, ROUND_DOWN).normalize()
+        return f"{self._decimal(cut, '#,##0.######')}\u00a0%"
 
     def share(self, percent: float | None) -> str:
         """A percentage that was cut already."""
@@ -45,7 +46,9 @@ class ReportWords(Words):
 
     def seconds(self, value: float | None) -> str:
         """`3.723,25 s`: to the microsecond."""
-        return NONE if value is None else f"{self._decimal(Decimal(repr(value)), '#,##0.######')}\u00a0s"
+        if value is None:
+            return NONE
+        return f"{'−' if value < 0 else ''}{self._decimal(abs(Decimal(repr(value))), '#,##0.######')}\u00a0s"
 
     def clock(self, value: float | None) -> str:
         """`1:02:03`, hours as many as there are; parts of a second are left to `seconds`."""

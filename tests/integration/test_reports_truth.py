@@ -339,9 +339,9 @@ class Cells(HTMLParser):
 
 def seconds(text):
     """`13.950,25 s` as Chile writes it."""
-    found = re.fullmatch(r"(-?[\d.]+(?:,\d+)?)\xa0s", text)
+    found = re.fullmatch(r"(−?[\d.]+(?:,\d+)?)\xa0s", text)
     assert found, text
-    return float(found[1].replace(".", "").replace(",", "."))
+    return float(found[1].replace(".", "").replace(",", ".").replace("−", "-"))
 
 
 def test_the_page_shows_the_same_numbers(report, data):
