@@ -53,6 +53,7 @@ def large(sbcs, cores=2, sites=4):
             f'backup: {backup}, place: "{place}"}}'
         )
     lines += ["customers: {acme: {name: Acme, contract: callmyway}}", "sites:"]
+    sites = min(sites, sbcs)
     for index in range(sites):
         used = ", ".join(f"sbc-{number + 1}" for number in range(index, sbcs, sites))
         lines.append(f"  site-{index + 1}: {{customer: acme, sbcs: [{used}]}}")

@@ -84,12 +84,13 @@ class Panorama:
 
     def _row(self, key: str, line: SbcRow | Group, page: Page, look: Look, words: Words) -> str:
         """A row as HTML; made again only when what it says is another."""
-        about = (line, page.collector_alive, page.topology_hash, look if isinstance(line, Group) else None)
+        cores = tuple((core.name, core.state, core.reason) for core in page.cores)
+        about = (line, page.collector_alive, cores, look if isinstance(line, Group) else None)
         place = (key, words.language, words.locale)
         kept = self._rendered.get(place)
         if kept is not None and kept[0] == about:
             return kept[1]
-        values = {"w": words, "cores": [core.name for core in page.cores], "alive": page.collector_alive}
+        values = {"w": words, "cores": page.cores, "alive": page.collector_alive}
         if isinstance(line, SbcRow):
             html = self._site.fragment("panorama/row.html", row=line, **values)
         else:
