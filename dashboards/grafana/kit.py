@@ -26,6 +26,7 @@ from dashboards.grafana.queries import RANKS
 from sereno.i18n import catalogue
 
 COLUMNS = 24
+POINTS = 360  # of a timeline: more are no wider than a pixel or two, and cost the server as much again
 SCHEMA_VERSION = 39  # of Grafana 11.0; later ones migrate it
 GOOD, POOR, BAD, NEUTRAL, PLANNED = "#56B4E9", "#E69F00", "#D55E00", "#B6BEC9", "#C3A5E6"
 COLOURS = {"up": GOOD, "maintenance": PLANNED, "degraded": POOR, "unknown": NEUTRAL, "down": BAD}
@@ -170,7 +171,9 @@ class Sheet:
     ) -> None:  # fmt: skip
         """States over time; equal neighbours are one bar. `renamed`: patterns of names, and what they are called."""
         panel = self.place(statetimeline.Panel(), width, title, description, nothing).unit("none")
-        panel.merge_values(True).show_value(kinds.VisibilityMode.AUTO).row_height(0.85).fill_opacity(85).line_width(1)
+        panel.max_data_points(POINTS).merge_values(True).show_value(kinds.VisibilityMode.AUTO).row_height(
+            0.85
+        ).fill_opacity(85).line_width(1)
         panel.align_value(kinds.TimelineValueAlignment.LEFT).legend(_legend()).tooltip(_tooltip())
         panel.color_scheme(_color(models.FieldColorModeId.THRESHOLDS))
         panel.thresholds(thresholds(((None, NEUTRAL),)))

@@ -8,7 +8,7 @@ STALE_SECONDS = 30  # a collector that was not scraped for so long says nothing 
 RATE = "[$__rate_interval]"
 RANGE = "[$__range]"
 WHOLE = "[$__range] @ end()"  # at every step of a series the same: the range that is shown
-FILL = "[30m]"  # how long a timeline goes on saying unknown after the last word; the range itself would cost too much
+FILL = "[15m]"  # how long a timeline goes on saying unknown after the last word; the range itself would cost too much
 FEW = 24  # rows of a timeline that can be read
 MOST_LINES = 20
 RANKS = {"up": 0, "maintenance": 1, "degraded": 2, "unknown": 3, "down": 4}  # sorted by it the worst comes first
@@ -46,22 +46,29 @@ def verdicts(kind: str, name: str, *matchers: str) -> str:
     return pick("sereno_verdict_state", f'kind=~"{kind}"', f'state="{name}"', *matchers)
 
 
-def state(kind: str, *matchers: str, window: str = RANGE, by: str = "element") -> str:
-    """One rank per element of a kind (RANKS); unknown for what was there within the window and nobody tells of now."""
-    judged = " or ".join(f"{verdicts(kind, name, *matchers)} * {rank}" for name, rank in RANKS.items())
-    known = verdicts(kind, "unknown", *matchers)
-    gone = f"max by ({by}) (last_over_time({known}{window})) * 0 + {RANKS['unknown']}"
-    return f"({while_watched(f'max by ({by}) ({judged})')}) or ({gone})"
+def state(kind: str, *matchers: str, window: str = RANGE, by: str = "element", among: str = "") -> str:
+    """One rank per element of a kind (RANKS); unknown for what was there within the window and nobody tells of now.
+
+    `among`: only elements of that set. They are sorted out before anything is computed of them.
+    """
+    only = f" and on ({by}) ({among})" if among else ""
+
+    def being(name: str) -> str:
+        return f"({verdicts(kind, name, *matchers)} == 1{only if name == 'up' else ''}) * {RANKS[name]}"
+
+    judged = f"max by ({by}) ({' or '.join(being(name) for name in RANKS)})"
+    known = f"last_over_time({verdicts(kind, 'unknown', *matchers)}{window}){only}"
+    return f"({while_watched(judged)}) or (max by ({by}) ({known}) * 0 + {RANKS['unknown']})"
 
 
 def timeline(kind: str, *matchers: str, by: str = "element") -> str:
     """States over time: of every element where they are few, else of those that were not up all the time."""
     unknown = f"{verdicts(kind, 'unknown', *matchers)}{WHOLE}"
-    ailing = pick("sereno_verdict_state", f'kind=~"{kind}"', 'state=~"degraded|down"', *matchers)
+    ailing = pick("sereno_verdict_state", f'kind=~"{kind}"', 'state=~"degraded|down|maintenance"', *matchers)
     bad = f"max by ({by}) (max_over_time({ailing}{WHOLE})) == 1 or max by ({by}) (avg_over_time({unknown})) > 0.1"
     every = f"max by ({by}) (last_over_time({unknown}))"
     few = f"{every} and on () (count({every}) <= {FEW})"
-    return f"({state(kind, *matchers, window=FILL, by=by)}) and on ({by}) (({bad}) or ({few}))"
+    return state(kind, *matchers, window=FILL, by=by, among=f"({bad}) or ({few})")
 
 
 def worst(expression: str, rank: str, *, by: str, least: bool = False, count: int = MOST_LINES) -> str:

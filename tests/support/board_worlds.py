@@ -289,7 +289,7 @@ class Prometheus:
     def _ask(self, path: str, given: dict[str, str]) -> dict[str, Any]:
         body = urllib.parse.urlencode(given).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=30) as answer:
                 return dict(json.load(answer)["data"])
         except urllib.error.HTTPError as refused:
             raise AssertionError(f"{given['query']}: {refused.read().decode()}") from None
