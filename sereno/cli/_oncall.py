@@ -22,6 +22,7 @@ from sereno.oncall import Copy, Duty, Roster, rungs_of
 from sereno.oncall.feed import FeedError, shifts, window
 from sereno.store import Store
 
+_NOBODY = "No hay nadie a quien avisar: escriba people y levels en desk.yaml."
 _BY = {"override": "relevo", "rota": "turno", "feed": "calendario", "people": "nivel"}
 
 
@@ -114,7 +115,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     local = functools.partial(on_the_wall, zone=found["timezone"])
     if not found["levels"]:
         who = ", ".join(found["everybody"])
-        yield f"Sin niveles: se avisa a todos a la vez ({who})." if who else "No hay nadie a quien avisar: desk.yaml."
+        yield f"Sin niveles: se avisa a todos a la vez ({who})." if who else _NOBODY
     for one in found["levels"]:
         closed = "" if one["open"] else "  (cerrado a esta hora)"
         until = f" hasta {local(one['until'])}" if one["until"] is not None else ""

@@ -43,6 +43,8 @@ def mails(
     if as_json:
         _print({"mails": found})
         return
+    if not found:
+        print("Ningún correo.")
     for mail in found:
         number = f" #{mail['incident']}" if mail["incident"] is not None else ""
         why = f" ({mail['why']})" if mail["why"] else ""
@@ -72,6 +74,8 @@ def alerts(
     if as_json:
         _print({"alerts": found})
         return
+    if not found:
+        print("Ninguna alerta.")
     for alert in found:
         print(f"{alert['heard']}  {alert['status']:<8}  {alert['cause']}  desde {alert['since']}")
 
