@@ -49,6 +49,18 @@ def sort_of(line: str) -> Sort | None:
     return next((sort for sort, heads in _SORTS if found[0].startswith(heads)), None)
 
 
+def made_of(line: str) -> tuple[str, dict[str, str]] | None:
+    """The English message that a line was made of, and its values; None where people wrote it."""
+    return _found(line)
+
+
+def worded(kind: str, code: str, language: str) -> str:
+    """A reason or a finding in words, as the collector's forensics have them; one that has none with blanks."""
+    key = f"{kind}:{code}"
+    found = catalogue("collector", language.partition("_")[0]).gettext(key)
+    return code.replace("_", " ") if found == key else found
+
+
 def _told(line: str, language: str, depth: int) -> tuple[str, bool]:
     found = _found(line) if depth else None
     if found is not None:
@@ -90,4 +102,4 @@ def _every() -> Iterator[_Pattern]:
         yield _Pattern(message, re.compile(_FIELD.sub(r"(?P<\1>.+?)", re.escape(kept)), re.DOTALL), letters)
 
 
-__all__ = ["Sort", "sort_of", "told"]
+__all__ = ["Sort", "made_of", "sort_of", "told", "worded"]

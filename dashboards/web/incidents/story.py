@@ -14,7 +14,7 @@ from dashboards.web.incidents.house import House
 from dashboards.web.words import Words
 from sereno.clock import SECOND_US
 from sereno.incident import ACTIVE, IncidentRecord
-from sereno.incident.told import sort_of, told
+from sereno.incident.told import sort_of, told, worded
 from sereno.store.desk_messages import Said, messages_of
 from sereno.store.tables import alarm_states, commands, isolations, maintenance, outbox, verdict_changes
 from sereno.verdict import VERDICT
@@ -126,15 +126,23 @@ def _verdicts(
         where = f"{words.text(f'kind:{row.kind}')} {row.name}"
         if row.what == VERDICT:
             text = f"{where}: {words.state(row.state)}"
-            reason = words.reason(row.reason) if row.state != "up" else ""
+            reason = reason_of(row.reason, words) if row.state != "up" else ""
             yield Entry(
                 at_us=row.at_us, kind="verdict", text=f"{text} ({reason})" if reason else text, state=row.state,
                 detail=_began(row.since_us, row.at_us, words), rank=1,
             )  # fmt: skip
         elif row.state in {"true", "false"}:
-            what = words.reason(row.what)
+            what = worded("finding", row.what, words.language)
             over = words.text("{what}: over", what=what) if row.state == "false" else what
             yield Entry(at_us=row.at_us, kind="verdict", text=f"{where}: {over}", rank=2)
+
+
+def reason_of(reason: str | None, words: Words) -> str:
+    """A reason in words, of whatever is watched."""
+    if not reason:
+        return ""
+    found = words.reason(reason)
+    return worded("reason", reason, words.language) if found == reason.replace("_", " ") else found
 
 
 def _began(since_us: int, at_us: int, words: Words) -> str:

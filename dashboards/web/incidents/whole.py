@@ -15,12 +15,13 @@ from dashboards.web.incidents.listing import WAITING
 from dashboards.web.incidents.next_step import NextStep, next_step
 from dashboards.web.incidents.promises import Promise, promises
 from dashboards.web.incidents.sight import Sight, seen
-from dashboards.web.incidents.story import Story, milestones, story
+from dashboards.web.incidents.story import Story, milestones, reason_of, story
 from dashboards.web.words import Words
 from sereno.clock import SECOND_US, iso
 from sereno.contract.report import missing
 from sereno.incident import ACTIVE, Guide, IncidentRecord, decode_record
 from sereno.incident.reading import titled, witnessed
+from sereno.incident.told import made_of
 from sereno.problem import ProblemRecord
 from sereno.store.desk_messages import messages_of
 from sereno.store.tables import incidents, problems
@@ -104,7 +105,7 @@ def whole(
     return Whole(
         record=shown,
         title=titled(shown, words.language),
-        evidence=witnessed(shown, words.language),
+        evidence=_seen(shown, words),
         guide=guide,
         guide_language=language,
         promises=tuple(promises(shown, house, words, now_us)),
@@ -120,6 +121,21 @@ def whole(
         house=house,
         now_us=now_us,
     )
+
+
+def _seen(record: IncidentRecord, words: Words) -> str:
+    """The evidence in a line: our own words of it with their reasons spelt out, others' as they are."""
+    parts = []
+    written = witnessed(record, words.language).split("; ")
+    for kept, part in zip((record.evidence or "").split("; "), written, strict=False):
+        found = made_of(kept)
+        if found is not None and found[0] == "reason {reason}":
+            parts.append(reason_of(found[1]["reason"], words))
+        elif found is not None and found[0] == "answered by {who}":
+            parts.append(words.text(f"answered:{found[1]['who']}"))
+        else:
+            parts.append(part)
+    return "; ".join(parts)
 
 
 def _forensics(record: IncidentRecord, now_us: int) -> str:

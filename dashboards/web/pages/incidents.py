@@ -21,7 +21,7 @@ from dashboards.web.incidents.house import Houses
 from dashboards.web.incidents.listing import PAGE, Page, listed
 from dashboards.web.incidents.ordering import Answer, Ordering
 from dashboards.web.incidents.sight import Sight, allowed, sight_named, sight_of
-from dashboards.web.incidents.story import KINDS
+from dashboards.web.incidents.story import KINDS, reason_of
 from dashboards.web.incidents.times import moment, place
 from dashboards.web.incidents.whole import Whole, whole
 from dashboards.web.live import Topic
@@ -60,6 +60,7 @@ class _Shared:
             "now_us": now_us,
             "at": lambda at_us, zone=None, seconds=True: moment(words, at_us, now_us, zone=zone, seconds=seconds),
             "place": lambda zone: place(words, zone, now_us),
+            "reason": lambda code: reason_of(code, words),
             "pulse": self._site.view.page(now_us),
         }
 
