@@ -110,7 +110,7 @@ class Grafana:
             found = self._api.annotations.find_annotations(
                 time_from=from_ms, time_to=to_ms, tags=[TAG], limit=_MOST_MARKS
             )
-        todo = steps(wanted, found)
+            todo = steps(wanted, found)
         with self._told("write the annotations"):
             for mark in todo.create:
                 self._api.annotations.add_annotation(**_written(mark))

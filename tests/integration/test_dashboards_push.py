@@ -225,6 +225,13 @@ def test_another_server_there(token, grafana, monkeypatch):
         push(grafana, token, "--no-annotations")
 
 
+def test_annotations_that_are_none_of_grafanas(token, grafana, seed, tmp_path):
+    own = f"sereno:acme-voice:incident:{seed.number}"
+    grafana.annotations.append({"time": seed.now_us // 1_000, "timeEnd": seed.now_us // 1_000, "tags": [own, "sereno"]})
+    with pytest.raises(SerenoError, match=r"none of Grafana's"):
+        push(grafana, token, "--data", str(tmp_path / "data"))
+
+
 def test_below_a_path(grafana, token):
     push(grafana, token, "--no-annotations", url=f"{grafana.url}/grafana/")
     assert len(grafana.boards) == 7
