@@ -50,7 +50,7 @@ def invite(
 
 
 def invite_first(connection: Connection, at_us: int) -> str | None:
-    """The first administrator's link, of an hour; None while an administrator can log in. A newer one ends the older."""
+    """The first administrator's link, of an hour, ending older ones; None while an administrator can log in."""
     if any_admin(connection):
         return None
     older = invitations.c.first.is_(True), invitations.c.used_us.is_(None)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +13,8 @@ from sereno.errors import UsageError
 from sereno.listen import Listen, refuse_unguarded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dashboards.web.accounts import Access
     from sereno.desk import Desk
     from sereno.store import Store
@@ -52,6 +55,13 @@ def access_of(desk: "Desk | None", listen: Listen) -> "Access":
     )  # fmt: skip
 
 
+def at_least_tls_1_2(_config: object, make: "Callable[[], ssl.SSLContext]") -> ssl.SSLContext:
+    """The library's own context, without the versions that RFC 8996 put away, whatever the system allows."""
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 async def serve(web: Any, listen: Listen, listener: socket.socket) -> None:
     """The page, in this process's loop; signals stay ours."""
     import uvicorn
@@ -64,6 +74,7 @@ async def serve(web: Any, listen: Listen, listener: socket.socket) -> None:
         web, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False,
         proxy_headers=bool(listen.proxies), forwarded_allow_ips=list(listen.proxies),
         ssl_certfile=listen.certificate, ssl_keyfile=listen.key,
+        ssl_context_factory=at_least_tls_1_2 if listen.certificate is not None else None,
     )  # fmt: skip
     server = Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
