@@ -18,7 +18,7 @@ from collector.forensics.fold import Fold, Shown, folded
 from collector.forensics.said import GLYPHS, KIND_GLYPHS, fold_text, result_text, verdicts_text
 from collector.forensics.samples import Body
 from collector.forensics.tell import Teller, tell
-from collector.forensics.words import Words, sentences, why
+from collector.forensics.words import Words, one_line, sentences, why
 from sereno import evidence
 from sereno.answers.cases import Asked, Entries, Head, Line, Lines, Look, Onset, Sift, Source, Standing
 from sereno.clock import SECOND_US
@@ -48,7 +48,7 @@ class StoreCases:
             return Look(
                 head=_head(connection, case, words),
                 picture=lanes.picture(connection, case, now_us),
-                lines=_lines(connection, case, asked, sift, words, now_us, after),
+                lines=_lines(case, asked, sift, words, after),
             )
 
     def lines(self, asked: Asked, sift: Sift, language: str, now_us: int, after: str | None = None) -> Lines:
@@ -56,13 +56,13 @@ class StoreCases:
         with self._store.read() as connection:
             case = Case(connection, asked, now_us, bare=True)
             words = Words(language, case.world.newest.timezone)
-            return _lines(connection, case, asked, sift, words, now_us, after)
+            return _lines(case, asked, sift, words, after)
 
     def entries(self, asked: Asked, after: str | None, limit: int, now_us: int) -> Entries:
         """Entries as JSON, unfolded."""
         with self._store.read() as connection:
             case = Case(connection, asked, now_us)
-            reading = _Reading(_from_place(connection, case, asked, now_us, after), limit)
+            reading = _Reading(_from_place(case, asked, after), limit)
             found = tuple(as_json(entry) for entry in reading)
             return Entries(lines=found, next=reading.next, read_us=reading.read_us(case))
 
@@ -73,8 +73,8 @@ class StoreCases:
 class _Reading:
     """Entries up to a bound of time and number; after it, where it stopped."""
 
-    def __init__(self, entries: Iterator[Entry], most: int = _ENTRIES) -> None:
-        self._entries, self._most = entries, most
+    def __init__(self, entries: Iterator[Entry], most: int | None = None) -> None:
+        self._entries, self._most = entries, _ENTRIES if most is None else most
         self._due = time.monotonic() + _SECONDS
         self._last: Entry | None = None
         self._whole = False
@@ -105,14 +105,13 @@ class _Reading:
         return case.to_us if self._whole or self._last is None else self._last.at_us
 
 
-def _from_place(connection: Connection, case: Case, asked: Asked, now_us: int, after: str | None) -> Iterator[Entry]:
+def _from_place(case: Case, asked: Asked, after: str | None) -> Iterator[Entry]:
     if after is None:
         return case.timeline()
     place = _key(after)
     behind_us = _BEHIND_US if asked.only is not None else 0
-    begin_us = min(max(case.from_us, place[0] - behind_us), case.to_us - 1)
-    rest = Case(connection, replace(asked, from_us=begin_us, to_us=case.to_us), now_us, bare=case.bare)
-    return (entry for entry in rest.timeline() if key_of(entry) > place)
+    begin_us = min(max(case.from_us, place[0] - behind_us), case.to_us)
+    return (entry for entry in case.timeline(begin_us) if key_of(entry) > place)
 
 
 def _place(key: Key) -> str:
@@ -127,10 +126,8 @@ def _key(text: str) -> Key:
     return found
 
 
-def _lines(
-    connection: Connection, case: Case, asked: Asked, sift: Sift, words: Words, now_us: int, after: str | None
-) -> Lines:
-    reading = _Reading(_from_place(connection, case, asked, now_us, after))
+def _lines(case: Case, asked: Asked, sift: Sift, words: Words, after: str | None) -> Lines:
+    reading = _Reading(_from_place(case, asked, after))
     teller = _Lines(words)
     wanted = (entry for entry in reading if _wanted(entry, sift))
     found: list[Line] = []
@@ -182,7 +179,7 @@ class _Lines:
         line = self.entry(alike[0])
         if len(alike) == 1:
             return line
-        return replace(line, text=verdicts_text(self._words, alike, self._instant), count=len(alike))
+        return replace(line, text=one_line(verdicts_text(self._words, alike, self._instant)), count=len(alike))
 
     def entry(self, one: Entry) -> Line:
         if one.kind == "result":
@@ -202,7 +199,7 @@ class _Lines:
         source = one.source
         return Line(
             at_us=one.at_us, kind="result", said=one.what, glyph=GLYPHS.get(one.what, "·"),
-            text=result_text(self._words, one), element_kind=one.element_kind, element=one.element,
+            text=one_line(result_text(self._words, one)), element_kind=one.element_kind, element=one.element,
             check=str(one.facts.get("check")), source=Source(source["probe"], source["boot"], source["seq"]),
             messages=len(messages) if isinstance(messages, list) else 0,
             seconds=1 if "rtp_seconds" in kept or "rtp" in kept else 0,
@@ -212,7 +209,7 @@ class _Lines:
         names = sorted(one.elements)
         return Line(
             at_us=one.from_us, to_us=one.to_us, kind="fold", said=one.said, glyph=GLYPHS.get(one.said, "·"),
-            text=fold_text(self._words, one), element_kind="", element=names[0] if len(names) == 1 else "",
+            text=one_line(fold_text(self._words, one)), element_kind="", element=names[0] if len(names) == 1 else "",
             check=one.check, count=one.count,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from dashboards.web.svg import clean
 from sereno import evidence
 from sereno.answers.cases import Source
 from sereno.clock import SECOND_US
@@ -99,7 +100,7 @@ def facts(body: Mapping[str, Any]) -> list[tuple[str, str]]:
         found += _flat("evidence", rest)
     for direction, stream in body["media"].items() if isinstance(body.get("media"), dict) else ():
         found += _flat(f"media.{direction}", stream)
-    return found
+    return [(clean(name, 80), clean(value, _LONG)) for name, value in found]
 
 
 def _flat(name: str, value: Any) -> list[tuple[str, str]]:

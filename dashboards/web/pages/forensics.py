@@ -17,6 +17,7 @@ from dashboards.web.forensics.strip import strip
 from dashboards.web.ladder import ladder, rtp_seconds, side_by_side
 from dashboards.web.laddertext import instant, stamp
 from dashboards.web.site import Site
+from dashboards.web.svg import clean
 from dashboards.web.words import Words
 from sereno.accounts.audit import note
 from sereno.answers.cases import Cases, Lines, Source
@@ -25,6 +26,7 @@ from sereno.errors import UsageError
 
 _TYPES = {"json": "application/json", "zip": "application/zip", "pcap": "application/vnd.tcpdump.pcap"}
 _ABOUT = 160
+_RAW = 200_000  # characters; the file has them all
 
 
 class Forensics:
@@ -138,8 +140,10 @@ class Forensics:
         if found.good_body is not None and found.row.outcome != "ok" and _kept(found.good_body):
             pictures = side_by_side(words, body, found.good_body)
         return self._site.fragment(
-            "forensics/result.html", w=words, found=found, pictures=pictures, seconds=rtp_seconds(words, body),
-            facts=facts(found.body), raw=raw(found.row), at=lambda at_us: instant(words, at_us),
+            "forensics/result.html",
+            w=words, found=found, pictures=pictures, seconds=rtp_seconds(words, body),
+            facts=facts(found.body), raw=clean(raw(found.row), _RAW, lines=True),
+            at=lambda at_us: instant(words, at_us),
             place=f"/forensics/result/{source.probe}/{source.boot}/{source.seq}",
         )  # fmt: skip
 
