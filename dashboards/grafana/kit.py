@@ -26,6 +26,7 @@ from dashboards.grafana.queries import RANKS
 from sereno.i18n import catalogue
 
 COLUMNS = 24
+LOWEST = -1e9  # below every value that is shown
 POINTS = 360  # of a timeline: more are no wider than a pixel or two, and cost the server as much again
 SCHEMA_VERSION = 39  # of Grafana 11.0; later ones migrate it
 GOOD, POOR, BAD, NEUTRAL, PLANNED = "#56B4E9", "#E69F00", "#D55E00", "#B6BEC9", "#C3A5E6"
@@ -78,7 +79,7 @@ class Speech:
         return tuple((rank, said[name], COLOURS[name]) for name, rank in RANKS.items())
 
     def nothing(self) -> str:
-        return self.text("No data: look at «Watch»; if it is not ✓, nobody knows")
+        return self.text("No data: look at «Watch»")
 
 
 def mapping(choices: Sequence[Choice]) -> list[Any]:
@@ -94,6 +95,13 @@ def mapping(choices: Sequence[Choice]) -> list[Any]:
 def thresholds(steps: Sequence[Step]) -> dashboard.ThresholdsConfig:
     made = [models.Threshold(value=value, color=colour) for value, colour in steps]
     return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def graded(steps: Sequence[Step]) -> dashboard.ThresholdsConfig:
+    """Colours of values alone: Grafana gives what has no value the lowest step's, and that must not be a good one."""
+    if not steps or steps[0][1] == NEUTRAL:
+        return thresholds(steps or ((None, NEUTRAL),))
+    return thresholds(((None, NEUTRAL), (LOWEST, steps[0][1]), *steps[1:]))
 
 
 def _color(mode: models.FieldColorModeId) -> dashboard.FieldColor:
@@ -145,7 +153,7 @@ class Sheet:
         panel.color_mode(kinds.BigValueColorMode.BACKGROUND).orientation(kinds.VizOrientation.AUTO)
         named = kinds.BigValueTextMode.VALUE_AND_NAME if names else kinds.BigValueTextMode.VALUE
         panel.text_mode(named).color_scheme(_color(models.FieldColorModeId.THRESHOLDS))
-        panel.thresholds(thresholds(steps or ((None, NEUTRAL),)))
+        panel.thresholds(graded(steps))
         _show(panel, choices, decimals, self._links(link))
         _ask(panel, queries, instant=True)
         self.add(panel)
@@ -158,7 +166,7 @@ class Sheet:
         panel = self.place(bargauge.Panel(), width, title, description, nothing).unit(unit).min(minimum)
         panel.reduce_options(_last()).orientation(kinds.VizOrientation.HORIZONTAL).show_unfilled(True)
         panel.display_mode(kinds.BarGaugeDisplayMode.BASIC).value_mode(kinds.BarGaugeValueMode.TEXT)
-        panel.color_scheme(_color(models.FieldColorModeId.THRESHOLDS)).thresholds(thresholds(steps))
+        panel.color_scheme(_color(models.FieldColorModeId.THRESHOLDS)).thresholds(graded(steps))
         if maximum is not None:
             panel.max(maximum)
         _show(panel, (), decimals, [])
@@ -242,7 +250,7 @@ def _properties(column: Column, links: Any) -> list[Any]:
     if column.choices:
         made.append(("mappings", mapping(column.choices)))
     if column.steps:
-        made.append(("thresholds", thresholds(column.steps).build()))
+        made.append(("thresholds", graded(column.steps).build()))
     if (column.choices or column.steps) and not column.plain:
         made.append(("custom.cellOptions", {"type": "color-background", "mode": "basic"}))
     if column.link:

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from collector.exposition.catalogue import CATALOGUE
 from dashboards.grafana import LANGUAGES, kit, render
-from dashboards.grafana.kit import Speech
+from dashboards.grafana.kit import NEUTRAL, Speech
 from dashboards.grafana.push import SCRAPE
 from dashboards.web.app import create_app
 from sereno.i18n import catalogue
@@ -169,6 +169,19 @@ def test_a_panel_says_what_it_shows_and_what_missing_data_means(board):
         assert defaults["unit"]
         assert len(defaults["noValue"]) > 20, panel["title"]
         assert_a_word_beside_each_colour(defaults.get("mappings", ()))
+
+
+@pytest.mark.parametrize("board", ALL)
+def test_what_has_no_value_has_no_colour_of_its_own(board):
+    """Grafana gives it that of the lowest step: with a good one, "no data" would be blue."""
+    for panel in panels(board):
+        if panel["type"] not in {"stat", "bargauge", "table", "state-timeline"}:
+            continue
+        found = [panel["fieldConfig"]["defaults"]["thresholds"]]
+        for override in panel["fieldConfig"]["overrides"]:
+            found += [each["value"] for each in override["properties"] if each["id"] == "thresholds"]
+        for one in found:
+            assert one["steps"][0] == {"color": NEUTRAL, "value": None}, panel["title"]
 
 
 def assert_a_word_beside_each_colour(mappings):
