@@ -93,6 +93,10 @@ class Patient:
         """The `sereno up` of the data directory, if one runs."""
         return None if self.asked.database is not None else instance.read(self.asked.data)
 
+    def started_with(self, option: str) -> str | None:
+        """What the running `sereno up` gave its collector for an option."""
+        return _argument(self.asked.data / "run.json", option) if self.instance() is not None else None
+
     def secret_of(self, account: str) -> Path:
         """The file with an account's password for the private broker."""
         return self.asked.data / "broker" / f"{account}.secret"
@@ -115,7 +119,8 @@ class Patient:
             return self.asked.desk
         if self.asked.database is not None:
             return None
-        if self.instance() is not None and (given := _argument(self.asked.data / "run.json", "--desk")) is not None:
+        given = self.started_with("--desk")
+        if given is not None:
             return Path(given)
         own = self.asked.data / "desk.yaml"
         return own if own.exists() else None

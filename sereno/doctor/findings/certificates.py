@@ -30,8 +30,11 @@ def look(patient: Patient) -> list[Certificate]:
     """All that can be had without a word to anybody but ourselves."""
     now = to_datetime(patient.clock.now_us())
     found = [of_file(path, now) for path in _files(patient)]
+    own = patient.started_with("--tls-cert")
+    if own is not None:
+        found.append(of_file(Path(own), now))
     running = patient.instance()
-    if running is not None and running.url.startswith("https:"):
+    if own is None and running is not None and running.url.startswith("https:"):
         found.append(of_server(running.url, now))
     with suppress(CannotLookError):
         found += list(_seen(patient))

@@ -21,6 +21,15 @@ async function again() {
 
 if (rows && Number(rows.dataset.pending)) setTimeout(again, PAUSE);
 
+/* A report that is being made: the page is asked for until it is there, then shown. */
+async function made() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  if (answer?.ok && !(await answer.text()).includes("data-waiting")) location.reload();
+  else setTimeout(made, PAUSE);
+}
+
+if (document.querySelector("[data-waiting]")) setTimeout(made, PAUSE);
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-fetch][data-waits]");
   if (link) say(link.dataset.waits);
