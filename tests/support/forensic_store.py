@@ -184,3 +184,12 @@ def incident(connection, number, kind, name, since_us, *, resolved_us=None):
             body=encode_record(record),
         )
     )  # fmt: skip
+
+
+def messages_of_call(at_us):
+    """The messages of a call that was answered and ended well."""
+    invite = asked("sbc-1/core-a", "bog-1", "call", cseq="1 INVITE")
+    bye = asked("sbc-1/core-a", "bog-1", "call", cseq="2 BYE")
+    told = ((0, "sent", invite), (20, "received", answered(invite, "200 OK")), (4_000, "sent", bye),
+            (4_010, "received", answered(bye, "200 OK")))  # fmt: skip
+    return [{"at": iso(at_us + ms * 1_000), "direction": direction, "text": text} for ms, direction, text in told]
