@@ -4,10 +4,10 @@ from collections import Counter
 
 from alerting import words
 from alerting.causes import Group
-from alerting.titles import TITLES
 from alerting.words import say
 from sereno.alarms import Alarm
 from sereno.incident import Element, PlatformChange
+from sereno.incident.titles import TITLES
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 

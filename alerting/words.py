@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from alerting.clocks import heavier
 from alerting.machine import AlarmState
-from alerting.titles import TITLES
 from sereno.alarms import Alarm
 from sereno.i18n import catalogue
 from sereno.incident import Element, IncidentRecord
 from sereno.incident.reading import titled
+from sereno.incident.titles import TITLES
 from sereno.topology.model import Topology
 from sereno.verdict import VERDICT
 

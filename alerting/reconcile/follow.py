@@ -10,9 +10,9 @@ from alerting.external.words import alert_evidence, alert_title
 from alerting.guides import guide
 from alerting.machine import AlarmState
 from alerting.reconcile.room import Room, faults_of
-from alerting.titles import TITLES
 from alerting.words import DESK_LANGUAGE, say
 from sereno.incident import Element, IncidentRecord, Symptom
+from sereno.incident.titles import TITLES
 from sereno.verdict import VERDICT, Change
 
 QUIET_US = 30 * 60 * 1_000_000  # a flapping one, once announced, pages no more for this long

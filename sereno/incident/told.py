@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from sereno.i18n import catalogue, messages
+from sereno.incident.titles import TITLES
 
 Sort = Literal["notice", "customer"]
 _ROOM, _KEPT_IN = "alerting", "es"
@@ -52,6 +53,14 @@ def sort_of(line: str) -> Sort | None:
 def made_of(line: str) -> tuple[str, dict[str, str]] | None:
     """The English message that a line was made of, and its values; None where people wrote it."""
     return _found(line)
+
+
+def finding(kind: str, what: str, name: str, language: str) -> str:
+    """What was found of an element, as a sentence: that of an incident about it."""
+    title = TITLES.get((kind, what))
+    if title is None:
+        return f"{kind} {name}: {worded('finding', what, language)}"
+    return catalogue(_ROOM, language.partition("_")[0]).gettext(title).format(name=name)
 
 
 def worded(kind: str, code: str, language: str) -> str:
@@ -102,4 +111,4 @@ def _every() -> Iterator[_Pattern]:
         yield _Pattern(message, re.compile(_FIELD.sub(r"(?P<\1>.+?)", re.escape(kept)), re.DOTALL), letters)
 
 
-__all__ = ["Sort", "made_of", "sort_of", "told", "worded"]
+__all__ = ["Sort", "finding", "made_of", "sort_of", "told", "worded"]

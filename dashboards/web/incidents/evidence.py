@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from markupsafe import Markup
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from dashboards.web.incidents.filters import elements_of
 from dashboards.web.ladder import ladder, rtp_seconds, side_by_side
@@ -15,9 +15,10 @@ from dashboards.web.words import Words
 from sereno.clock import SECOND_US
 from sereno.incident import IncidentRecord
 from sereno.store.queries.forensics import Mark, ResultRow, Series, before, odd
+from sereno.store.tables import verdict_changes
 from sereno.topology.model import Topology
 
-BEFORE_US, AFTER_US = 10 * SECOND_US, 180 * SECOND_US
+BEFORE_US, AFTER_US = SECOND_US, 180 * SECOND_US
 MOST_ROWS = 3_000
 MOST_SHOWN = 3
 MOST_KEPT = 64
@@ -51,7 +52,7 @@ class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
 class _Brief(msgspec.Struct):
     code: int | None = None
     rtt_seconds: float | None = None
-    duration_seconds: float | None = None
+    setup_seconds: float | None = None
 
 
 class Vitrine:
@@ -83,19 +84,35 @@ def exhibits(connection: Connection, record: IncidentRecord, topology: Topology,
     names = result_elements(record, topology)
     if not names:
         return []
-    first: dict[int, ResultRow] = {}
-    bare: dict[int, ResultRow] = {}
-    from_us = record.since_us - BEFORE_US
-    for count, row in enumerate(odd(connection, names, None, from_us, record.since_us + AFTER_US)):
-        place = _PLANES.get(row.check, 3)
+    window = (record.since_us - BEFORE_US, record.since_us + AFTER_US)
+    decided = _deciding(connection, names, window)
+    best: dict[int, tuple[tuple[bool, bool, int], ResultRow]] = {}
+    for count, row in enumerate(odd(connection, names, None, *window)):
         if row.outcome == "failed":
-            if place not in first and any(word in row.body for word in _KEPT):
-                first[place] = row
-            bare.setdefault(place, row)
-        if count >= MOST_ROWS or len(first) > MOST_SHOWN:
+            place = _PLANES.get(row.check, 3)
+            bare = not any(word in row.body for word in _KEPT)
+            rank = ((row.probe, row.boot, row.seq) not in decided, bare, count)
+            if place not in best or rank < best[place][0]:
+                best[place] = (rank, row)
+        if count >= MOST_ROWS:
             break
-    chosen = {**bare, **first}
-    return [_exhibit(connection, row, words, place) for place, row in sorted(chosen.items())][:MOST_SHOWN]
+    order = sorted(best, key=lambda place: (best[place][0][0], place))  # what decided comes first
+    return [_exhibit(connection, best[place][1], words, place) for place in order][:MOST_SHOWN]
+
+
+def _deciding(connection: Connection, names: set[str], window: tuple[int, int]) -> set[tuple[Any, ...]]:
+    """The results by which verdicts on these elements were decided then: (probe, boot, seq)."""
+    columns = verdict_changes.c
+    query = select(columns.name, columns.facts).where(
+        columns.at_us >= window[0], columns.at_us < window[1], columns.state.in_(("down", "degraded", "true"))
+    )
+    found: set[tuple[Any, ...]] = set()
+    for row in connection.execute(query.order_by(columns.id).limit(MOST_ROWS)):
+        if row.name in names:
+            facts: Any = msgspec.json.decode(row.facts)
+            named = facts.get("results") if isinstance(facts, dict) else None
+            found |= {tuple(one) for one in (named if isinstance(named, list) else ()) if isinstance(one, list)}
+    return found
 
 
 def result_elements(record: IncidentRecord, topology: Topology) -> set[str]:
@@ -133,7 +150,7 @@ def _last_good(connection: Connection, row: ResultRow, words: Words, place: int)
     if mark is None:
         return None, None
     told = _brief(mark.body)
-    good = Good(at_us=mark.at_us, code=told.code, seconds=told.rtt_seconds or told.duration_seconds)
+    good = Good(at_us=mark.at_us, code=told.code, seconds=told.rtt_seconds or told.setup_seconds)
     if '"messages":' in mark.body:
         return good, side_by_side(words, row.body, mark.body, name=f"beside-{place}")
     return good, None

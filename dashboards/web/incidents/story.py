@@ -14,7 +14,8 @@ from dashboards.web.incidents.house import House
 from dashboards.web.words import Words
 from sereno.clock import SECOND_US
 from sereno.incident import ACTIVE, IncidentRecord
-from sereno.incident.told import sort_of, told, worded
+from sereno.incident.titles import TITLES
+from sereno.incident.told import finding, sort_of, told, worded
 from sereno.store.desk_messages import Said, messages_of
 from sereno.store.tables import alarm_states, commands, isolations, maintenance, outbox, verdict_changes
 from sereno.verdict import VERDICT
@@ -132,9 +133,9 @@ def _verdicts(
                 detail=_began(row.since_us, row.at_us, words), rank=1,
             )  # fmt: skip
         elif row.state in {"true", "false"}:
-            what = worded("finding", row.what, words.language)
+            what = finding(row.kind, row.what, row.name, words.language)
             over = words.text("{what}: over", what=what) if row.state == "false" else what
-            yield Entry(at_us=row.at_us, kind="verdict", text=f"{where}: {over}", rank=2)
+            yield Entry(at_us=row.at_us, kind="verdict", text=over, rank=2)
 
 
 def reason_of(reason: str | None, words: Words) -> str:
@@ -142,7 +143,11 @@ def reason_of(reason: str | None, words: Words) -> str:
     if not reason:
         return ""
     found = words.reason(reason)
-    return worded("reason", reason, words.language) if found == reason.replace("_", " ") else found
+    bare = reason.replace("_", " ")
+    if found != bare:
+        return found
+    found = worded("reason", reason, words.language)
+    return worded("finding", reason, words.language) if found == bare else found
 
 
 def _began(since_us: int, at_us: int, words: Words) -> str:
@@ -175,7 +180,7 @@ def _alarms(connection: Connection, record: IncidentRecord, words: Words) -> Ite
         state = msgspec.json.decode(row.body, type=_Alarm)
         if state.incident != record.number:
             continue
-        where = f"{words.text(f'kind:{row.kind}')} {row.name}"
+        where = _alarmed(row.kind, row.alarm, row.name, words)
         flaps = words.text("it comes and goes") if state.flapping else ""
         for at_us in state.falls or (state.bad_at_us,):
             text = words.text("alarm {alarm} fires: {where}", alarm=row.alarm, where=where)
@@ -183,6 +188,14 @@ def _alarms(connection: Connection, record: IncidentRecord, words: Words) -> Ite
         if state.phase in {"clearing", "idle"} and state.good_at_us is not None:
             text = words.text("alarm {alarm} holds no longer: {where}", alarm=row.alarm, where=where)
             yield Entry(at_us=state.good_at_us, kind="alarm", text=text, rank=3)
+
+
+def _alarmed(kind: str, alarm: str, name: str, words: Words) -> str:
+    """What an alarm says of its element; those of a verdict are named after it."""
+    what = VERDICT if alarm.endswith("_down") else alarm
+    return (
+        finding(kind, what, name, words.language) if (kind, what) in TITLES else f"{words.text(f'kind:{kind}')} {name}"
+    )
 
 
 def _notices(connection: Connection, record: IncidentRecord, words: Words) -> Iterator[Entry]:

@@ -130,12 +130,18 @@ def _seen(record: IncidentRecord, words: Words) -> str:
     for kept, part in zip((record.evidence or "").split("; "), written, strict=False):
         found = made_of(kept)
         if found is not None and found[0] == "reason {reason}":
-            parts.append(reason_of(found[1]["reason"], words))
+            parts.append(_measured(found[1]["reason"], words))
         elif found is not None and found[0] == "answered by {who}":
             parts.append(words.text(f"answered:{found[1]['who']}"))
         else:
             parts.append(part)
     return "; ".join(parts)
+
+
+def _measured(reason: str, words: Words) -> str:
+    """A reason in words; an alarm on a measurement says what was measured."""
+    figures = any(letter.isdigit() for letter in reason) and " " in reason
+    return words.text("measured: {figures}", figures=reason) if figures else reason_of(reason, words)
 
 
 def _forensics(record: IncidentRecord, now_us: int) -> str:
