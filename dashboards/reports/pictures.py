@@ -23,6 +23,13 @@ _MARK = {  # drawn, not written: no font need have them
     ),
     "excluded": '<path d="M10 4.5 15 10.5 10 16.5 5 10.5z" fill="{ink}"/>',
 }
+_STROKE = {  # the same marks with their first points left open
+    "up": "M{0} 11.5 {1} 15 {2} 7",
+    "down": "M{0} 6 {1} 15M{1} 6 {0} 15",
+    "unknown": "M{0} 8.2c0-4 6-4 6-.4 0 2.4-3 2.2-3 4.7m0 1.8v2",
+    "excluded": "M{0} 4.5 {1} 10.5 {0} 16.5 {2} 10.5z",
+}
+_OFFSETS: dict[str, tuple[float, ...]] = {"up": (5, 8.6, 15), "down": (6, 14), "unknown": (7,), "excluded": (10, 15, 5)}
 _STATES = ("up", "down", "unknown", "excluded")
 _CELL, _GAP = 20, 2
 
@@ -34,23 +41,37 @@ def _svg(width: int, height: int, title: str, body: str, kind: str) -> Markup:
     )
 
 
-def strip(days: Sequence[Day], words: ReportWords, *, numbers: bool = True) -> Markup:
+def strip(days: Sequence[Day], words: ReportWords) -> Markup:
     """One cell a day: ✓ nothing lost, ✕ down, ? unknown, ◆ wholly excluded."""
-    cells, top = [], 14 if numbers else 0
+    cells = []
     for place, day in enumerate(days):
         x = place * (_CELL + _GAP)
         number = int(day.date[8:])
         cells.append(
-            f'<g transform="translate({x} {top})"><title>{escape(_told(day, words))}</title>'
+            f'<g transform="translate({x} 14)"><title>{escape(_told(day, words))}</title>'
             f'<rect width="{_CELL}" height="21" rx="3" fill="{_FILL[day.state]}"/>'
             f"{_MARK[day.state].format(ink=_INK[day.state])}</g>"
         )
-        if numbers and (number == 1 or number % 5 == 0):
+        if number == 1 or number % 5 == 0:
             cells.append(
                 f'<text x="{x + _CELL / 2:g}" y="9" font-size="9" text-anchor="middle" fill="#444444"'
                 f' font-family="Noto Sans, DejaVu Sans, sans-serif">{number}</text>'
             )
-    return _svg(len(days) * (_CELL + _GAP) - _GAP, 22 + top, summary(days, words), "".join(cells), "strip")
+    return _svg(len(days) * (_CELL + _GAP) - _GAP, 36, summary(days, words), "".join(cells), "strip")
+
+
+def row(days: Sequence[Day], words: ReportWords) -> Markup:
+    """The same without numbers, drawn at one stroke for each state: a hundred of them stand on some reports."""
+    parts = []
+    for state in _STATES:
+        places = [place * (_CELL + _GAP) for place, day in enumerate(days) if day.state == state]
+        if places:
+            cells = "".join(f"M{x} 0h{_CELL}v21h-{_CELL}z" for x in places)
+            marks = "".join(_STROKE[state].format(*(x + dx for dx in _OFFSETS[state])) for x in places)
+            ink = _INK[state]
+            style = f'fill="{ink}"' if state == "excluded" else f'fill="none" stroke="{ink}" stroke-width="2.2"'
+            parts.append(f'<path d="{cells}" fill="{_FILL[state]}"/><path d="{marks}" {style}/>')
+    return _svg(len(days) * (_CELL + _GAP) - _GAP, 21, summary(days, words), "".join(parts), "strip")
 
 
 def _told(day: Day, words: ReportWords) -> str:
