@@ -1,5 +1,6 @@
 """The web application: pages, live stream, what comes in, what programs read; every answer under a strict CSP."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -12,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.web import queries
-from dashboards.web.access import person
+from dashboards.web.access import address_of, person
 from dashboards.web.accounts import Access, Door, Known, Vault, account_routes
 from dashboards.web.api import Api
+from dashboards.web.guard import Guard
 from dashboards.web.inbound import Settings, link_routes
 from dashboards.web.live import Broadcaster, Channel
 from dashboards.web.machines import MetricsSource, machine_routes
@@ -29,35 +30,7 @@ from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.version import __version__
 
-_SECURITY_HEADERS = [
-    (
-        b"content-security-policy",
-        (
-            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-            b"font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-        ),
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),  # with none at all a browser says `Origin: null` of our own forms
-]
-_UNDER_TLS = (b"strict-transport-security", b"max-age=31536000")
-
-
-class SecurityHeaders:
-    """Adds the headers to every answer; plain ASGI, so that streams stay streams."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = [*_SECURITY_HEADERS, _UNDER_TLS] if scope.get("scheme") == "https" else _SECURITY_HEADERS
-
-        async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *ours]
-            await send(message)
-
-        await self._app(scope, receive, add if scope["type"] == "http" else send)
+MOST_OF_ADDRESS = 400  # streams: a wall of screens behind one address has them, a flood does not
 
 
 class Live:
@@ -65,6 +38,7 @@ class Live:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._watched_from: Counter[str] = Counter()
         self.broadcaster = Broadcaster(
             topics_of(site), site.words_in, self._marker, site.clock, site.threaded, lambda: site.build
         )
@@ -82,14 +56,27 @@ class Live:
             raise HTTPException(404)
         if not who.may(topic.permission) or not topic.allowed(who, argument):
             raise HTTPException(403 if who.name else 401)
-        if self.broadcaster.full:
+        address = address_of(request)
+        if self.broadcaster.full or self._watched_from[address] >= MOST_OF_ADDRESS:
             raise HTTPException(503)
         channel = Channel(name, argument, self._site.language(request), who.locale)
         events = self.broadcaster.subscribe(channel)
-        return EventSourceResponse(_while_welcome(events, request), ping=0)  # every second there is a beat
+        watched = self._counted(address, _while_welcome(events, request))
+        return EventSourceResponse(watched, ping=0)  # every second there is a beat
+
+    async def _counted(self, address: str, events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+        """The events, while they count among those of their address."""
+        self._watched_from[address] += 1
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        finally:
+            self._watched_from[address] -= 1
+            self._watched_from += Counter()  # who has none left is forgotten
 
 
-async def _while_welcome(events: AsyncGenerator[Any], request: Request) -> AsyncIterator[Any]:
+async def _while_welcome(events: AsyncGenerator[Any], request: Request) -> AsyncGenerator[Any]:
     """The events, until who watches is logged out, disabled or must log in; asked at every beat."""
     async with aclosing(events):
         async for event in events:
@@ -154,9 +141,10 @@ def create_app(
             *api.routes,
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(Known, door=door)],
+        middleware=[Middleware(Guard), Middleware(Known, door=door)],
         exception_handlers={StoreError: without_store, Refused: refused, HTTPException: said},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would lead to whatever host the request names
     app.state.broadcaster = live.broadcaster
     return app
