@@ -18,6 +18,7 @@ _LONG_US = 2 * SECOND_US  # between two messages: drawn as a break, since the sc
 _MOST_SECONDS = 1e7
 _MOST_COPIES = 400
 _FINAL = 200
+_GOOD = 2  # hundreds
 _AFTERWARDS = frozenset(
     {"no_media", "one_way", "dead_air", "wrong_audio", "cut_off", "bye_unanswered", "no_answer", "timeout"}
 )  # an answered call may be bad all the same
@@ -164,7 +165,7 @@ def exchange(body: Body, *, callee: bool = False) -> Exchange | None:
     others: list[Row] = []
     if not callee:
         others += _events(result, begin_us)
-        others += _bands(result, begin_us)
+        others += _bands(result, kept, begin_us)
         others += _silence(result, kept, begin_us)
     rows = _with_gaps(_few(_in_order(sip, others)))
     left = 0 if callee else evidence.left_out(result.evidence)
@@ -276,15 +277,19 @@ def _events(result: Told, begin_us: int) -> Iterable[Event]:
         yield Event(at_us=end_us, what="doubt", values={"said": doubt})
 
 
-def _bands(result: Told, begin_us: int) -> Iterable[Band]:
+def _bands(result: Told, kept: Sequence[Message], begin_us: int) -> Iterable[Band]:
     if not isinstance(result.media, dict):
         return
+    answered = [one.at_us for one in kept if not one.sent and one.code is not None and one.code // 100 == _GOOD]
     starts = evidence.starts(result.media, result.setup_seconds, begin_us)
     directions: tuple[Literal["tx", "rx"], ...] = ("tx", "rx")
     for direction in directions:
         stream = result.media.get(direction)
         if isinstance(stream, dict):
-            yield Band(at_us=starts[direction], direction=direction, stream=stream)
+            at_us = starts[direction]
+            if at_us == begin_us:  # nobody tells when it began: not before the call was answered
+                at_us = next((one for one in answered if one is not None), begin_us)
+            yield Band(at_us=at_us, direction=direction, stream=stream)
 
 
 def _in_order(sip: list[Row], others: Iterable[Row]) -> list[Row]:

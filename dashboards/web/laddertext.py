@@ -122,7 +122,7 @@ def silence_text(words: Words, times: Times, row: Silence) -> str:
 
 def event_text(words: Words, times: Times, row: Event) -> str:
     values = {
-        key: times.seconds(value) if isinstance(value, float) else svg.clean(value, 200)
+        key: times.seconds(value) if isinstance(value, float) else _told(words, svg.clean(value, 200))
         for key, value in row.values.items()
     }
     match row.what:
@@ -138,6 +138,11 @@ def event_text(words: Words, times: Times, row: Event) -> str:
             return f"✕ {values['said']}"
         case "doubt":
             return f"? {values['said']}"
+
+
+def _told(words: Words, text: str) -> str:
+    """What a probe says in English, in the reader's words where the catalogue has them; else as it was said."""
+    return words.text(text) if text.strip() else text
 
 
 def messages(words: Words, own: Exchange) -> Markup:

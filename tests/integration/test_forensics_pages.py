@@ -7,6 +7,7 @@ import time
 import zipfile
 
 import httpx
+import msgspec
 import pytest
 from forensic_store import DOWN, PATHS, PROBES, T0, S, accept, failure, put, result, story
 from sqlalchemy import select
@@ -123,6 +124,15 @@ def test_the_picture_is_what_was_said_and_measured(told):
     assert [(mark.number, mark.at_us, mark.to_us) for mark in picture.marks if mark.kind == "incident"] == [
         (1, T0 + DOWN[0] * S, T0 + DOWN[1] * S)
     ]
+
+
+def test_every_database_tells_the_same(told, any_store):
+    story(any_store)
+    ours, theirs = (StoreCases(store).look(WINDOW, Sift(), "es", NOW) for store in (told, any_store))
+    assert msgspec.json.encode(ours.picture) == msgspec.json.encode(theirs.picture)
+    assert ours.lines.lines == theirs.lines.lines
+    rare = Asked(from_us=T0, to_us=T0 + 120 * S, probe="bog-1", only="changes")
+    assert StoreCases(told).look(rare, Sift(), "es", NOW) == StoreCases(any_store).look(rare, Sift(), "es", NOW)
 
 
 def test_where_nothing_was_measured_nothing_is_seen(told):

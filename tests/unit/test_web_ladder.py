@@ -157,7 +157,7 @@ def test_what_was_not_sip_is_said_beside_it():
         evidence={"messages": kept((0, "sent", request())), "detail": "Connection refused"},
     )
     assert [one.what for one in rows_of(refused, Event)] == ["icmp"]
-    assert "✕ ICMP: ahí nadie escucha (Connection refused)" in texts(svg_of(ladder(ES, refused)))
+    assert "✕ ICMP: ahí nadie escucha (conexión rechazada)" in texts(svg_of(ladder(ES, refused)))
     tls = result(
         [(0.01, "sent", request())], transport="tls", reason="timeout", duration_seconds=0.9,
         facts={"connection": "new", "connect_seconds": 0.001, "tls_handshake_seconds": 0.004,

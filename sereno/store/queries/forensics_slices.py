@@ -48,9 +48,8 @@ def odd(
 ) -> Mapping[str, Odd]:
     """Counts of what was not plainly ok, by an index of its own."""
     columns = results.c
-    place = ((columns.at_us - window.from_us) / literal_column(str(window.length_us))).label("place")
-    if connection.dialect.name != "sqlite":
-        place = func.div(columns.at_us - window.from_us, window.length_us).label("place")
+    # Written out: PostgreSQL takes a parameter here and the same one under GROUP BY for two different things.
+    place = literal_column(f"((results.at_us - {window.from_us:d}) / {window.length_us:d})", BigInteger)
     query = select(columns.element, place, columns.outcome, func.count()).where(
         columns.at_us >= window.from_us, columns.at_us < window.to_us, _ODD
     )
