@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import annotationslist, dashboard
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import dashboard as models
 
-from dashboards.grafana.kit import BAD, PLANNED, SCHEMA_VERSION, SOURCE, Sheet, Speech
+from dashboards.grafana.kit import BAD, PLANNED, SCHEMA_VERSION, SOURCE, Sheet, Speech, uid
 from dashboards.grafana.queries import pick
 
 PAGES = "http://127.0.0.1:8080"  # where Sereno's own pages are, unless told otherwise
@@ -28,11 +28,6 @@ class About(NamedTuple):
     variables: tuple[str, ...]
     fill: Callable[[Sheet], None]
     refresh: str = "5s"
-
-
-def uid(name: str, language: str) -> str:
-    """Spanish is the default; other languages say so."""
-    return f"sereno-{name}" if language == "es" else f"sereno-{name}-{language}"
 
 
 def build(about: About, words: Speech, pages: str = PAGES) -> models.Dashboard:

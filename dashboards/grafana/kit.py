@@ -26,6 +26,8 @@ from dashboards.grafana.queries import RANKS
 from sereno.i18n import catalogue
 
 COLUMNS = 24
+PAGE_OF_PATH = "${sereno:raw}/paths/${__field.labels.sbc:raw}/${__field.labels.core:raw}"
+PAGE_OF_ELEMENT = "${sereno:raw}/paths/${__field.labels.element:raw}"  # a path is SBC/core
 LOWEST = -1e9  # below every value that is shown
 POINTS = 360  # of a timeline: more are no wider than a pixel or two, and cost the server as much again
 SCHEMA_VERSION = 39  # of Grafana 11.0; later ones migrate it
@@ -55,6 +57,11 @@ class Column(NamedTuple):
     link: str = ""
     decimals: int | None = None
     plain: bool = False  # words without a colour
+
+
+def uid(name: str, language: str) -> str:
+    """Of a board. Spanish is the default; other languages say so."""
+    return f"sereno-{name}" if language == "es" else f"sereno-{name}-{language}"
 
 
 class Speech:
@@ -175,7 +182,7 @@ class Sheet:
 
     def states(
         self, width: int, title: str, description: str, query: Query, *, choices: Sequence[Choice] = (),
-        nothing: str = "", renamed: Sequence[tuple[str, str]] = (),
+        nothing: str = "", renamed: Sequence[tuple[str, str]] = (), link: str = "", board: str = "",
     ) -> None:  # fmt: skip
         """States over time; equal neighbours are one bar. `renamed`: patterns of names, and what they are called."""
         panel = self.place(statetimeline.Panel(), width, title, description, nothing).unit("none")
@@ -188,14 +195,14 @@ class Sheet:
         for pattern, name in renamed:
             options = {"regex": pattern, "renamePattern": name}
             panel.with_transformation(models.DataTransformerConfig(id_val="renameByRegex", options=options))
-        _show(panel, choices or self.words.states(), None, [])
+        _show(panel, choices or self.words.states(), None, self._links(link, board))
         _ask(panel, [query], instant=False)
         self.add(panel)
 
     def series(
         self, width: int, title: str, description: str, queries: Sequence[Query], *, unit: str,
         minimum: float | None = 0, maximum: float | None = None, decimals: int | None = None,
-        steps: Sequence[Step] = (), step: str = "", nothing: str = "",
+        steps: Sequence[Step] = (), step: str = "", nothing: str = "", link: str = "",
     ) -> None:  # fmt: skip
         """Lines over time; gaps stay gaps. `step`: the least one, where what is counted happens seldom."""
         panel = self.place(timeseries.Panel(), width, title, description, nothing).unit(unit)
@@ -210,7 +217,7 @@ class Sheet:
             panel.thresholds(thresholds(steps)).thresholds_style(drawn)
         if step:
             panel.interval(step)
-        _show(panel, (), decimals, [])
+        _show(panel, (), decimals, self._links(link))
         _ask(panel, queries, instant=False)
         self.add(panel)
 
@@ -236,9 +243,15 @@ class Sheet:
         _ask(panel, queries, instant=True, as_table=True)
         self.add(panel)
 
-    def _links(self, url: str) -> list[Any]:
-        """The link of a field: an address and what it leads to."""
-        return [{"title": self.words.text("Open in Sereno"), "url": url, "targetBlank": True}] if url else []
+    def _links(self, url: str, board: str = "") -> list[Any]:
+        """The links of a field: Sereno's page of it, and another board in the same time range."""
+        made: list[Any] = []
+        if url:
+            made.append({"title": self.words.text("Open in Sereno"), "url": url, "targetBlank": True})
+        if board:
+            address = f"/d/{uid(board, self.words.language)}?${{__url_time_range}}&${{datasource:queryparam}}"
+            made.append({"title": self.words.text("Open the board of it"), "url": address, "targetBlank": False})
+        return made
 
 
 def _properties(column: Column, links: Any) -> list[Any]:

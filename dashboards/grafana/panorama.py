@@ -2,7 +2,7 @@
 
 from dashboards.grafana import common
 from dashboards.grafana.frame import About
-from dashboards.grafana.kit import BAD, GOOD, POOR, Column, Query, Sheet
+from dashboards.grafana.kit import BAD, GOOD, PAGE_OF_ELEMENT, PAGE_OF_PATH, POOR, Column, Query, Sheet
 from dashboards.grafana.media import lost_share
 from dashboards.grafana.queries import AT, WHOLE, failed_ratio, pick, quantile, state, timeline, while_watched, worst
 
@@ -32,6 +32,7 @@ def fill(sheet: Sheet) -> None:
         24, say("Paths (SBC/core)"),
         say("Verdict of each path over time; of more than 24, those alone that were not up all the time."),
         Query(timeline("path", 'element=~"$sbc/.+"'), "{{element}}"), nothing=all_up,
+        link=PAGE_OF_ELEMENT, board="paths",
     )  # fmt: skip
     sheet.line(5)
     for title, description, kind, matcher in (
@@ -39,7 +40,9 @@ def fill(sheet: Sheet) -> None:
         ("SBC", say("Verdict of each SBC's own edge over time."), "sbc", 'element=~"$sbc"'),
         (say("Sites"), say("What each site has: one path is enough where failover is automatic."), "site", ""),
     ):
-        sheet.states(8, title, description, Query(timeline(kind, matcher), "{{element}}"), nothing=all_up)
+        sheet.states(
+            8, title, description, Query(timeline(kind, matcher), "{{element}}"), nothing=all_up, board="incident"
+        )
     _measures(sheet)
 
 
@@ -66,7 +69,7 @@ def _measures(sheet: Sheet) -> None:
     slowest = quantile(0.95, duration, options, AT, by=where, window=WHOLE)
     sheet.series(
         12, say("OPTIONS: 95th percentile"), say("Time until the final answer, of the twenty slowest paths."),
-        [Query(worst(slow, slowest, by=where), "{{sbc}}/{{core}}")], unit="s",
+        [Query(worst(slow, slowest, by=where), "{{sbc}}/{{core}}")], unit="s", link=PAGE_OF_PATH,
     )  # fmt: skip
     checks = "check, sbc, core"
     failed, most = failed_ratio(AT, by=checks), failed_ratio(AT, by=checks, window=WHOLE)
@@ -81,12 +84,12 @@ def _measures(sheet: Sheet) -> None:
         12, say("MOS-LQ: median"),
         say("Listening quality of test calls (G.107), of the twenty worst paths and directions."),
         [Query(worst(quality, poorest, by=direction, least=True), "{{sbc}}/{{core}} {{direction}}")],
-        unit="none", minimum=1, maximum=4.5, decimals=2, step="2m",
+        unit="none", minimum=1, maximum=4.5, decimals=2, step="2m", link=PAGE_OF_PATH,
     )  # fmt: skip
     sheet.series(
         12, say("RTP loss"), say("Packets lost among those expected, of the twenty worst paths and directions."),
         [Query(worst(lost_share(), lost_share(WHOLE), by=direction), "{{sbc}}/{{core}} {{direction}}")],
-        unit="percentunit", step="2m", decimals=2,
+        unit="percentunit", step="2m", decimals=2, link=PAGE_OF_PATH,
     )  # fmt: skip
 
 

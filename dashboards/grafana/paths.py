@@ -2,7 +2,7 @@
 
 from dashboards.grafana import common
 from dashboards.grafana.frame import HOME, About
-from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, PLANNED, POOR, Column, Query, Sheet
+from dashboards.grafana.kit import BAD, GOOD, NEUTRAL, PAGE_OF_ELEMENT, PLANNED, POOR, Column, Query, Sheet
 from dashboards.grafana.queries import (
     AT,
     PATH,
@@ -47,7 +47,7 @@ def fill(sheet: Sheet) -> None:
     sheet.states(
         24, say("Paths over time"),
         say("Verdict of each path over time; of more than 24, those alone that were not up all the time."),
-        Query(timeline("path", PATH), "{{element}}"), nothing=common.all_up(sheet),
+        Query(timeline("path", PATH), "{{element}}"), nothing=common.all_up(sheet), link=PAGE_OF_ELEMENT,
     )  # fmt: skip
     _times(sheet)
     _answers(sheet)

@@ -234,6 +234,7 @@ def test_links_lead_somewhere(board, pages):
         for override in panel.get("fieldConfig", {}).get("overrides", ()):
             found += [one for each in override["properties"] if each["id"] == "links" for one in each["value"]]
         for link in found:
+            assert not link["url"].startswith("/d/") or ("-en?" in link["url"]) == (language == "en")
             assert_a_page(link["url"], pages)
 
 
@@ -242,10 +243,18 @@ def board_name(board):
 
 
 def assert_a_page(url, pages):
-    """An address below `${sereno}` that Sereno's own application answers."""
+    """An address below `${sereno}` that Sereno's own application answers, or another board of the same language."""
+    if url.startswith("/d/"):
+        name, _, asked = url.removeprefix("/d/sereno-").partition("?")
+        assert name.removesuffix("-en") in NAMES, url
+        assert asked == "${__url_time_range}&${datasource:queryparam}"
+        return
     assert url.startswith("${sereno:raw}/"), url
     path = url.removeprefix("${sereno:raw}").partition("?")[0]
-    fields = ("${__data.fields.sbc:raw}/${__data.fields.core:raw}", "${__data.fields.element:raw}")
+    fields = (
+        "${__data.fields.sbc:raw}/${__data.fields.core:raw}", "${__data.fields.element:raw}",
+        "${__field.labels.sbc:raw}/${__field.labels.core:raw}", "${__field.labels.element:raw}",
+    )  # fmt: skip
     for field in fields:
         path = path.replace(field, "{sbc}/{core}")
     assert path in pages, url
@@ -268,6 +277,8 @@ def skeleton(node, key=""):
         if node.get("id") == "displayName":
             return "a heading"
         return {name: "words" if name in worded else skeleton(value, name) for name, value in node.items()}
+    if key == "url":
+        return node.replace("-en?", "?")
     if isinstance(node, list):
         return "tags" if key == "tags" else [skeleton(value, key) for value in node]
     return node
