@@ -56,23 +56,29 @@ def test_every_command_has_an_example_and_no_other():
     assert set(EXAMPLES) == set(LEAVES)
 
 
-@pytest.mark.parametrize("path", LEAVES)
-def test_its_help_and_its_example(path):
-    command = LEAVES[path]
-    assert len(summary(command)) > 10
-    bare = [one.name for one in command.params if one.param_type_name == "option" and not getattr(one, "help", "")]
-    assert bare == []
-    words = shlex.split(re.split(r" [|>] ", EXAMPLES[path])[0])
-    assert words[: len(path.split()) + 1] == ["sereno", *path.split()]
-    with command.make_context(path, words[len(path.split()) + 1 :]):  # understood, and not run
-        pass
+def test_its_help_and_its_example():
+    for path, command in LEAVES.items():
+        assert len(summary(command)) > 10, path
+        bare = [one.name for one in command.params if one.param_type_name == "option" and not getattr(one, "help", "")]
+        assert bare == [], path
+        words = shlex.split(re.split(r" [|>] ", EXAMPLES[path])[0])
+        assert words[: len(path.split()) + 1] == ["sereno", *path.split()]
+        with command.make_context(path, words[len(path.split()) + 1 :]):  # understood, and not run
+            pass
 
 
 def test_who_prints_facts_prints_them_as_json_too():
     assert {path for path, command in LEAVES.items() if "--json" not in options(command)} == SILENT
 
 
-@pytest.mark.parametrize("path", LEAVES)
+def test_no_command_takes_an_option_that_it_does_not_have():
+    for path, command in LEAVES.items():
+        with pytest.raises(typer.exceptions.TyperException, match="--of-nobody") as caught:
+            command.make_context(path, ["--of-nobody"])
+        assert caught.value.exit_code == 2, path
+
+
+@pytest.mark.parametrize("path", ["verdicts", "lab up", "incidents ack", "users token add"])
 def test_a_wrong_option_is_one_line_and_status_2(path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["sereno", *path.split(), "--of-nobody"])
     with pytest.raises(SystemExit) as left:
