@@ -1,8 +1,8 @@
 """The web application: pages, live stream, what comes in, what programs read; every answer under a strict CSP."""
 
-from collections import Counter
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 from sse_starlette import EventSourceResponse
@@ -24,13 +24,12 @@ from dashboards.web.live import Broadcaster, Channel
 from dashboards.web.machines import MetricsSource, machine_routes
 from dashboards.web.pages import routes_of, topics_of
 from dashboards.web.refusal import Refused, refused
+from dashboards.web.seats import Seats
 from dashboards.web.site import HERE, Site
 from sereno.clock import Clock, SystemClock
 from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.version import __version__
-
-MOST_OF_ADDRESS = 400  # streams: a wall of screens behind one address has them, a flood does not
 
 
 class Live:
@@ -38,7 +37,7 @@ class Live:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._watched_from: Counter[str] = Counter()
+        self._seats = Seats()
         self.broadcaster = Broadcaster(
             topics_of(site), site.words_in, self._marker, site.clock, site.threaded, lambda: site.build
         )
@@ -47,6 +46,13 @@ class Live:
         """Something cheap that differs when verdicts or incidents do."""
         with self._site.store.read() as connection:
             return queries.marker(connection)
+
+    def warm(self) -> None:
+        """What the first page needs is read before anybody asks; a store that cannot be read is told to whoever does."""
+        panorama = self.broadcaster.topic("panorama")
+        with suppress(StoreError):
+            if panorama is not None:
+                panorama.fragments("", self._site.words_in("es"))
 
     async def events(self, request: Request) -> Response:
         name, _, argument = request.query_params.get("topic", "panorama").partition("/")
@@ -57,23 +63,12 @@ class Live:
         if not who.may(topic.permission) or not topic.allowed(who, argument):
             raise HTTPException(403 if who.name else 401)
         address = address_of(request)
-        if self.broadcaster.full or self._watched_from[address] >= MOST_OF_ADDRESS:
+        if self.broadcaster.full or not self._seats.free(address):
             raise HTTPException(503)
         channel = Channel(name, argument, self._site.language(request), who.locale)
         events = self.broadcaster.subscribe(channel)
-        watched = self._counted(address, _while_welcome(events, request))
+        watched = self._seats.seated(address, _while_welcome(events, request))
         return EventSourceResponse(watched, ping=0)  # every second there is a beat
-
-    async def _counted(self, address: str, events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
-        """The events, while they count among those of their address."""
-        self._watched_from[address] += 1
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    yield event
-        finally:
-            self._watched_from[address] -= 1
-            self._watched_from += Counter()  # who has none left is forgotten
 
 
 async def _while_welcome(events: AsyncGenerator[Any], request: Request) -> AsyncGenerator[Any]:
@@ -122,7 +117,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
+        warming = asyncio.ensure_future(site.threaded(live.warm))
         yield
+        await asyncio.gather(warming, return_exceptions=True)
         await live.broadcaster.close()
         for close in site.closing:
             await close()
