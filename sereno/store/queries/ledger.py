@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select, update
 
 from sereno.store.bulk import insert_rows
 from sereno.store.tables import incident_messages, ledger, maintenance, outbox, topologies
@@ -46,7 +46,8 @@ def element_in(columns: Any, elements: Iterable[tuple[str, str]]) -> ColumnEleme
     names: dict[str, list[str]] = {}
     for kind, name in elements:
         names.setdefault(kind, []).append(name)
-    return or_(*(and_(columns.kind == kind, columns.name.in_(sorted(set(found)))) for kind, found in names.items()))
+    each = [and_(columns.kind == kind, columns.name.in_(sorted(set(found)))) for kind, found in names.items()]
+    return or_(false(), *each)
 
 
 def current(
