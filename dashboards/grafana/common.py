@@ -18,7 +18,7 @@ def watch(sheet: Sheet, width: int = 4) -> None:
     sheet.stat(
         width, say("Watch"), say("Whether a collector that leads is scraped. If not, nothing on this board is news."),
         [Query(watching())], steps=((None, BAD), (1, GOOD)),
-        choices=((1, say("✓ Watching"), GOOD), (0, say("✕ NOBODY WATCHES"), BAD)),
+        choices=((1, say("✓ Watching"), GOOD), (0, say("✕ NO COLLECTOR"), BAD)),
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def fill(sheet: Sheet) -> None:
         3, say("Shortest expiry granted"),
         say("Of the registrations that stand; a short one means many re-registrations."),
         [Query(while_watched(granted))], unit="s", decimals=0, steps=((None, POOR), (60, GOOD)),
-        nothing=say("No registration stands, or nobody watches"),
+        nothing=say("No registration stands, or no collector is read"),
     )  # fmt: skip
     slow = quantile(0.95, "sereno_check_duration_seconds", REGISTER, AT, by="check", window=RANGE)
     sheet.stat(
