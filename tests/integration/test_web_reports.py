@@ -78,7 +78,7 @@ def test_an_operator_reads_copies_and_issues(store):
         copy = client.get(f"/reports/acme/{MONTH.text}/x.csv", params={"language": "en"})
         assert copy.headers["content-disposition"] == f'attachment; filename="acme-{MONTH.text}-en.csv"'
         assert issues(store) == []
-        asked = {"customer": "acme", "month": MONTH.text, "edition": "executive", "language": "es", "form": "json"}
+        asked = {"about": "acme/", "month": MONTH.text, "edition": "executive", "language": "es", "form": "json"}
         assert client.post("/reports/issue", data=asked).status_code == 403  # of no form of ours
         made = client.post("/reports/issue", data=asked | {"csrf": key}, follow_redirects=True)
         assert made.headers["content-type"].startswith("application/json")
@@ -98,7 +98,7 @@ def test_a_manager_sees_his_customers_alone(store):
         assert "Acme" not in client.get(f"/reports?month={MONTH.text}").text
         for address in (f"/reports/acme/{MONTH.text}", f"/reports/acme/{MONTH.text}/x.csv", "/reports/issues/1/x.csv"):
             assert client.get(address).status_code == 404
-        asked = {"customer": "acme", "month": MONTH.text, "edition": "full", "language": "es", "csrf": key}
+        asked = {"about": "acme/", "month": MONTH.text, "edition": "full", "language": "es", "csrf": key}
         assert client.post("/reports/issue", data=asked).status_code == 404
     assert issues(store) == []
 
@@ -117,7 +117,7 @@ def test_in_an_open_house_everybody_reads_and_nobody_issues(store):
         page = client.get(f"/reports?month={MONTH.text}")
         assert page.status_code == 200
         assert "/login?next=/reports" in page.text
-        assert client.post("/reports/issue", data={"customer": "acme"}).status_code in {401, 403}
+        assert client.post("/reports/issue", data={"about": "acme/"}).status_code in {401, 403}
 
 
 def test_what_is_no_month_is_not_found(store):

@@ -134,18 +134,21 @@ class Reports:
     async def issue(self, request: Request) -> Response:
         """Records a report with its model and who made it; its forms are then the same for ever."""
         form = await checked_form(request)
-        given = {name: str(form.get(name, "")) for name in ("customer", "site", "month", "edition", "language")}
+        given = {name: str(form.get(name, "")) for name in ("about", "month", "edition", "language")}
+        customer, _, site = given["about"].partition("/")
         month, who = parsed(given["month"]), person(request)
         if not who.name:  # who issues has a name
             raise HTTPException(HTTPStatus.FORBIDDEN)
         topology = await self._site.threaded(self._site.topology)
-        if topology is None or month is None or given["customer"] not in visible(topology, who.customers):
+        if topology is None or month is None or customer not in visible(topology, who.customers):
+            return await self._site.missing(request, "There is no such report.")
+        if site and (site not in topology.sites or topology.sites[site].customer != customer):
             return await self._site.missing(request, "There is no such report.")
         if given["edition"] not in EDITIONS or given["language"] not in LANGUAGES:
             return await self._site.missing(request, "There is no such report.")
         try:
             made = await self._press.issue(
-                month.text, customer=given["customer"], site=given["site"] or None, edition=given["edition"],
+                month.text, customer=customer, site=site or None, edition=given["edition"],
                 language=given["language"], who=who.name, address=address_of(request),
             )  # fmt: skip
         except PressError as error:
