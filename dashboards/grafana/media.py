@@ -138,7 +138,8 @@ def _calls(sheet: Sheet) -> None:
             Query(answered("2.."), f"ASR {where}"),
             Query(answered("2..|480|486|600|603", f" + ({rang} or {tried} * 0)"), f"NER {where}"),
         ],
-        unit="percentunit", maximum=1, decimals=1, nothing=say("No test call in the last hour, or no collector is read"),
+        unit="percentunit", maximum=1, decimals=1,
+        nothing=say("No test call in the last hour, or no collector is read"),
     )  # fmt: skip
     delay = "sereno_call_post_dial_delay_seconds"
     sheet.series(
