@@ -7,11 +7,12 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from sereno.accounts.audit import LONGEST_ABOUT
-from sereno.store.tables import audit, commands
+from sereno.store.tables import audit, commands, users
 
 Source = Literal["account", "desk"]  # at the same instant the desk's come first
 _SHOWN = ("number", "kind", "name", "person", "id", "title", "what", "level", "customer", "site")
 _BATCH = 500
+_LATELY = 1_000
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +63,13 @@ def every_line(connection: Connection, asked: Asked) -> Iterator[Line]:
 
 
 def people(connection: Connection) -> list[str]:
-    """Everybody who did something."""
-    found: set[str] = set()
+    """Who has an account, and who did something lately; bounded, however long the log."""
+    found = {name for (name,) in connection.execute(select(users.c.name))}
     for table in (audit, commands):
-        found.update(who for (who,) in connection.execute(select(table.c.who).distinct()))
-    return sorted(found)
+        found.update(
+            who for (who,) in connection.execute(select(table.c.who).order_by(table.c.id.desc()).limit(_LATELY))
+        )
+    return sorted(found - {""})
 
 
 def _query(table: Any, source: Source, asked: Asked, place: tuple[int, str, int] | None) -> Select[Any]:

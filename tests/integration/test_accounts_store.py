@@ -51,7 +51,7 @@ def test_one_order_of_time_paged_without_a_gap_or_a_double(any_store):
         assert paged == whole
         assert len({(line.source, line.id) for line in whole}) == 21
         assert [line.at_us for line in whole] == sorted((line.at_us for line in whole), reverse=True)
-        assert people(connection) == ["ana", "luis"]
+        assert people(connection) == ["ana", "luis", *(f"u{number}" for number in range(7))]
         desk = lines(connection, Asked(who="luis", what="incident."), 50)
         assert {(line.what, line.outcome) for line in desk} == {
             ("incident.ack", "pending"), ("incident.ack", "done"), ("incident.ack", "refused")

@@ -71,6 +71,7 @@ login_failures = Table(  # of late, by name and by address: what the rate limit 
     Column("at_us", BigInteger, nullable=False),
     Column("user", String(64), nullable=False),
     Column("address", String(64), nullable=False),
+    Index(None, "at_us"),
     Index(None, "user", "at_us"),
     Index(None, "address", "at_us"),
 )

@@ -114,6 +114,7 @@ def _login_failures() -> None:
         sa.Column("address", _name(64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_failures")),
     )
+    op.create_index(op.f("ix_login_failures_at_us"), "login_failures", ["at_us"], unique=False)
     op.create_index(op.f("ix_login_failures_address_at_us"), "login_failures", ["address", "at_us"], unique=False)
     op.create_index(op.f("ix_login_failures_user_at_us"), "login_failures", ["user", "at_us"], unique=False)
 
