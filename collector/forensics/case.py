@@ -171,17 +171,18 @@ class Case:
 
     # -- the timeline -------------------------------------------------------------------------------------------------
 
-    def timeline(self, measured_from_us: int | None = None) -> Iterator[Entry]:
+    def timeline(self, measured_from_us: int | None = None, measured_to_us: int | None = None) -> Iterator[Entry]:
         """Every entry in order (see `entry.key_of`); what began before the window and reaches into it comes first.
 
-        `measured_from_us`: results from there only, for one who has read what was sent before.
+        Of results only those sent in [measured_from, measured_to), for one who has read the others.
         """
         begin_us = self.from_us if measured_from_us is None else measured_from_us
-        sources: list[Iterator[Entry]] = [*self._records_streams(), *self._measured(begin_us)]
+        end_us = self.to_us if measured_to_us is None else measured_to_us
+        sources: list[Iterator[Entry]] = [*self._records_streams(), *self._measured(begin_us, end_us)]
         return merge(*sources, key=key_of)
 
-    def _measured(self, begin_us: int) -> list[Iterator[Entry]]:
-        asked = (self._connection, self.selection.elements, self.selection.probes, begin_us, self.to_us)
+    def _measured(self, begin_us: int, end_us: int) -> list[Iterator[Entry]]:
+        asked = (self._connection, self.selection.elements, self.selection.probes, begin_us, end_us)
         if self._asked.only is not None:
             changes = self._asked.only == "changes"  # of many equal failures few are told: the rest is not read whole
             return [self._results(stored.odd(*asked, bodies=not changes))]

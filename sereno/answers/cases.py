@@ -35,6 +35,7 @@ class Sift(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     events: bool = True  # what is no result
     results: bool = True
+    newest: bool = False  # from the end of the window backwards
     folded: bool = True  # equal results of a check are one line, counted
 
 

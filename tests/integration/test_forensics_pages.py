@@ -13,7 +13,7 @@ from forensic_store import DOWN, PATHS, PROBES, T0, S, accept, failure, put, res
 from sqlalchemy import select
 from web_server import Served
 
-from collector.forensics import answers
+from collector.forensics import answers, pieces
 from collector.forensics.answers import StoreCases
 from collector.forensics.case import Case
 from collector.forensics.entry import as_json
@@ -69,19 +69,42 @@ def test_pieces_hold_every_entry_once_and_in_order(told, asked):
 
 
 def test_lines_count_every_result_once_whatever_the_pieces(told, monkeypatch):
-    monkeypatch.setattr(answers, "_ENTRIES", 300)
-    cases, after, count, pieces = StoreCases(told), None, 0, 0
+    monkeypatch.setattr(pieces, "_ENTRIES", 300)
+    cases, after, count, rounds = StoreCases(told), None, 0, 0
     while True:
         piece = cases.lines(WINDOW, Sift(events=False), "es", NOW, after)
         count += sum(line.count for line in piece.lines)
-        pieces += 1
+        rounds += 1
         if piece.next is None:
             break
         assert piece.read_us <= WINDOW.to_us
         after = piece.next
     with told.read() as connection:
         stored = len(connection.execute(select(tables.results.c.seq)).all())
-    assert (count, pieces > 3) == (stored, True)
+    assert (count, rounds > 3) == (stored, True)
+
+
+@pytest.mark.parametrize("only", [None, "changes"])
+def test_from_the_end_it_is_the_same_backwards(told, monkeypatch, only):
+    asked = Asked(from_us=T0, to_us=T0 + 120 * S, only=only)
+
+    def every(**order):
+        cases, after, found = StoreCases(told), None, []
+        while True:
+            piece = cases.lines(asked, Sift(folded=False, **order), "es", NOW, after)
+            found += piece.lines
+            if piece.next is None:
+                return found
+            after = piece.next
+
+    forwards = every()
+    monkeypatch.setattr(pieces, "LINES", 40)
+    monkeypatch.setattr(pieces, "_SLICE", 50)
+    backwards = every(newest=True)
+    assert [(one.at_us, one.kind) for one in backwards] == [(one.at_us, one.kind) for one in reversed(forwards)]
+    assert sorted(one.text for one in backwards) == sorted(one.text for one in forwards)
+    with pytest.raises(UsageError, match="no place in a timeline"):
+        StoreCases(told).lines(asked, Sift(newest=True), "es", NOW, "before-x")
 
 
 def test_what_changed_is_told_once_although_it_was_read_in_pieces(told, monkeypatch):
@@ -98,7 +121,7 @@ def test_what_changed_is_told_once_although_it_was_read_in_pieces(told, monkeypa
 
     at_once = results()
     assert len(at_once) == 2 * len(PROBES)  # two paths to the core, each by two probes, once
-    monkeypatch.setattr(answers, "_ENTRIES", 3)
+    monkeypatch.setattr(pieces, "_ENTRIES", 3)
     assert results() == at_once
 
 

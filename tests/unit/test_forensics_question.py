@@ -99,7 +99,8 @@ def test_a_question_is_the_same_after_a_way_through_its_url(  # noqa: PLR0917 - 
         from_us=from_us, to_us=from_us + length, about=about, name=name,
         checks=tuple(one for one in CHECKS if one in checks),
         outcomes=tuple(one for one in ("failed", "late", "invalid", "ok") if one in outcomes), reason=reason,
-        text=text.strip(), show=show, kind=kind, folded=folded, result=Source("bog-1", "b1", 7) if opened else None,
+        text=text.strip(), show=show, kind=kind, folded=folded, newest=not folded,
+        result=Source("bog-1", "b1", 7) if opened else None,
     )  # fmt: skip
     query = dict(parse_qsl(urlsplit(given_.address()).query, keep_blank_values=True))
     assert read(query, ES, NOW) == given_

@@ -38,6 +38,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     show: str | None = None
     kind: str = "both"
     folded: bool = True
+    newest: bool = False
     after: str | None = None
     result: Source | None = None
 
@@ -63,6 +64,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return Sift(
             outcomes=frozenset(self.outcomes), reasons=frozenset({self.reason} if self.reason else ()), text=self.text,
             events=self.kind != "results", results=self.kind != "events", folded=self.folded,
+            newest=self.newest,
         )  # fmt: skip
 
     def but(self, **changes: Any) -> "Question":
@@ -90,6 +92,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         ]
         found += [("kind", self.kind)] if self.kind != "both" else []
         found += [("fold", "0")] if not self.folded else []
+        found += [("sort", "newest")] if self.newest else []
         found += [("after", self.after)] if self.after else []
         if self.result is not None:
             found.append(("result", f"{self.result.probe}/{self.result.boot}/{self.result.seq}"))
@@ -130,6 +133,7 @@ def read(given: Mapping[str, str], words: Words, now_us: int) -> Question:
         reason=given["reason"] if given.get("reason") in REASONS else None, text=given.get("q", "").strip()[:_TEXT],
         show=given["show"] if given.get("show") in SHOWS else None,
         kind=given["kind"] if given.get("kind") in KINDS else "both", folded=given.get("fold") != "0",
+        newest=given.get("sort") == "newest",
         after=given.get("after") or None, result=source(given.get("result", "")),
     )  # fmt: skip
 
