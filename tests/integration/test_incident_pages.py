@@ -164,6 +164,10 @@ def test_a_manager_sees_what_touches_his_customers_and_nobody_else(site, ana):
         assert "data-act" not in shared
         for topic, status in ((f"incident/read?n={mine}", 403), (f"incident/of:beta?n={theirs}", 403)):
             assert mateo.get("/events", params={"topic": topic}).status_code == status
+        with mateo.stream("GET", "/events", params={"topic": "incidents/of:acme?"}) as stream:
+            assert stream.status_code == 200
+            first = next(text for text in stream.iter_text() if "#i" in text or "/incidents/" in text)
+            assert "beta" not in first.casefold()
         assert mateo.get("/incidents", params={"text": "secreto"}).text.count(f'href="/incidents/{both}"') == 0
 
 
@@ -233,8 +237,35 @@ def test_the_story_is_merged_and_the_next_step_counted_down(site, ana):
     assert ana.get(f"/incidents/{number}?hide=verdict").text.count("hide-verdict") >= 1
 
 
+def test_the_evidence_is_the_exchange_that_decided(any_store):
+    """An earlier fault of the same path is not what this one is about."""
+    with DeskSite(any_store, accounts=False) as site, site.browser() as web:
+        number = site.open_core()
+        since_us = site.record(number).since_us
+        failed(site, "options", since_us - 500_000, "timeout", "the-old-one")
+        failed(site, "call", since_us, "one_way", "the-call")
+        with any_store.write() as connection:
+            connection.execute(
+                verdict_changes.insert().values(
+                    kind="path", name="sbc-1/core-a", what="verdict", state="down", since_us=since_us,
+                    at_us=since_us + 9, reason="one_way", facts='{"results":[["lab-1","b",2],["x"],7]}',
+                )
+            )  # fmt: skip
+        page = web.get(f"/incidents/{number}").text
+        assert page.index("the-call") < page.index("the-old-one")
+        assert 'href="/forensics/result/lab-1/b/2"' in page
+        assert "data-act" not in page  # nobody has an account: nobody has a name to act by
+
+
+def failed(site, check, at_us, reason, call_id):
+    text = f"INVITE sip:echo@127.0.2.1 SIP/2.0\r\nCall-ID: {call_id}\r\n\r\n"
+    kept = {"messages": [{"at": "2026-07-01T00:00:00Z", "direction": "sent", "text": text}]}
+    site.seed.result(check, at_us, sbc="sbc-1", core="core-a", outcome="failed", reason=reason, evidence=kept)
+
+
 def test_the_list_by_filters(site, ana):
     number = ticket(site, ana, title="La señal de Ñandú", extension="7788")
+    assert f'name="csrf" value="{ana.key}"' in ana.get("/incidents").text  # taken from the list without scripts, too
     for query, there in (
         ("text=ñandú", True), ("text=7788", True), (f"text=%23{number}", True), ("text=nada", False),
         ("state=closed", False), ("state=open", True), ("customer=acme", True), ("customer=beta", False),

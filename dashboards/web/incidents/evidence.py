@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -14,11 +15,12 @@ from dashboards.web.ladder import ladder, rtp_seconds, side_by_side
 from dashboards.web.words import Words
 from sereno.clock import SECOND_US
 from sereno.incident import IncidentRecord
+from sereno.incident.told import made_of
 from sereno.store.queries.forensics import Mark, ResultRow, Series, before, odd
 from sereno.store.tables import verdict_changes
 from sereno.topology.model import Topology
 
-BEFORE_US, AFTER_US = SECOND_US, 180 * SECOND_US
+BEFORE_US, AFTER_US, OPENING_US = SECOND_US, 180 * SECOND_US, 30 * SECOND_US
 MOST_ROWS = 3_000
 MOST_SHOWN = 3
 MOST_KEPT = 64
@@ -84,20 +86,38 @@ def exhibits(connection: Connection, record: IncidentRecord, topology: Topology,
     names = result_elements(record, topology)
     if not names:
         return []
-    window = (record.since_us - BEFORE_US, record.since_us + AFTER_US)
-    decided = _deciding(connection, names, window)
-    best: dict[int, tuple[tuple[bool, bool, int], ResultRow]] = {}
-    for count, row in enumerate(odd(connection, names, None, *window)):
-        if row.outcome == "failed":
+    wanted = _reason(record)
+    best: dict[int, tuple[tuple[bool, bool, bool, int], ResultRow]] = {}
+    for window in _windows(record):
+        decided = _deciding(connection, names, window)
+        for count, row in enumerate(islice(odd(connection, names, None, *window), MOST_ROWS)):
+            if row.outcome != "failed":
+                continue
             place = _PLANES.get(row.check, 3)
             bare = not any(word in row.body for word in _KEPT)
-            rank = ((row.probe, row.boot, row.seq) not in decided, bare, count)
+            other = wanted is not None and row.reason != wanted
+            rank = (other, (row.probe, row.boot, row.seq) not in decided, bare, count)
             if place not in best or rank < best[place][0]:
                 best[place] = (rank, row)
-        if count >= MOST_ROWS:
-            break
-    order = sorted(best, key=lambda place: (best[place][0][0], place))  # what decided comes first
+    order = sorted(best, key=lambda place: (best[place][0][:2], place))  # what it is called after, what decided
     return [_exhibit(connection, best[place][1], words, place) for place in order][:MOST_SHOWN]
+
+
+def _windows(record: IncidentRecord) -> list[tuple[int, int]]:
+    """Around its beginning, and around its opening where that came much later."""
+    found = [(record.since_us - BEFORE_US, record.since_us + AFTER_US)]
+    if record.opened_us > found[0][1]:
+        found.append((record.opened_us - OPENING_US, record.opened_us + OPENING_US))
+    return found
+
+
+def _reason(record: IncidentRecord) -> str | None:
+    """The reason that its evidence names."""
+    for part in (record.evidence or "").split("; "):
+        found = made_of(part)
+        if found is not None and found[0] == "reason {reason}" and " " not in found[1]["reason"]:
+            return found[1]["reason"]
+    return None
 
 
 def _deciding(connection: Connection, names: set[str], window: tuple[int, int]) -> set[tuple[Any, ...]]:

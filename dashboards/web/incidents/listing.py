@@ -41,6 +41,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     next_due_us: int | None
     paused: bool
     missed: int  # promises not kept
+    reopenings: int
 
     @property
     def waiting(self) -> bool:
@@ -170,6 +171,7 @@ def line(record: IncidentRecord, words: Words) -> Line:
         resolved_us=record.resolved_us, assigned=record.assigned, customers=tuple(record.customers),
         sites=record.sites, next_clock=clock, next_due_us=due_us,
         paused=any(one.state == "paused" for one in record.clocks),
+        reopenings=record.reopenings,
         missed=sum(one.state == "missed" for one in record.clocks),
     )  # fmt: skip
 

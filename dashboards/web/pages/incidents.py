@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboards.web.access import Permission, Person, checked_form, guarded, person
+from dashboards.web.access import Permission, Person, checked_form, csrf, guarded, person
 from dashboards.web.incidents import ordering
 from dashboards.web.incidents.acts import ACTS, BY_VERB, GROUPS, OPENING, Act, Setting, arguments, given
 from dashboards.web.incidents.evidence import Vitrine
@@ -73,12 +73,13 @@ class Listing(_Shared):
         filters = filters_of(QueryParams(parse_qsl(query)))
         return self._pieces(filters, sight_named(word) or Sight(frozenset()), words)[1]
 
-    def _pieces(self, filters: Filters, sight: Sight, words: Words) -> tuple[Page, dict[str, str]]:
+    def _pieces(self, filters: Filters, sight: Sight, words: Words, *, csrf: str = "") -> tuple[Page, dict[str, str]]:
         now_us = self._site.clock.now_us()
         with self._site.store.read() as connection:
             house = self._houses.read(connection)
             page = listed(connection, filters, sight, house.topology, words)
         values = self._values(words, now_us) | {"page": page, "filters": filters, "sight": sight, "house": house}
+        values["csrf"] = csrf  # of whoever loads the page; pieces that go out live are for many
         return page, {name: self._site.fragment(f"incidents/{name}.html", **values) for name in LIST_PIECES}
 
     async def show(self, request: Request) -> Response:
@@ -86,7 +87,7 @@ class Listing(_Shared):
 
         def found() -> Response:
             words = self._site.words(request)
-            page, pieces = self._pieces(filters, sight, words)
+            page, pieces = self._pieces(filters, sight, words, csrf=csrf(request))
             with self._site.store.read() as connection:
                 house = self._houses.read(connection)
             topology = house.topology
