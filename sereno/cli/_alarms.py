@@ -1,5 +1,6 @@
 """What `sereno alarms` tells: declared alarms, what a store says of them, silences; as lines and as JSON."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from sereno.alarms import Alarm, load_alarms, read_alarms
 from sereno.alarms.describe import span, watches
 from sereno.alarms.held import Holding, every_silence, holding
 from sereno.alarms.silence import Silence
-from sereno.clock import iso
+from sereno.cli._when import when
 from sereno.errors import StoreError, UsageError
 from sereno.instance import open_store
 from sereno.told.alarms import Scene
@@ -34,7 +35,8 @@ def scene(file: Path | None, data: Path | None, database: str | None, at_us: int
     finally:
         store.dispose()
     beside = Path(known[-1].beside) if known and known[-1].beside else None
-    return Scene(given or load_alarms(beside), held, asked, at_us)
+    zone = known[-1].topology.timezone if known else "UTC"
+    return Scene(given or load_alarms(beside), held, asked, at_us, zone)
 
 
 def silences(data: Path | None, database: str | None) -> list[Silence]:
@@ -74,21 +76,22 @@ def lines(found: Scene, *, now: bool) -> Iterator[str]:
 
 
 def _held_lines(found: Scene, held: list[Holding]) -> Iterator[str]:
+    local = functools.partial(when, zone=found.zone, now_us=found.at_us)
     hidden = [one for one in held if one.silence is not None and one.holds and one.alarm == "service_down"]
     for one in hidden:  # whatever else is silent, this is said
-        yield f"✕ EL SERVICIO {one.name} ESTÁ CAÍDO desde {iso(one.since_us)} y su alarma está silenciada"
+        yield f"✕ EL SERVICIO {one.name} ESTÁ CAÍDO desde {local(one.since_us)} y su alarma está silenciada"
     if not held:
         yield "Ninguna alarma activa."
     for one in held:
         more = ["va y viene"] if one.flapping else []
         more += [f"incidente {one.incident}"] if one.incident is not None else []
         if one.silence is not None:
-            more.append(f"silenciada hasta {iso(one.silence.to_us)} por {one.silence.who}: {one.silence.why}")
+            more.append(f"silenciada hasta {local(one.silence.to_us)} por {one.silence.who}: {one.silence.why}")
         tail = f"  ({'; '.join(more)})" if more else ""
-        yield f"{_PHASES[one.phase]:<15}{one.alarm:<26}{one.kind}:{one.name}  desde {iso(one.since_us)}{tail}"
+        yield f"{_PHASES[one.phase]:<15}{one.alarm:<26}{one.kind}:{one.name}  desde {local(one.since_us)}{tail}"
     current = [one for one in found.silences if one.cancelled_us is None and one.to_us > found.at_us]
     for silence in current:
-        window = f"{iso(silence.from_us)} – {iso(silence.to_us)}"
+        window = f"{local(silence.from_us)} – {local(silence.to_us)}"
         yield f"silencio {silence.id}: {matcher(silence)}  {window}  {silence.who}: {silence.why}"
 
 
@@ -100,7 +103,7 @@ def matcher(one: Silence) -> str:
 
 def alarm_lines(found: Scene, name: str, alarm: Alarm, language: str) -> Iterator[str]:
     """One alarm, whole."""
-    said = alarm.told(language)
+    said, local = alarm.told(language), functools.partial(when, zone=found.zone, now_us=found.at_us)
     english = language.startswith("en")
     yield f"{name}: {said.meaning}" if said.meaning else name
     yield f"  {'/'.join(alarm.kinds)}: {watches(alarm)}"
@@ -113,4 +116,5 @@ def alarm_lines(found: Scene, name: str, alarm: Alarm, language: str) -> Iterato
         yield f"  {at}. {step}"
     for one in found.holding or ():
         if one.alarm == name:
-            yield f"\n{_PHASES[one.phase]}: {one.kind}:{one.name} desde {iso(one.since_us)} {one.reason or ''}".rstrip()
+            since = local(one.since_us)
+            yield f"\n{_PHASES[one.phase]}: {one.kind}:{one.name} desde {since} {one.reason or ''}".rstrip()

@@ -16,6 +16,7 @@ class Scene(NamedTuple):
     holding: list[Holding] | None
     silences: list[Silence]
     at_us: int
+    zone: str = "UTC"  # of the service
 
 
 def as_json(found: Scene, *, now: bool) -> dict[str, Any]:
