@@ -22,7 +22,7 @@ from _web import fill, now_us, processor_seconds, resident_megabytes, run, serve
 from sereno.store import open_store
 from sereno.store.tables import verdict_changes
 
-SECONDS, CHANGES, SITES = 20, 5, 20
+SECONDS, CHANGES, SITES = 15, 5, 20
 GOAL_SECONDS = 1.0
 
 
@@ -85,9 +85,9 @@ async def watched(port: int, pid: int, walls: int, folder: Path | None) -> dict[
     for number in range(CHANGES):
         await asyncio.sleep(SECONDS / CHANGES - (time.time() - begun) % (SECONDS / CHANGES) if number else 1.0)
         if folder is not None:
-            mark = f"late_answer_{number}".encode()
+            mark = f"late answer {number}".encode()
             wanted.append(mark)
-            said = await asyncio.to_thread(change, folder, mark.decode())
+            said = await asyncio.to_thread(change, folder, mark.decode().replace(" ", "_"))
             await asyncio.sleep(2)
             late.append(max(wall.seen.get(mark, float("inf")) for wall in opened) - said)
     await asyncio.sleep(max(0.0, begun + SECONDS - time.time()))

@@ -87,6 +87,7 @@ class Broadcaster:
         self._sent: dict[Channel, Snapshot] = {}
         self._drawn: dict[Channel, bytes] = {}
         self._coming: dict[Channel, asyncio.Task[None]] = {}
+        self._drawing: dict[Channel, asyncio.Task[None]] = {}
 
     def topic(self, name: str) -> Topic | None:
         return self._topics.get(name)
@@ -103,6 +104,8 @@ class Broadcaster:
         try:
             await self._ready(channel)
             yield changes({}, self._sent.get(channel, {})) + _plotted(self._drawn.get(channel, b"")) + self._beat()
+            if channel not in self._drawn:
+                self._draw(channel)
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._run())
             while (coming := await queue.get()) is not None:
@@ -114,7 +117,7 @@ class Broadcaster:
         """Ends every stream, so that the server can stop at once."""
         for queue in list(self._watchers):
             _put(queue, None)
-        tasks = [*self._coming.values(), *([self._task] if self._task is not None else [])]
+        tasks = [*self._coming.values(), *self._drawing.values(), *([self._task] if self._task is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -132,9 +135,24 @@ class Broadcaster:
     async def _first(self, channel: Channel) -> None:
         try:
             self._sent[channel] = await self._threaded(partial(self._render, channel))
-            self._drawn[channel] = await self._threaded(partial(self._plots, channel))
         finally:
             del self._coming[channel]
+
+    def _draw(self, channel: Channel) -> None:
+        """The plots, beside everything else: a week of results takes its time, and no beat waits for it."""
+        if channel not in self._drawing:
+            self._drawing[channel] = asyncio.create_task(self._drawn_soon(channel))
+
+    async def _drawn_soon(self, channel: Channel) -> None:
+        try:
+            self._drawn[channel] = await self._threaded(partial(self._plots, channel))
+            news = _plotted(self._drawn[channel])
+            if news:
+                self._give([queue for queue, watched in self._watchers.items() if watched == channel], news)
+        except Exception:  # noqa: BLE001 - the page stays as it is without them; it is logged whole
+            _log.exception("the plots of %s/%s could not be made", channel.topic, channel.argument)
+        finally:
+            del self._drawing[channel]
 
     async def _run(self) -> None:
         tick = 0
@@ -162,23 +180,22 @@ class Broadcaster:
             watching[channel].append(queue)
         for channel, queues in watching.items():
             try:
-                news = await self._news(channel, with_plots=with_plots)
+                news = await self._news(channel)
             except Exception:  # noqa: BLE001 - as above
                 _log.exception("%s/%s could not be rendered", channel.topic, channel.argument)
                 continue
+            if with_plots:
+                self._draw(channel)
             if news or with_beat:
                 self._give(queues, news + self._beat() if with_beat else news)
         for channel in set(self._sent) - set(watching) - set(self._coming):
             self._sent.pop(channel)
             self._drawn.pop(channel, None)
 
-    async def _news(self, channel: Channel, *, with_plots: bool) -> bytes:
+    async def _news(self, channel: Channel) -> bytes:
         snapshot = await self._threaded(partial(self._render, channel))
         news = changes(self._sent.get(channel, {}), snapshot)
         self._sent[channel] = snapshot
-        if with_plots:
-            self._drawn[channel] = await self._threaded(partial(self._plots, channel))
-            news += _plotted(self._drawn[channel])
         return news
 
     def _give(self, queues: list[_Queue], news: bytes) -> None:
