@@ -1,6 +1,7 @@
 """The API on a served page and a desk at work: what its document says, who may, what is refused and how."""
 
 import re
+from pathlib import Path
 from unittest.mock import Mock
 
 import httpx
@@ -80,6 +81,19 @@ def test_every_answer_is_as_its_document_says(site, web):
         assert answer.headers["cache-control"] == "no-cache, private"
         again = web.get(url, params=asked.get(one.path), headers=site.headers() | {"If-None-Match": "*"})
         assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_guide_has_every_resource_and_nothing_else():
+    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `((?:GET|POST) /api/v1[^`]*)`", guide, re.MULTILINE))
+    for line in re.findall(r"^\| `(POST /api/v1\S*/)\w+` \|.*and so (.*?)(?: \||$)", guide, re.MULTILINE):
+        told |= {line[0] + verb for verb in re.findall(r"`(\w+)`", line[1])}
+    assert told == {f"{one.method} {one.url}" for one in OPERATIONS}
+    for scope in SCOPES:
+        assert f"| `{scope}` |" in guide
+    statuses = {str(status) for one in OPERATIONS for status in (one.status, *one.refusals)} - {"500"}
+    for status in statuses:
+        assert re.search(rf"^\| [\d, ]*{status}", guide, re.MULTILINE), status
 
 
 # -- who may -----------------------------------------------------------------------------------------------------------
@@ -245,8 +259,8 @@ def test_pages_follow_one_another(site, web):
 
 def test_windows_and_silences_are_made_and_ended_once(site, web):
     window = {
-        "scope": {"kind": "sbc", "name": "sbc-2"}, "from": "2026-12-01T03:00:00-05:00", "to": "2026-12-01T04:00:00-05:00",
-        "by": "luis",
+        "scope": {"kind": "sbc", "name": "sbc-2"}, "from": "2026-12-01T03:00:00-05:00",
+        "to": "2026-12-01T04:00:00-05:00", "by": "luis",
     }  # fmt: skip
     once = site.headers("maintenance") | {"Idempotency-Key": "w1"}
     made = [web.post("/maintenance", json=window, headers=once) for _ in range(2)]
