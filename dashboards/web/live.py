@@ -218,8 +218,11 @@ def changes(before: Snapshot, now: Snapshot) -> bytes:
     news: list[tuple[str, str]] = []
     for name, html in now.items():
         known = before.get(name)
-        if isinstance(html, Rows) and isinstance(known, Rows) and _same_shape(known, html):
-            news += [(row, inside) for row, inside in html.rows.items() if known.rows[row] != inside]
+        if isinstance(html, Rows) and isinstance(known, Rows):
+            if _same_shape(known, html):
+                news += [(row, inside) for row, inside in html.rows.items() if known.rows[row] != inside]
+            else:
+                news.append((name, str(html)))
         elif known != html:
             news.append((name, str(html)))
     return _event("fragments", msgspec.json.encode(news)) if news else b""
