@@ -260,3 +260,22 @@ def test_a_token_file_holds_one_token(grafana, tmp_path, text):
     file.write_bytes(text)
     with pytest.raises(SerenoError, match="the token alone"):
         push(grafana, file)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def test_render_writes_seven_boards_of_a_language(tmp_path):
+    given = ["render", str(tmp_path / "en"), "--language", "en", "--sereno", "https://noc.example", "--json"]
+    told = CliRunner().invoke(app, given)
+    written = json.loads(told.stdout)["written"]
+    assert sorted(written) == sorted(str(path) for path in (tmp_path / "en").iterdir())
+    assert len(written) == 7
+    board = json.loads((tmp_path / "en" / "panorama.json").read_text(encoding="utf-8"))
+    assert (board["uid"], board["title"]) == ("sereno-panorama-en", "Sereno · Overview")
+    (pages,) = [one for one in board["templating"]["list"] if one["name"] == "sereno"]
+    assert pages["current"] == {"text": "https://noc.example", "value": "https://noc.example"}
+    spanish = CliRunner().invoke(app, ["render", str(tmp_path / "es")])
+    assert len(spanish.stdout.splitlines()) == 7
+    with pytest.raises(SerenoError, match="give es or en"):
+        CliRunner().invoke(app, ["render", str(tmp_path), "--language", "fr"], catch_exceptions=False)
