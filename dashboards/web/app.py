@@ -48,7 +48,7 @@ class Live:
             return queries.marker(connection)
 
     def warm(self) -> None:
-        """What the first page needs is read before anybody asks; a store that cannot be read is told to whoever does."""
+        """What the first page needs is read before anybody asks; a store that cannot be read is told to them."""
         panorama = self.broadcaster.topic("panorama")
         with suppress(StoreError):
             if panorama is not None:
