@@ -191,12 +191,12 @@ class Case:
 
     def _results(self, rows: Iterator[stored.ResultRow]) -> Iterator[Entry]:
         """Each result with what belongs to it; with `changes`, only where a series says something else than before."""
-        last: dict[tuple[str, str, str], tuple[str, str | None, int]] = {}
+        last: dict[tuple[str, str, str, bool], tuple[str, str | None, int]] = {}
         for one in rows:
             if not self._wanted(one.check):
                 continue
             if self._asked.only == "changes":
-                series = (one.element, one.probe, one.check)
+                series = (one.element, one.probe, one.check, one.outcome == samples.GOOD)  # a late answer is its own
                 known = last.get(series)
                 last[series] = (one.outcome, one.reason, one.at_us)
                 if (
