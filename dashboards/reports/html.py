@@ -54,9 +54,17 @@ def page(report: Report, words: ReportWords, edition: str, *, link: str | None =
             worst=_worst,
         )
     )
-    label = escape(words.text("Table"))
-    opened = f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table'
-    return html.replace("<table", opened).replace("</table>", "</table></div>")
+    return _scrolling(html, words)
+
+
+def _scrolling(html: str, words: ReportWords) -> str:
+    """A table wider than a telephone scrolls by itself, by keyboard too, and is named by its number."""
+    head, *tables = html.split("<table")
+    found = [head]
+    for number, rest in enumerate(tables, 1):
+        label = escape(words.text("Table {number}", number=number))
+        found.append(f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table{rest}')
+    return "".join(found).replace("</table>", "</table></div>")
 
 
 def _checks(report: Report, words: ReportWords) -> str:

@@ -32,6 +32,7 @@ _STROKE = {  # the same marks with their first points left open
 _OFFSETS: dict[str, tuple[float, ...]] = {"up": (5, 8.6, 15), "down": (6, 14), "unknown": (7,), "excluded": (10, 15, 5)}
 _STATES = ("up", "down", "unknown", "excluded")
 _CELL, _GAP = 20, 2
+_LONGEST = 31  # days of a month
 
 
 def _svg(width: int, height: int, title: str, body: str, kind: str) -> Markup:
@@ -57,7 +58,7 @@ def strip(days: Sequence[Day], words: ReportWords) -> Markup:
                 f'<text x="{x + _CELL / 2:g}" y="9" font-size="9" text-anchor="middle" fill="#444444"'
                 f' font-family="Noto Sans, DejaVu Sans, sans-serif">{number}</text>'
             )
-    return _svg(len(days) * (_CELL + _GAP) - _GAP, 36, summary(days, words), "".join(cells), "strip")
+    return _svg(max(len(days), _LONGEST) * (_CELL + _GAP) - _GAP, 36, summary(days, words), "".join(cells), "strip")
 
 
 def row(days: Sequence[Day], words: ReportWords) -> Markup:
@@ -71,7 +72,8 @@ def row(days: Sequence[Day], words: ReportWords) -> Markup:
             ink = _INK[state]
             style = f'fill="{ink}"' if state == "excluded" else f'fill="none" stroke="{ink}" stroke-width="2.2"'
             parts.append(f'<path d="{cells}" fill="{_FILL[state]}"/><path d="{marks}" {style}/>')
-    return _svg(len(days) * (_CELL + _GAP) - _GAP, 21, summary(days, words), "".join(parts), "strip")
+    width = max(len(days), _LONGEST) * (_CELL + _GAP) - _GAP  # a month under way is no taller than a whole one
+    return _svg(width, 21, summary(days, words), "".join(parts), "strip")
 
 
 def _told(day: Day, words: ReportWords) -> str:
