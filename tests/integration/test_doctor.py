@@ -23,7 +23,7 @@ from sereno.doctor.findings import (
     timezones,
 )
 from sereno.doctor.model import Question, ok
-from sereno.store.tables import topologies
+from sereno.store.tables import leaderships, topologies
 
 HOUR_US = 3_600 * SECOND_US
 
@@ -234,6 +234,17 @@ def test_nobody_leads(site):
     site.lead(NOW_US - 60 * SECOND_US)
     assert broke(site.ask("collector"), "no collector runs on this store since")
     assert states(site.ask("probes")) == {"unknown"}  # nobody takes what they say
+    with site.store.write() as connection:
+        for epoch in range(1, 9):
+            connection.execute(
+                leaderships.insert().values(epoch=epoch, holder=f"vm~x/{epoch}/1", from_us=NOW_US - epoch, after="")
+            )
+    assert broke(site.ask("collector"), "the writer changed 7 times within an hour", "warning")
+    with site.store.write() as connection:
+        connection.execute(
+            leaderships.update().values(holder="vm~x/1/1")
+        )  # one that takes its files up again and again
+    assert not broke(site.ask("collector"), "changed", "warning")
     site.lead(broker=False)
     assert broke(site.ask("collector"), "does not reach the broker")
 

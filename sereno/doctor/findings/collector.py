@@ -1,6 +1,7 @@
 """A collector leads: somebody judges, alerts and writes. A standby reaches the broker, or it could not take over."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -24,7 +25,7 @@ class Leading(msgspec.Struct, frozen=True, kw_only=True):
 
 def look(patient: Patient) -> Leading:
     """The lease, and what each collector says of itself."""
-    from sqlalchemy import func, select
+    from sqlalchemy import select
 
     from sereno.store.collectors import GONE_US, presences
     from sereno.store.lease import host_of, read
@@ -34,15 +35,15 @@ def look(patient: Patient) -> Leading:
     with patient.store().read() as connection:
         lease = read(connection)
         here = [one for one in presences(connection) if now_us - one.seen_us <= GONE_US]
-        hour = select(func.count()).where(leaderships.c.from_us >= now_us - 3_600 * SECOND_US)
-        changes = int(connection.execute(hour).scalar() or 0)
+        hour = select(leaderships.c.holder).where(leaderships.c.from_us >= now_us - 3_600 * SECOND_US)
+        holders = connection.execute(hour.order_by(leaderships.c.epoch)).scalars().all()
     return Leading(
         now_us=now_us,
         renewed_us=lease.renewed_us if lease is not None and lease.holder else None,
         host=host_of(lease.holder) if lease is not None else "",
         deaf=tuple(host_of(one.name) for one in here if one.broker is False),
         versions=tuple(sorted({one.version for one in here})),
-        changes=changes,
+        changes=sum(one != other for one, other in pairwise(holders)),  # who took files up anew is no other
     )
 
 
