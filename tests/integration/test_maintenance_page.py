@@ -85,9 +85,13 @@ def test_announced_looked_at_and_called_off(any_store):
 
 def test_the_notice_rule_as_one_types(site, ana):
     good, seen = checked(ana)
-    assert "Beta Ltda. wekall : no cuenta contra la disponibilidad anunciado 12 días antes; pide de 10 a 15" in good
+    assert "✓ Beta Ltda. wekall : no cuenta contra la disponibilidad" in good
+    assert "anunciado 12 días antes; pide de 10 a 15" in good
+    assert "21:00 – " in good  # what is 20:00 here is 21:00 where their contract reads the clock
+    assert "01:00 (hora de Colombia, −05:00)" in good
     short, other = checked(ana, days=9)
-    assert "cuenta contra la disponibilidad faltan" in short
+    assert "✕ Beta Ltda. wekall : cuenta contra la disponibilidad" in short
+    assert "faltan" in short
     assert "pide 10 días" in short
     assert seen != other
     assert "se anuncia demasiado pronto: a lo sumo 15 días antes" in checked(ana, days=16)[0]

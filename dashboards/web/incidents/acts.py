@@ -170,9 +170,10 @@ OPENING = Act(
         Field(name="kind", label="What it is", kind="choice", needed=True,
               choices=_named("newticket", ("incident", "request"))),
         Field(name="title", label="Title", hint="one line; without it the first line of the description"),
+        Field(name="description", label="Description", kind="area"),
         Field(name="customer", label="Customers", kind="several", choices=_customers),
         Field(name="site", label="Sites", kind="several", choices=_sites),
-        *_REPORT, Field(name="description", label="Description", kind="area"), *_GRADE, _CATEGORY),
+        *_REPORT, *_GRADE, _CATEGORY),
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from dashboards.web.incidents import ordering
 from dashboards.web.incidents.acts import ACTS, BY_VERB, GROUPS, OPENING, Act, Setting, arguments, given
 from dashboards.web.incidents.evidence import Vitrine
 from dashboards.web.incidents.filters import CLASSES, Filters, filters_of
-from dashboards.web.incidents.house import Houses
+from dashboards.web.incidents.house import House, Houses
 from dashboards.web.incidents.listing import PAGE, Page, listed
 from dashboards.web.incidents.ordering import Answer, Ordering
 from dashboards.web.incidents.sight import Sight, allowed, sight_named, sight_of
@@ -225,6 +225,7 @@ class One(_Shared):
 
     async def new(self, request: Request) -> Response:
         typed = given(OPENING, request.query_params)
+        typed["kind"] = typed["kind"] or "incident"
         return await self._form(request, typed)
 
     async def open(self, request: Request) -> Response:
@@ -247,6 +248,7 @@ class One(_Shared):
             with self._site.store.read() as connection:
                 house = self._houses.read(connection)
             setting = Setting(house=house, words=words, person=person(request).name)
+            now_us = self._site.clock.now_us()
             return self._site.render(
                 request,
                 "incidents/new.html",
@@ -257,9 +259,16 @@ class One(_Shared):
                 answer=answer,
                 once=uuid.uuid4().hex,
                 house=house,
+                wanted=_asked_for(house, now_us),
             )
 
         return await self._site.threaded(made)
+
+
+def _asked_for(house: House, now_us: int) -> list[tuple[str, tuple[str, ...], bool]]:
+    """What each contract asks for in a report of an incident, and whether attention waits for it."""
+    terms = {name: contract.at(now_us).report for name, contract in house.contracts.items()}
+    return [(name, one.incident, one.attention_from == "complete") for name, one in terms.items() if one.incident]
 
 
 def routes(site: Site) -> list[BaseRoute]:

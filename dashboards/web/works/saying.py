@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -24,6 +25,7 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
     weight: Weight
     head: str
     why: tuple[str, ...]
+    local: str = ""  # when it is for them, where their contract reads another clock
 
 
 def saying(word: CustomerWord, house: House, words: Words, now_us: int) -> Saying:
@@ -38,7 +40,16 @@ def saying(word: CustomerWord, house: House, words: Words, now_us: int) -> Sayin
     return Saying(
         customer=house.customer_name(word.customer), contract=word.contract, weight=weight, head=heads[weight],
         why=tuple(_why(word, house, words, now_us, span_us)),
+        local=_local(word, words, now_us) if word.zone != house.zone else "",
     )  # fmt: skip
+
+
+def _local(word: CustomerWord, words: Words, now_us: int) -> str:
+    """`23 nov 21:00 – 23 nov 23:00 (hora de Colombia, −05:00)`."""
+    zone, notice = ZoneInfo(word.zone), word.notice
+    there = Words(words.language, zone.key, words.locale)
+    begin, end = (moment(there, at_us, now_us, seconds=False) for at_us in (notice.from_us, notice.to_us))
+    return f"{begin} – {end} ({place(words, word.zone, notice.from_us)})"
 
 
 def _weight(word: CustomerWord, span_us: int) -> Weight:
