@@ -25,7 +25,7 @@ def show(findings: list[Finding], counts: Mapping[State, int], language: str) ->
         style = COLOURS[_COLOUR[one.state]]
         words = Text(one.told(language))
         if one.where:
-            words = Text(one.where, style="bold") + Text(": ") + words
+            words = Text(one.placed(language), style="bold") + Text(": ") + words
         if len(names) > 1:
             words = words + Text(f" ({heading})")
             heading = say(language, "{count} questions", count=str(len(names)))

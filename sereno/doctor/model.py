@@ -10,6 +10,7 @@ from sereno.i18n import catalogue
 
 State = Literal["ok", "warning", "broken", "unknown"]
 STATES: tuple[State, ...] = ("broken", "warning", "unknown", "ok")  # the worst first
+KINDS = frozenset({"account", "channel", "customer", "path", "person", "probe", "sbc"})  # of `where`
 GLYPHS: dict[State, str] = {"ok": "✓", "warning": "▲", "broken": "✕", "unknown": "?"}
 
 
@@ -30,6 +31,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     def told(self, language: str) -> str:
         """What was seen."""
         return say(language, self.what, **self.values)
+
+    def placed(self, language: str) -> str:
+        """Where it is: a file or an address as it is, an element with its kind in words."""
+        kind, _, name = self.where.partition(" ")
+        return say(language, f"{kind} {{name}}", name=name) if name and kind in KINDS else self.where
 
     def mended(self, language: str) -> str:
         """What to do about it; empty where there is nothing to do."""

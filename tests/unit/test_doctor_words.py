@@ -7,6 +7,7 @@ import pytest
 
 import sereno
 from sereno.doctor.findings import QUESTIONS
+from sereno.doctor.model import KINDS, broken
 from sereno.i18n import catalogue
 
 HOUSE = Path(sereno.__file__).parent
@@ -50,3 +51,9 @@ def test_names_are_one_each():
     assert len(set(names)) == len(names)
     folder = HOUSE / "doctor" / "findings"
     assert len(names) == len([path for path in folder.glob("*.py") if path.name != "__init__.py"])
+
+
+def test_where_is_told_in_words():
+    assert broken("x", "y", "person ana").placed("es") == "persona ana"
+    assert broken("x", "y", "/etc/sereno/a file.yaml").placed("es") == "/etc/sereno/a file.yaml"
+    assert all(catalogue("sereno", "es").gettext(f"{kind} {{name}}") != f"{kind} {{name}}" for kind in KINDS)
