@@ -61,7 +61,7 @@ def _figure(words: Words, own: Exchange, name: str) -> Markup:
         why = words.text("No messages were kept of it: probes keep them of checks that were not well.")
         return el("figure", el("figcaption", said), el("p", why, class_="calm"), class_="exchange")
     drawing = el(
-        "div", _drawing(words, own, name, said), class_="wide", tabindex="0", role="region",
+        "div", _drawing(words, own, name, said), class_="wide", tabindex="0", role="group",
         aria_label=words.text("Ladder diagram"),
     )  # fmt: skip
     return el("figure", el("figcaption", said), drawing, messages(words, own), class_="exchange")
@@ -76,10 +76,8 @@ def _drawing(words: Words, own: Exchange, name: str, said: str) -> Markup:
         parts.append(_Row(words, own, times, y + height).draw(row))
         y += height
     height = y + _FOOT
-    return svg.picture(
-        name, _WIDTH, height, words.text("Ladder diagram of {check}", check=svg.clean(own.result.word("check") or "SIP", 40)), said,
-        _lifelines(words, own, height), *parts,
-    )  # fmt: skip
+    title = words.text("Ladder diagram of {check}", check=svg.clean(own.result.word("check") or "SIP", 40))
+    return svg.picture(name, _WIDTH, height, title, said, _lifelines(words, own, height), *parts)
 
 
 def _right(own: Exchange) -> int:

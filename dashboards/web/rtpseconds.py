@@ -96,7 +96,7 @@ def _cell(one: Second, usual: float) -> Cell:
 def _figure(words: Words, result: Told, direction: str, cells: Sequence[Cell], name: str) -> Markup:
     said = _sentence(words, result, direction, cells)
     drawing = el(
-        "div", _drawing(words, cells, direction, name, said), class_="wide", tabindex="0", role="region",
+        "div", _drawing(words, cells, direction, name, said), class_="wide", tabindex="0", role="group",
         aria_label=_title(words, direction),
     )  # fmt: skip
     return el("figure", el("figcaption", said), drawing, _table(words, cells), class_="exchange")
@@ -265,7 +265,7 @@ def _table(words: Words, cells: Sequence[Cell]) -> Markup:
         "table", el("thead", el("tr", *(el("th", words.text(one), scope="col") for one in heads))), el("tbody", *rows),
         class_="list",
     )  # fmt: skip
-    boxed = el("div", table, class_="wide", tabindex="0", role="region", aria_label=words.text("Second by second"))
+    boxed = el("div", table, class_="wide", tabindex="0", role="group", aria_label=words.text("Second by second"))
     return el(
         "details", el("summary", words.text("Second by second ({count})", count=len(cells))), boxed, class_="messages"
     )

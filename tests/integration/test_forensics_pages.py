@@ -18,6 +18,7 @@ from collector.forensics.answers import StoreCases
 from collector.forensics.case import Case
 from collector.forensics.entry import as_json
 from dashboards.web.app import create_app
+from dashboards.web.forensics import exports
 from sereno.answers.cases import Asked, Sift
 from sereno.cli._answers import answers_of
 from sereno.clock import SystemClock, iso
@@ -275,6 +276,13 @@ def test_a_window_as_an_archive_is_made_by_a_child_with_progress(client):
     assert sum(entry["kind"] == "result" for entry in document["entries"]) == 2 * 120  # whole, whatever was shown
     assert sum(name.endswith(".pcap") for name in names) == len(PROBES) * (DOWN[1] - DOWN[0])
     assert client.get("/forensics/exports/nobody").status_code == 404
+
+
+def test_too_many_exports_are_refused_in_one_line(client, monkeypatch):
+    monkeypatch.setattr(exports, "WAITING", 0)
+    answer = client.get(f"/forensics/export.zip?{URL.partition('?')[2]}")
+    assert answer.status_code == 503
+    assert "Ya esperan demasiadas exportaciones" in answer.text
 
 
 def test_hostile_results_are_told_as_text(tmp_path):

@@ -218,7 +218,7 @@ class Forensics:
         whole = msgspec.structs.replace(question.asked(), only=None)
         job = self._exports.begin(whole, form, person(request).name)
         if job is None:
-            raise HTTPException(503, "exports")
+            return await self._site.page(request, "forensics_export.html", status=503, job=None, size=0)
         return RedirectResponse(f"/forensics/exports/{job.id}", status_code=303)
 
     async def job(self, request: Request) -> Response:
