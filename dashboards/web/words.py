@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -72,8 +73,7 @@ class Words:
     def number(self, value: float | None, digits: int = 1) -> str:
         if value is None:
             return "—"
-        pattern = "#,##0." + "0" * digits if digits else "#,##0"
-        return format_decimal(value, format=pattern, locale=self.locale)
+        return _decimal(round(value, digits), digits, self.locale)
 
     def milliseconds(self, seconds: float | None) -> str:
         return "—" if seconds is None else f"{self.number(seconds * 1_000, 1)} ms"
@@ -102,6 +102,13 @@ class Words:
         if len(listed) <= most:
             return self.names(listed)
         return self.text("{names} and {count} more", names=", ".join(listed[: most - 1]), count=len(listed) - most + 1)
+
+
+@lru_cache(10_000)
+def _decimal(value: float, digits: int, locale: str) -> str:
+    """Screens say the same numbers again and again, and Babel takes its time."""
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return format_decimal(value, format=pattern, locale=locale)
 
 
 def sentence(words: Words, page: Panorama) -> str:
