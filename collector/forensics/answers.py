@@ -10,7 +10,7 @@ from collector.forensics.entry import as_json
 from collector.forensics.linewise import Linewise
 from collector.forensics.words import Words, sentences, why
 from sereno import evidence
-from sereno.answers.cases import Asked, Entries, Head, Lines, Look, Onset, Sift, Source, Standing
+from sereno.answers.cases import Asked, Entries, Head, Lines, Look, Onset, Sift, Source
 from sereno.store import Store
 from sereno.store.queries import forensics_slices as slices
 
@@ -68,7 +68,7 @@ def _head(connection: Connection, case: Case, words: Words) -> Head:
         zone=case.world.newest.timezone, first_us=min(ats, default=None), last_us=max(ends, default=None),
         notes=tuple(notes), sentences=tuple(sentences(words, found)),
         compared_us=case.to_us if cut_us is None else cut_us, onsets=_onsets(words, found),
-        beside=tuple(teller.entry(one) for one in case.beside(found)), standing=_standing(case),
+        beside=tuple(teller.entry(one) for one in case.beside(found)),
     )  # fmt: skip
 
 
@@ -87,10 +87,3 @@ def _onsets(words: Words, found: Correlation) -> tuple[Onset, ...]:
     waves = (("first", found.first), ("later", found.later), ("unordered", found.unordered))
     every = [onset(one, wave) for wave, ones in waves for one in ones]
     return tuple(sorted(every, key=lambda one: one.at_us)[:_ONSETS])
-
-
-def _standing(case: Case) -> tuple[Standing, ...]:
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for one in case.before():
-        groups.setdefault(one.what, []).append((one.element_kind, one.element))
-    return tuple(Standing(state=state, elements=tuple(elements)) for state, elements in groups.items())

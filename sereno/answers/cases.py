@@ -98,13 +98,6 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     read_us: int
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How elements stood when the window began."""
-
-    state: str
-    elements: tuple[tuple[str, str], ...]  # kind and name
-
-
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked, what is not here and why, what changed first."""
 
@@ -122,7 +115,6 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     compared_us: int  # up to where was compared: before `to_us` where too much failed
     onsets: tuple[Onset, ...]
     beside: tuple[Line, ...]
-    standing: tuple[Standing, ...]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,5 +197,4 @@ __all__ = [
     "Sift",
     "Source",
     "Span",
-    "Standing",
 ]
