@@ -43,6 +43,8 @@ def test_it_does_what_its_document_says(site, mode):
     schema = described(site)
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) > 50
+    if not MORE:  # every other one with what is right, the rest with what is wrong
+        operations = operations[list(GenerationMode).index(mode) :: 2]
     for operation in operations:
 
         @seed(7)
@@ -55,7 +57,7 @@ def test_it_does_what_its_document_says(site, mode):
             ask()
         except Unsatisfiable:  # nothing can be wrong with a request that has no parameters
             assert mode is GenerationMode.NEGATIVE
-            assert not list(operation.iter_parameters())
+            assert {one.name for one in operation.iter_parameters()} <= {"Authorization", "sereno_session"}
     assert site.faults == []
 
 
