@@ -1,19 +1,22 @@
 """The list: open ones first, the gravest and unattended before the others, then the recent ones, page by page."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from dashboards.web.incidents.filters import Filters, elements_of
 from dashboards.web.incidents.sight import Sight, seen
 from dashboards.web.words import Words
 from sereno.incident import ACTIVE, PRIORITIES, IncidentRecord, decode_record
 from sereno.incident.reading import titled
-from sereno.store.tables import incidents
+from sereno.store.tables import incident_timeline, incidents
 from sereno.topology.model import Topology
 
 PAGE = 50
+MOST_KEPT = 32  # ways of asking for what is over
 MOST_LOOKED_AT = 20_000  # of the past; what is older is found by its dates
 WAITING = ("open", "reopened")
 _FAR_US = 2**62
@@ -64,7 +67,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool  # older ones were not looked at
 
 
-def listed(connection: Connection, filters: Filters, sight: Sight, topology: Topology | None, words: Words) -> Page:
+def listed(
+    connection: Connection, filters: Filters, sight: Sight, topology: Topology | None, words: Words, kept: "Past"
+) -> Page:
     """The page that the filters ask for."""
     active = [
         one for one in _records(connection, select(incidents).where(incidents.c.state.in_(sorted(ACTIVE))))
@@ -74,11 +79,11 @@ def listed(connection: Connection, filters: Filters, sight: Sight, topology: Top
     open_ = [
         seen(one, sight, topology, words) for one in active if _wanted(one, filters, window, sight, topology, words)
     ]
-    past, cut = _past(connection, filters, window, sight, topology, words)
+    past, cut = kept.of(connection, filters, sight, topology, words)
     first = (filters.page - 1) * PAGE
     return Page(
         open=tuple(sorted((line(one, words) for one in open_), key=_gravity)) if filters.page == 1 else (),
-        recent=tuple(line(one, words) for one in past[first : first + PAGE]),
+        recent=past[first : first + PAGE],
         page=filters.page,
         more=len(past) > first + PAGE,
         counts=_counts(active),
@@ -98,17 +103,44 @@ def _counts(active: Iterable[IncidentRecord]) -> dict[str, int]:
     return found
 
 
+class Past:
+    """What is over, as somebody asked for it: read again once the desk has written another line of anything."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], tuple[tuple[Line, ...], bool]] = OrderedDict()
+
+    def of(
+        self, connection: Connection, filters: Filters, sight: Sight, topology: Topology | None, words: Words
+    ) -> tuple[tuple[Line, ...], bool]:
+        """The lines, the newest first, and whether there are older ones that were not looked at."""
+        last = connection.execute(select(func.max(incident_timeline.c.id))).scalar()
+        key = (last, msgspec.structs.replace(filters, page=1), sight.word, words.language, words.locale, id(topology))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = _past(connection, filters, sight, topology, words)
+        with self._lock:
+            self._kept[key] = found
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
 def _past(
-    connection: Connection, filters: Filters, window: tuple[int | None, int | None], sight: Sight,
-    topology: Topology | None, words: Words,
-) -> tuple[list[IncidentRecord], bool]:  # fmt: skip
+    connection: Connection, filters: Filters, sight: Sight, topology: Topology | None, words: Words
+) -> tuple[tuple[Line, ...], bool]:
+    window = filters.window(words.zone.key)
     query = select(incidents).where(incidents.c.state.not_in(sorted(ACTIVE))).order_by(incidents.c.number.desc())
     query = _narrowed(query, filters, window).limit(MOST_LOOKED_AT + 1)
     records = _records(connection, query)
-    found = [one for one in records[:MOST_LOOKED_AT] if sight.sees(one)]
-    return [
-        seen(one, sight, topology, words) for one in found if _wanted(one, filters, window, sight, topology, words)
-    ], len(records) > MOST_LOOKED_AT
+    found = [
+        line(seen(one, sight, topology, words), words)
+        for one in records[:MOST_LOOKED_AT]
+        if sight.sees(one) and _wanted(one, filters, window, sight, topology, words)
+    ]
+    return tuple(found), len(records) > MOST_LOOKED_AT
 
 
 def _narrowed(
@@ -181,4 +213,4 @@ def _gravity(one: Line) -> tuple[bool, int, bool, int, int]:
     return (one.class_ == "monitor", PRIORITIES.index(one.priority), not one.waiting, due_us, one.number)
 
 
-__all__ = ["PAGE", "Line", "Page", "line", "listed"]
+__all__ = ["PAGE", "Line", "Page", "Past", "line", "listed"]

@@ -18,7 +18,7 @@ from dashboards.web.incidents.acts import ACTS, BY_VERB, GROUPS, OPENING, Act, S
 from dashboards.web.incidents.evidence import Vitrine
 from dashboards.web.incidents.filters import CLASSES, Filters, filters_of
 from dashboards.web.incidents.house import House, Houses
-from dashboards.web.incidents.listing import PAGE, Page, listed
+from dashboards.web.incidents.listing import PAGE, Page, Past, listed
 from dashboards.web.incidents.ordering import Answer, Ordering
 from dashboards.web.incidents.sight import Sight, allowed, sight_named, sight_of
 from dashboards.web.incidents.story import KINDS, reason_of
@@ -68,6 +68,10 @@ class _Shared:
 class Listing(_Shared):
     """`/incidents`."""
 
+    def __init__(self, site: Site, houses: Houses) -> None:
+        super().__init__(site, houses)
+        self._past = Past()
+
     def fragments(self, argument: str, words: Words) -> Mapping[str, str]:
         word, _, query = argument.partition("?")
         filters = filters_of(QueryParams(parse_qsl(query)))
@@ -77,7 +81,7 @@ class Listing(_Shared):
         now_us = self._site.clock.now_us()
         with self._site.store.read() as connection:
             house = self._houses.read(connection)
-            page = listed(connection, filters, sight, house.topology, words)
+            page = listed(connection, filters, sight, house.topology, words, self._past)
         values = self._values(words, now_us) | {"page": page, "filters": filters, "sight": sight, "house": house}
         values["csrf"] = csrf  # of whoever loads the page; pieces that go out live are for many
         return page, {name: self._site.fragment(f"incidents/{name}.html", **values) for name in LIST_PIECES}
