@@ -56,6 +56,11 @@ def begin_attempt(connection: Connection, name: str, address: str, now_us: int) 
     return int(made[0]) if made is not None else 0, 0
 
 
+def undone(connection: Connection, attempt: int) -> None:
+    """It was not made after all: nobody looked at the password."""
+    connection.execute(delete(login_failures).where(login_failures.c.id == attempt))
+
+
 def succeeded(connection: Connection, name: str, address: str) -> None:
     """The owner came in: what failed here under this name is forgotten."""
     connection.execute(

@@ -1,6 +1,7 @@
 """`/login`, `/logout`: coming in by a password, slower with every failure; going out."""
 
 from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -39,11 +40,15 @@ class Login:
         name, password = folded(said(form, "name")[:LONGEST_FIELD]), said(form, "password")[:LONGEST_FIELD]
         towards, address = safe_next(said(form, "next"), ""), address_of(request)
         now_us = self._door.now_us()
-        _, wait_us = await self._door.written(lambda c: limits.begin_attempt(c, name, address, now_us))
+        attempt, wait_us = await self._door.written(lambda c: limits.begin_attempt(c, name, address, now_us))
         if wait_us:
             return await self._wait(request, towards, wait_us)
         stored = await self._door.read(lambda c: users.stored_password(c, name))
-        user = await self._verified(name, stored, password)
+        try:
+            user = await self._verified(name, stored, password)
+        except HTTPException:  # too many at once
+            await self._door.written(lambda c: limits.undone(c, attempt))
+            raise
         act = Act(who=name if user is not None else "", how="web", at_us=self._door.now_us(), address=address)
         if user is None:
             await self._door.written(
