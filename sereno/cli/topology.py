@@ -20,8 +20,7 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check a whole topology: shape, names, references, addresses. Exit 2 and one line at a fault."""
-    from sereno.desk import load_desk
-    from sereno.desk import validate_inbound, validate_reports
+    from sereno.desk import load_desk, validate_inbound, validate_reports
     from sereno.topology import load_topology, topology_hash
     from sereno.topology.validate import notes
 
