@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from ledger_month import DAY, HOUR, S, commit, empty_store, put_topology, samples, settings
+from msgspec.structs import replace
 from pypdf import PdfReader
 from sqlalchemy import select, text
 from typer.testing import CliRunner
@@ -233,3 +234,15 @@ def test_issues_on_both_databases(any_store):
         assert reports.model_of(connection, first.id) == b'{"x":1}'
         assert reports.model_of(connection, 99) is None
         assert connection.execute(select(report_issues.c.key)).scalars().all() == [first.key, other.key]
+
+
+def test_a_month_from_either_database(any_store):
+    """Three days of samples and one call; what is not there is unknown."""
+    put_topology(any_store, GIVEN)
+    call = samples(BEGIN + HOUR, BEGIN + HOUR + S, S, seq=90_000)[0]
+    said = {"check": "call", "setup_seconds": 0.5, "media": {"rx": {"mos_lq": 4.25}}}
+    commit(any_store, [*samples(BEGIN - DAY, BEGIN + 2 * DAY, EVERY, bad=BAD), replace(call, **said)])
+    found = of(any_store)
+    assert (found.availability.down_seconds, found.availability.outages) == (600, 1)
+    assert found.availability.unknown_seconds == 29 * 86_400 - 450  # the last sample speaks 750 s, 300 of them before
+    assert (found.calls.whole.made, found.calls.whole.mos_lq.p50, found.calls.whole.setup_seconds.p95) == (1, 4.25, 0.5)
