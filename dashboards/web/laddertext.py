@@ -44,6 +44,7 @@ class Times:
 
 def instant(words: Words, at_us: int) -> str:
     """`2026-11-21 09:49:26.962 UTC−06:00`: what can be pasted into a ticket and read there."""
+    at_us = (at_us + 500) // 1_000 * 1_000  # to the next millisecond, as lists have it
     try:
         local = to_datetime(at_us).astimezone(words.zone)
     except (ValueError, OverflowError, OSError):
