@@ -11,12 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alerting.acts import ACTS
 from alerting.desk import DeskMachine, DeskSnapshot
 from alerting.effects import MessageAdded, Notification, TimelineAdded
-from sereno.incident.moves import MOVES
 from sereno.alarms import load_alarms
 from sereno.contract import load_contract
 from sereno.desk import parse_desk
 from sereno.errors import SerenoError
 from sereno.incident import ACTIVE, IncidentRecord, decode_record, encode_record
+from sereno.incident.moves import MOVES
 from sereno.verdict import VERDICT, Change
 
 CONTRACTS = {name: load_contract(name) for name in ("callmyway", "wekall")}
