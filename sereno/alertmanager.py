@@ -14,6 +14,7 @@ MOST_ALERTS = 10_000
 MOST_LABELS = 100
 LONGEST_LABEL = 1_000  # characters; what is longer is cut, with an ellipsis that says so
 LONGEST_ANNOTATION = 4_000
+_MOST_TRUNCATED = 1_000_000.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Status = Literal["firing", "resolved"]
@@ -36,7 +37,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     version: str
     group_key: str
-    truncated_alerts: int = 0
+    truncated_alerts: float = 0  # a whole number; JSON has but one kind
     status: Status
     receiver: str
     group_labels: dict[str, str] = {}
@@ -117,7 +118,7 @@ def told(message: Webhook) -> list[Told]:
             annotations=_short(alert.annotations, LONGEST_ANNOTATION),
             group=group,
             generator=alert.generator_url[:LONGEST_LABEL],
-            truncated=max(0, message.truncated_alerts),
+            truncated=int(min(max(0.0, message.truncated_alerts), _MOST_TRUNCATED)),
         )
         for alert in message.alerts
     ]

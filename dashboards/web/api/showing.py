@@ -31,7 +31,7 @@ def form(schema: Mapping[str, Any]) -> str:
     return f"{kind} {', '.join(bounds)}".strip()
 
 
-def fields(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Markup:
+def fields(schema: Mapping[str, Any], document: Mapping[str, Any], *, asked: bool = False) -> Markup:
     """An object's fields as a list; what it refers to is named."""
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     found = document["components"]["schemas"].get(name, schema)
@@ -41,7 +41,7 @@ def fields(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Markup:
     rows = [
         Markup("<li><code>{}</code>{}: {}{}</li>").format(
             key,
-            " (needed)" if key in needed else "",
+            " (needed)" if key in needed and asked else "",
             form(one),
             f". {one['description']}" if "description" in one else "",
         )
