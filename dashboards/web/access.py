@@ -130,6 +130,8 @@ def _refuse_blind(request: Request) -> None:
 
 
 def _shown_the_door(request: Request, who: Person) -> Response:
+    if who.standing == "person" and request.url.path == "/" and who.may("reports"):
+        return RedirectResponse("/reports", status_code=HTTPStatus.SEE_OTHER)  # an account manager's first page
     if who.name:
         raise HTTPException(HTTPStatus.FORBIDDEN)
     if request.method not in {"GET", "HEAD"} or request.url.path.startswith("/api/"):
