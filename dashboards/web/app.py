@@ -63,9 +63,9 @@ class Live:
         if not who.may(topic.permission) or not topic.allowed(who, argument):
             raise HTTPException(403 if who.name else 401)
         address = address_of(request)
-        if self.broadcaster.full or not self._seats.free(address):
-            raise HTTPException(503)
         channel = Channel(name, argument, self._site.language(request), who.locale)
+        if self.broadcaster.full(channel) or not self._seats.free(address):
+            raise HTTPException(503)
         events = self.broadcaster.subscribe(channel)
         watched = self._seats.seated(address, _while_welcome(events, request))
         return EventSourceResponse(watched, ping=0)  # every second there is a beat

@@ -16,6 +16,7 @@ import msgspec
 from dashboards.web.access import Permission, Person
 from dashboards.web.words import Words
 from sereno.clock import Clock
+from sereno.errors import StoreError
 
 _log = logging.getLogger("sereno.web")
 PERIOD_SECONDS = 0.25
@@ -23,6 +24,7 @@ BEAT_EVERY = 4  # periods: a browser that hears none for some seconds says loudl
 PLOTS_EVERY = 20  # periods: the series go out every five seconds
 QUEUE_LIMIT = 16  # beats that a browser may be behind
 MOST_STREAMS = 1_000
+MOST_CHANNELS = 200  # different pages rendered at every beat
 
 
 class Rows(NamedTuple):
@@ -82,6 +84,7 @@ class Broadcaster:
         self._topics, self._words, self._marker, self._clock, self._threaded = topics, words, marker, clock, threaded
         self._build = build  # what a page must have been made by: another one is loaded again
         self._marked: object = None
+        self._told = ""
         self._watchers: dict[_Queue, Channel] = {}
         self._task: asyncio.Task[None] | None = None
         self._sent: dict[Channel, Snapshot] = {}
@@ -92,17 +95,23 @@ class Broadcaster:
     def topic(self, name: str) -> Topic | None:
         return self._topics.get(name)
 
-    @property
-    def full(self) -> bool:
-        """Whether nobody more can be served."""
-        return len(self._watchers) >= MOST_STREAMS
+    def full(self, channel: Channel) -> bool:
+        """Whether nobody more can be served, or nothing else rendered."""
+        if len(self._watchers) >= MOST_STREAMS:
+            return True
+        watched = set(self._watchers.values())
+        return channel not in watched and len(watched) >= MOST_CHANNELS
 
     async def subscribe(self, channel: Channel) -> AsyncGenerator[bytes]:
         """Server-sent events for one browser: everything first, then each change."""
         queue: _Queue = asyncio.Queue(QUEUE_LIMIT)
         self._watchers[queue] = channel  # before the snapshot: what changes meanwhile comes after it
         try:
-            await self._ready(channel)
+            try:
+                await self._ready(channel)
+            except StoreError as error:  # the browser comes back by itself
+                self._tell(error)
+                return
             yield changes({}, self._sent.get(channel, {})) + _plotted(self._drawn.get(channel, b"")) + self._beat()
             if channel not in self._drawn:
                 self._draw(channel)
@@ -149,6 +158,8 @@ class Broadcaster:
             news = _plotted(self._drawn[channel])
             if news:
                 self._give([queue for queue, watched in self._watchers.items() if watched == channel], news)
+        except StoreError as error:
+            self._tell(error)
         except Exception:  # noqa: BLE001 - the page stays as it is without them; it is logged whole
             _log.exception("the plots of %s/%s could not be made", channel.topic, channel.argument)
         finally:
@@ -161,9 +172,18 @@ class Broadcaster:
             tick += 1
             try:
                 await self._push(with_beat=tick % BEAT_EVERY == 0, with_plots=tick % PLOTS_EVERY == 0)
+                self._told = ""
+            except StoreError as error:
+                self._tell(error)
             except Exception:  # noqa: BLE001 - a page that cannot be rendered must not stop the pages to come; it is logged whole
                 _log.exception("a page could not be rendered")
         self._sent, self._drawn = {}, {}
+
+    def _tell(self, error: StoreError) -> None:
+        """A store that cannot be read is said once, and again when it was back meanwhile."""
+        if self._told != str(error):
+            self._told = str(error)
+            _log.warning("no page can be rendered: %s", error)
 
     async def _push(self, *, with_beat: bool, with_plots: bool) -> None:
         """Sends what changed: at once when a verdict or an incident did, else with the beat.
@@ -181,6 +201,8 @@ class Broadcaster:
         for channel, queues in watching.items():
             try:
                 news = await self._news(channel)
+            except StoreError:
+                raise
             except Exception:  # noqa: BLE001 - as above
                 _log.exception("%s/%s could not be rendered", channel.topic, channel.argument)
                 continue

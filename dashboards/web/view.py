@@ -54,7 +54,12 @@ class View:
             page = self._page
             if page is not None and marker == self._marker and 0 <= now_us - page.at_us < AGAIN_US:
                 return page
-            self._page = self._next(connection, marker, now_us)
+            try:
+                self._page = self._next(connection, marker, now_us)
+            except Exception:
+                self._rows, self._marker = {}, None  # what was heard and not shown yet is shown next time
+                self.recent.forget()
+                raise
             return self._page
 
     @property

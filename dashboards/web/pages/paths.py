@@ -26,6 +26,7 @@ from sereno.clock import SECOND_US, iso
 from sereno.errors import WireError
 from sereno.incident import IncidentRecord, decode_record
 from sereno.incident.reading import titled
+from sereno.topology.model import Topology
 from sereno.verdict import ElementVerdict
 from sereno.wire import Result, decode
 
@@ -112,6 +113,9 @@ class Paths:
         if asked is None:
             return b""
         thing, window = asked
+        topology = self._site.topology()
+        if topology is None or not watched(topology, thing):
+            return b""
         picture = self._history.picture(thing.name, window, self._site.clock.now_us())
         found = history.series(picture, labels(words))
         return msgspec.json.encode({name: {"t": one.times, "v": one.values} for name, one in found.items()})
@@ -225,6 +229,13 @@ def cells_of(page: Page | None, q: str) -> list[tuple[SbcRow, PathCell]]:
         if wanted in f"{cell.name} {row.place or ''}".casefold()
     ]
     return sorted(found, key=lambda pair: (GRAVITY[pair[1].verdict.state], natural_order(pair[1].name)))
+
+
+def watched(topology: Topology, thing: Thing) -> bool:
+    """Whether the topology has it."""
+    if thing.kind == "sbc":
+        return thing.name in topology.sbcs
+    return thing.name in {path.name for path in topology.paths()}
 
 
 def verdict_of(row: SbcRow, cell: PathCell | None) -> ElementVerdict:
