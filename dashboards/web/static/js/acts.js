@@ -6,6 +6,10 @@ const LOST = {
   es: "Sin conexión con Sereno: no se sabe si llegó. Lo escrito sigue aquí; envíelo de nuevo, se hará una sola vez.",
   en: "No connection to Sereno: nobody knows whether it got through. What you wrote is still here; send it again, it is done once.",
 };
+const STRANGE = {
+  es: "Su sesión cambió o no permite esto: cargue la página de nuevo. Lo escrito sigue aquí.",
+  en: "Your session has changed, or does not allow this: load the page again. What you wrote is still here.",
+};
 const fresh = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`);
 
 /* -- what is typed outlives a reload, a restart of the server and a log-in -------------------------------------------- */
@@ -91,6 +95,7 @@ async function send(form) {
       method: "POST", body, credentials: "same-origin", headers: { accept: "application/json", "x-csrf": token },
     });
     if (said.status === 401) { location.assign(`/login?next=${encodeURIComponent(location.pathname)}`); return; }
+    if (said.status === 403) { say(STRANGE[language] ?? STRANGE.es, true); return; }
     const answer = await said.json();
     settle(form, once, { ok: answer.ok ?? said.ok, text: answer.text ?? answer.error ?? String(said.status), fields: answer.fields, next: answer.next, status: said.status });
   } catch {
