@@ -14,7 +14,6 @@ from alerting.desk import DeskMachine
 from alerting.effects import AlarmCleared, AlarmRaised, Effect, Notification
 from alerting.lifecycle import RefusedError, UnknownIncidentError
 from alerting.service import DEFAULT_CONTRACT
-from sereno.store.queries.revisions import revision_json
 from collector.recording import Recording
 from collector.replay import Replay
 from collector.stream import AlertTold, DisorderError, IncidentAct, Line
@@ -29,6 +28,7 @@ from sereno.errors import ConfigError, UsageError
 from sereno.incident import incident_json
 from sereno.oncall import Roster
 from sereno.scope import parse_scope
+from sereno.store.queries.revisions import revision_json
 from sereno.topology import Topology, load_topology
 from sereno.verdict import Change
 
