@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from dashboards.web.api.context import Context
 from dashboards.web.api.operation import Answer, Call, Operation
-from dashboards.web.api.shape import LARGEST, Shape
+from dashboards.web.api.shape import Shape
 from dashboards.web.inbound.alerts import MOST_BYTES, Alertmanager
 from sereno.alertmanager import MOST_ALERTS, MOST_LABELS
 
@@ -41,7 +41,7 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: Status
     receiver: str
     alerts: Annotated[list[PostedAlert], Meta(max_length=MOST_ALERTS)]
-    truncated_alerts: Annotated[int, Meta(ge=-LARGEST, le=LARGEST)] = 0
+    truncated_alerts: int = 0
     group_labels: dict[str, str] = {}
     common_labels: dict[str, str] = {}
     common_annotations: dict[str, str] = {}
