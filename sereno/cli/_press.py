@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from sereno.cli import fail
+from sereno.cli._garbage import put_off
 from sereno.errors import SerenoError, UsageError
 from sereno.press import Made, Order
 
@@ -24,7 +25,8 @@ def main() -> None:
     os.nice(_NICE)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     try:
-        body = _done(order)
+        with put_off():
+            body = _done(order)
     except SerenoError as error:
         fail(str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001  # whoever asked shows one line, whatever a library raised

@@ -119,9 +119,11 @@ class _Press:
     def make(self, customer: str | None, site: str | None, output: str | None, folder: Path | None) -> dict[str, Any]:
         """Writes one; what is to be said of it."""
         from dashboards.reports.render import filename, render
+        from sereno.cli._garbage import put_off
 
-        found = self._built(customer, site)
-        body = render(found, self._form, edition=self._edition, language=self._language, link=self._link)
+        with put_off():
+            found = self._built(customer, site)
+            body = render(found, self._form, edition=self._edition, language=self._language, link=self._link)
         name = filename(found, self._form, self._edition, self._language)
         place = output or str(folder / name if folder is not None else Path(name))
         if place == "-":
