@@ -1,4 +1,4 @@
-"""The collector of cycles, put off while a report is made: a fifth of its time, for objects that all live to its end."""
+"""The collection of cycles, put off while a report is made: a fifth of the time, for objects that live to its end."""
 
 import gc
 from collections.abc import Iterator
