@@ -9,13 +9,14 @@ from starlette.requests import Request
 
 from dashboards.web.api.once import FORM
 from dashboards.web.api.operation import Operation
-from dashboards.web.api.shape import LARGEST
+from dashboards.web.api.shape import IN_WORDS, INSTANT, LARGEST
 from dashboards.web.bounded import body
 from dashboards.web.refusal import Refused
 
 _PLACE = re.compile(r" - at `\$?\.?([^`]*)`$")
 _LONGEST_LIST = 50
 _LONGEST_TEXT = 64 * 1024  # characters; what is longer is no text of a person
+_DEEPEST = 20  # lists and objects in one another; nothing that is declared comes near it
 
 
 def in_path(operation: Operation, request: Request) -> Any:
@@ -66,7 +67,11 @@ async def in_body(operation: Operation, request: Request) -> Any:
     for name in found:
         if name not in known:
             raise Refused(operation.malformed, f"{name[:40]!r} says nothing here; known are {', '.join(sorted(known))}")
-    return _shaped(_storable(found), operation.body, operation.malformed, strict=True)
+    try:
+        taken = _storable(found)
+    except RecursionError:
+        raise Refused(operation.malformed, f"lists and objects are more than {_DEEPEST} deep in one another") from None
+    return _shaped(taken, operation.body, operation.malformed, strict=True)
 
 
 def _shaped(given: Mapping[str, Any], shape: Any, status: int, *, strict: bool = False) -> Any:
@@ -80,14 +85,18 @@ def _said(error: str) -> str:
     """Msgspec's words with the name first."""
     place = _PLACE.search(error)
     words = _PLACE.sub("", error).replace("`", "")
+    for pattern, meant in IN_WORDS.items():
+        words = words.replace(f"str matching regex {pattern!r}", meant)
     if place is None:
         return words
-    hint = " (in a URL a + is written %2B)" if "regex" in words and place[1] in {"from", "to"} else ""
+    hint = " (in a URL a + is written %2B)" if IN_WORDS[INSTANT] in words else ""
     return f"{place[1]}: {words[:1].lower()}{words[1:]}{hint}"[:600]
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any, deep: int = 0) -> Any:
     """Without the one sign that no database keeps in a text; 3.0 is the whole number that it is in JSON."""
+    if deep > _DEEPEST:
+        raise RecursionError
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             raise Refused(413, f"a text of over {_LONGEST_TEXT} characters")
@@ -95,9 +104,9 @@ def _storable(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
         return int(value)
     if isinstance(value, list):
-        return [_storable(each) for each in value]
+        return [_storable(each, deep + 1) for each in value]
     if isinstance(value, dict):
-        return {key: _storable(each) for key, each in value.items()}
+        return {key: _storable(each, deep + 1) for key, each in value.items()}
     return value
 
 

@@ -17,6 +17,11 @@ _DAY = (
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
 _OFFSET = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 INSTANT = f"^{_DAY}T{_TIME}{_OFFSET}$"
+_MONTH = f"^{_YEAR}-(?:0[1-9]|1[0-2])$"
+IN_WORDS = {  # what a refusal says instead of the pattern
+    INSTANT: "an instant with its offset, such as 2026-10-01T00:00:00Z",
+    _MONTH: "a month, such as 2026-10",
+}
 LARGEST = 2**53 - 1  # whole numbers that every JSON reader has exactly
 _SOME = "[^\\s\\u001c-\\u001f\\u0085]"  # something to read, blanks aside
 
@@ -26,7 +31,7 @@ Instant = Annotated[
          examples=["2026-10-01T00:00:00Z", "2026-10-01T00:00-05:00"]),
 ]  # fmt: skip
 At = Annotated[str, Meta(description="ISO 8601 UTC, microseconds.", extra_json_schema={"format": "date-time"})]
-Month = Annotated[str, Meta(pattern=f"^{_YEAR}-(?:0[1-9]|1[0-2])$", examples=["2026-10"])]
+Month = Annotated[str, Meta(pattern=_MONTH, examples=["2026-10"])]
 Number = Annotated[int, Meta(ge=1, le=LARGEST)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9@][A-Za-z0-9@._+-]{0,63}$")]
 ElementName = Annotated[str, Meta(pattern="^[A-Za-z0-9@][A-Za-z0-9@._+/-]{0,139}$")]
