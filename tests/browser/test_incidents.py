@@ -183,6 +183,8 @@ def test_on_a_telephone_in_both_languages(site, core, opened, axe):
     page.goto(f"{site.page.url}/incidents/{core}?lang=en")
     assert page.title().startswith(f"#{core} Core core-a down")
     assert "opened: Core core-a down" in page.locator("#story").inner_text()
+    evidence, story = (page.locator(place).bounding_box()["y"] for place in ("#exhibits", "#story-title"))
+    assert evidence < story  # a story may be of hundreds of lines
 
 
 def test_a_link_in_the_dark_leads_to_the_page_by_way_of_the_door(site, core, opened, axe):
