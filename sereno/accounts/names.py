@@ -14,13 +14,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 RESERVED = frozenset({"sereno", "api", "cli", "web", "anonymous", "system"})  # who else acts, in timelines
 
 
+_WRONG_USE = {"customers", "name", "scope"}  # wrong whatever there is; the rest depends on it
+
+
 class AccountError(SerenoError):
     """What was asked of an account cannot be; `fault` lets a page say it in its reader's language."""
 
-    exit_code = 1
-
     def __init__(self, fault: str, what: str) -> None:
         self.fault = fault
+        self.exit_code = 2 if fault in _WRONG_USE else 1
         super().__init__(what)
 
 
