@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ from sereno.doctor.findings import (
     certificates,
     clock,
     grafana,
+    page,
     pdf,
 )
 from sereno.store.tables import audit, outbox, topologies, users, verdict_changes
@@ -257,6 +259,22 @@ def test_certificates_that_run_out(site):
         assert broke(site.ask("certificates"), words, state), path
     absent = certificates.of_file(site.folder / "none.pem", certificates.to_datetime(NOW_US))
     assert [one.state for one in certificates.judge([absent])] == ["broken"]
+
+
+def test_a_page_whose_certificate_is_not_trusted_answers_all_the_same(tmp_path):
+    certificate, key = Pki(tmp_path / "pki").self_signed("page", "DNS:elsewhere")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    url = f"https://127.0.0.1:{server.server_port}/healthz"
+    status, distrusted = page.answer(url)
+    [found] = page.judge(page.Ports(url=url, status=status, distrusted=distrusted))
+    server.shutdown()
+    server.server_close()
+    assert (status, distrusted, found.state) == (501, "self-signed certificate", "warning")
+    assert page.answer(url) == (0, None)
 
 
 def test_no_backup(site):

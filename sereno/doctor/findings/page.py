@@ -1,6 +1,7 @@
 """The page and the private broker have their ports, and the page answers."""
 
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ _SECONDS = 3.0
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`: what the running page answered, 0: nothing; `taken`: by others, while nothing runs here."""
+    """`status`: what the running page answered, 0: nothing; `distrusted`: why a browser here would warn of it."""
 
     url: str | None = None
     status: int = 0
+    distrusted: str | None = None
     free_page: bool = True
     kept: int | None = None  # the broker's port of last time
     kept_free: bool = True
@@ -32,7 +34,8 @@ def look(patient: Patient) -> Ports | None:
         return None
     running = patient.instance()
     if running is not None:
-        return Ports(url=running.url, status=answer(running.url + "healthz"))
+        status, distrusted = answer(running.url + "healthz")
+        return Ports(url=running.url, status=status, distrusted=distrusted)
     kept = _kept(patient.asked.data / "broker" / "port")
     return Ports(
         free_page=any(is_free(port) for port in range(_FIRST, _FIRST + _TRIED)), kept=kept,
@@ -40,15 +43,33 @@ def look(patient: Patient) -> Ports | None:
     )  # fmt: skip
 
 
-def answer(url: str) -> int:
-    """The HTTP status of a page of ours; 0 when nobody answers."""
-    with suppress(urllib.error.URLError, OSError, ValueError):
-        try:
-            with urllib.request.urlopen(url, timeout=_SECONDS) as response:  # noqa: S310  # our own instance's URL
-                return int(response.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-    return 0
+def answer(url: str) -> tuple[int, str | None]:
+    """The HTTP status of a page of ours, 0 when nobody answers; and what is wrong with its certificate."""
+    try:
+        return _status(url), None
+    except ssl.SSLCertVerificationError as error:
+        with suppress(OSError):
+            return _status(url, _trusting()), error.verify_message
+    except (OSError, ValueError):
+        pass
+    return 0, None
+
+
+def _trusting() -> ssl.SSLContext:
+    """Takes any certificate: nothing that is secret is sent, and whose it is, the finding says."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _status(url: str, tls: ssl.SSLContext | None = None) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS, context=tls) as response:  # noqa: S310  # our own instance's
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except urllib.error.URLError as error:
+        raise error.reason if isinstance(error.reason, OSError) else error from None
 
 
 def _kept(path: Path) -> int | None:
@@ -73,7 +94,13 @@ def judge(ports: Ports | None) -> Iterator[Finding]:
     if ports is None:
         return
     if ports.url is not None:
-        if ports.status:
+        if ports.status and ports.distrusted is not None:
+            yield warning(
+                "the page answers, but this machine does not trust its certificate: {why}", "call it by a name that "
+                "the certificate has (SERENO_URL), or get one of an authority that browsers know", ports.url,
+                why=ports.distrusted,
+            )  # fmt: skip
+        elif ports.status:
             yield ok("the page answers", ports.url)
         else:
             yield broken("the page does not answer", "read the last lines of DATA/logs/collector.log", ports.url)
