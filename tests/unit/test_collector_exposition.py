@@ -413,6 +413,6 @@ def test_other_pages_name_metrics_that_there_are():
     known = set(CATALOGUE) | {f"{name}_{end}" for name in CATALOGUE for end in ("bucket", "count", "sum")}
     for page in DOCS.glob("*.md"):
         for name in re.findall(
-            r"(?<![\w:/.])sereno_[a-z0-9_]+[a-z0-9](?!\w*[:/.(]\w)", page.read_text(encoding="utf-8")
+            r"(?<![\w:/.-])sereno_[a-z0-9_]+[a-z0-9](?!\w*[:/.(]\w)", page.read_text(encoding="utf-8")
         ):
             assert name in known or any(one.startswith(f"{name}_") for one in known), f"{page.name}: {name}"
