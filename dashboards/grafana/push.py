@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import niquests.exceptions
+import requests.exceptions
 from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaClientError, GrafanaException
 
@@ -107,7 +107,7 @@ class Grafana:
     def marks(self, wanted: Sequence[Mark], from_ms: int, to_ms: int) -> dict[str, int]:
         """Brings annotations into step; how many were created, updated, deleted, left."""
         with self._told("read the annotations"):
-            found = self._api.annotations.find_annotations(
+            found = self._api.annotations.get_annotation(
                 time_from=from_ms, time_to=to_ms, tags=[TAG], limit=_MOST_MARKS
             )
             todo = steps(wanted, found)
@@ -149,7 +149,10 @@ class Grafana:
             yield
         except GrafanaException as error:
             raise GrafanaError(f"{self.url}: cannot {doing}: {_said(error)}") from None
-        except niquests.exceptions.RequestException as error:
+        except requests.exceptions.Timeout:
+            words = f"no answer within {TIMEOUT_SECONDS:g} s; is it overloaded, or something in between?"
+            raise GrafanaError(f"{self.url}: cannot {doing}: {words}") from None
+        except requests.exceptions.RequestException as error:
             raise GrafanaError(f"{self.url}: cannot be reached ({_kind(error)}); is the address right?") from None
         except (AttributeError, KeyError, TypeError, ValueError):
             raise GrafanaError(

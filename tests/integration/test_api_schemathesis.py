@@ -14,7 +14,6 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.engine import from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
-from schemathesis.transport import requests as transport
 
 from sereno.store import open_store
 
@@ -24,8 +23,6 @@ QUIETLY = {"database": None, "deadline": None, "derandomize": False, "suppress_h
 
 @pytest.fixture(scope="module", params=["tokens", "open"] if MORE else ["tokens"])
 def site(request, tmp_path_factory):
-    # grafana-client brings urllib3-future, which takes urllib3's place and counts its connections otherwise
-    transport._count_opened_connections = lambda _session: 0
     store = open_store(tmp_path_factory.mktemp("data"))
     with ApiSite(store, open_house=request.param == "open") as made:
         made.open_core()

@@ -219,6 +219,13 @@ def test_nobody_there(token, grafana):
         push(grafana, token, "--no-annotations", url="http://127.0.0.1:1")
 
 
+def test_a_server_that_does_not_answer_in_time(token, grafana, monkeypatch):
+    monkeypatch.setattr("dashboards.grafana.push.TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(grafana, "answer", lambda *_: time.sleep(1) or (200, {}))
+    with pytest.raises(SerenoError, match=r"cannot read its version: no answer within 0\.2 s"):
+        push(grafana, token, "--no-annotations")
+
+
 def test_another_server_there(token, grafana, monkeypatch):
     monkeypatch.setattr(grafana, "answer", lambda *_: (200, ["not", "grafana"]))
     with pytest.raises(SerenoError, match=r"none of Grafana's"):
