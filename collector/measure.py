@@ -12,7 +12,7 @@ from collector.ledger.fold import Interval
 from collector.ledger.writer import kept_intervals, stored_intervals
 from collector.months import days_of, month_window, year_before
 from sereno.answers.availability import Asked
-from sereno.availability import Figures, Scope
+from sereno.availability import PPM, Figures, Scope
 from sereno.clock import SECOND_US
 from sereno.contract import Contract, load_contract
 from sereno.errors import StoreError, UsageError
@@ -182,13 +182,13 @@ class Measuring:
 
     def _budget(self, whole: Figures) -> int | None:
         """What the month leaves room for, to its end; work that is still to be excluded is not counted on."""
-        if self._month is None or whole.budget_us is None:
+        if self._month is None or whole.allowed_ppm is None:
             return whole.budget_us
         allowed = allowance(promised(self._topology, self._contracts, whole.scope, *self._month), [])
         if allowed is None:
             return None
         so_far = promised(self._topology, self._contracts, whole.scope, self._from_us, self._to_us)
-        return (allowed - (allowance(so_far, []) or 0)) // 1_000_000 + whole.budget_us
+        return (allowed - (allowance(so_far, []) or 0) + whole.allowed_ppm) // PPM
 
     def _year(self, found: Sequence[Interval]) -> Figures:
         """The year up to the window's end: from the ledger's rows, and what was asked for as it was found."""

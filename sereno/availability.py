@@ -65,7 +65,7 @@ class Figures(NamedTuple):
     @property
     def verdict(self) -> Verdict | None:
         """Met or missed only where sampling and unknown time leave no doubt; None without a target."""
-        allowed = self._allowed
+        allowed = self.allowed_ppm
         if allowed is None:
             return None
         if PPM * (self.down_us + self.bound_us + self.unknown_us) <= allowed:
@@ -77,7 +77,7 @@ class Figures(NamedTuple):
     @property
     def budget_us(self) -> int | None:
         """Downtime that the promise leaves room for; None without one."""
-        return None if self._allowed is None else self._allowed // PPM
+        return None if self.allowed_ppm is None else self.allowed_ppm // PPM
 
     @property
     def remaining_us(self) -> int | None:
@@ -94,7 +94,8 @@ class Figures(NamedTuple):
         return 1 - self.allowed / (PPM * self.counted_us)
 
     @property
-    def _allowed(self) -> int | None:
+    def allowed_ppm(self) -> int | None:
+        """Downtime that the promise leaves room for, times a million: exact."""
         if self.allowed is not None or self.target_ppm is None:
             return self.allowed
         return (PPM - self.target_ppm) * self.counted_us

@@ -73,15 +73,15 @@ class ReportWords(Words):
         return self._decimal(Decimal(value), "#,##0")
 
     def instant(self, at: str | None) -> str:
-        """`5 oct 2026 14:03:07,5`, in the report's zone."""
+        """`5 oct 2026 14:03:07,5`, in the report's zone; with its offset in the hour that the clocks show twice."""
         if at is None:
             return NONE
         at_us = parse_instant(at)
         part = at_us % SECOND_US
         shown = format_datetime(to_datetime(at_us), "d MMM y HH:mm:ss", tzinfo=self.zone, locale=self.locale)
-        if not part:
-            return shown
-        return shown + self._point + f"{part:06d}".rstrip("0")
+        if part:
+            shown += self._point + f"{part:06d}".rstrip("0")
+        return f"{shown} ({self.offset(at)})" if self._twice(at_us) else shown
 
     def minute(self, at: str) -> str:
         """`5 oct 14:03`."""
@@ -91,6 +91,11 @@ class ReportWords(Words):
         """`UTC−05:00`, as it was at an instant."""
         text = to_datetime(parse_instant(at)).astimezone(self.zone).strftime("%z")
         return f"UTC{text[0].replace('-', '−')}{text[1:3]}:{text[3:5]}"
+
+    def _twice(self, at_us: int) -> bool:
+        local = to_datetime(at_us).astimezone(self.zone)
+        first, second = (local.replace(fold=fold).utcoffset() for fold in (0, 1))
+        return first is not None and second is not None and first > second
 
     def date(self, text: str) -> str:
         """`lun 5 oct`."""

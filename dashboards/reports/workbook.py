@@ -279,7 +279,8 @@ def _calls(book: Book) -> None:
     columns = [
         Column(w.text("Through")), Column("SBC"), Column(w.text("calls"), "count"), Column("ok", "count"),
         Column(w.text("calls failed"), "count"), Column(w.text("invalid"), "count"), Column(w.text("Measure")),
-        Column(w.text("measured"), "count"), *(Column(name, "exact") for name in percentiles),
+        Column(w.text("measured"), "count"), Column(w.text("minimum"), "exact"),
+        *(Column(name, "exact") for name in percentiles[1:-1]), Column(w.text("maximum"), "exact"),
         Column(w.text("Histogram")),
     ]  # fmt: skip
     measures = (

@@ -151,6 +151,8 @@ def test_a_month_by_name_is_cut_at_the_contracts_midnight(tmp_path, monkeypatch,
     assert len(found.days) == days
     under_way = report(store, Asked("site:hq", month=month), end - DAY)
     assert (under_way.figures.to_us, under_way.budget_us) == (end - DAY, (end - begin) // 10_000)
+    uneven = report(store, Asked("site:hq", month=month), end - DAY - 4_321)  # not a microsecond is lost in two halves
+    assert uneven.budget_us == (end - begin) // 10_000
     store.dispose()
 
 
