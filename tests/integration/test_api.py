@@ -58,6 +58,8 @@ def test_the_document_is_whole():
         assert re.fullmatch("[A-Za-z]+", name), "two shapes have one name"
         jsonschema.Draft202012Validator.check_schema(schema)
     said = repr(DOCUMENT)
+    assert "(?!" not in said, "what ends a pattern for Python alone"
+    assert {*re.findall(r"'pattern': '([^']*\\\\[sdwb][^']*)'", said)} <= {"[^\\\\s\\\\u001c-\\\\u001f\\\\u0085]"}
     assert set(re.findall(r"#/components/schemas/(\w+)", said)) == set(schemas)
     names = [one["operationId"] for methods in DOCUMENT["paths"].values() for one in methods.values()]
     assert len(names) == len(set(names)) == len(OPERATIONS)
@@ -199,6 +201,9 @@ def test_what_is_not_declared_is_refused_by_name(site, web):
         ("/availability?scope=service&from=2026-01-02T00:00Z&to=2026-01-01T00:00Z", 409, "before"),
         ("/availability?scope=service&month=2026-10&from=2026-01-02T00:00Z", 409, "month"),
         ("/availability?scope=site:nowhere", 404, "nowhere"),
+        ("/availability?scope=service%0A", 422, "scope"),
+        ("/availability?scope=service&month=2026-10%0A", 422, "month"),
+        ("/users/ana%0A", 404, "ana"),
         ("/paths/sbc-9/core-a", 404, "sbc-9"),
         ("/forensics?path=sbc-1/core-a&sbc=sbc-1", 409, "path and sbc"),
         ("/incidents/0", 404, "0"),
@@ -214,6 +219,15 @@ def test_what_is_not_declared_is_refused_by_name(site, web):
     assert (answer.status_code, "to" in answer.json()["error"]) == (422, True)
     answer = web.post("/maintenance", json={**wrong, "why": "x"}, headers=site.headers())
     assert "critical_fix" in answer.json()["error"]
+    for key, value in (
+        ("locale", "es_CO\n"),
+        ("email", "a@b.example\n"),
+        ("email", "\x1ea@b.example"),
+        ("name", "eva\n"),
+    ):
+        wanted = {"name": "eva", "role": "viewer", key: value}
+        answer = web.post("/users", json=wanted, headers=site.headers("users"))
+        assert (answer.status_code, key in answer.json()["error"]) == (422, True), answer.text
 
 
 @pytest.mark.parametrize("depth", [30, 900, 100_000])

@@ -9,7 +9,7 @@ import msgspec
 from dashboards.web.api.caller import OPENLY
 from dashboards.web.api.once import FORM
 from dashboards.web.api.operation import Nothing, Operation
-from dashboards.web.api.shape import Refusal
+from dashboards.web.api.shape import END, Refusal
 from sereno.accounts.roles import MEANS
 from sereno.version import __version__
 
@@ -191,6 +191,12 @@ def _schema(shape: Any) -> dict[str, Any]:
 
 
 def _plain(schema: Any) -> Any:
-    """Tuples as lists, so that the document is plain JSON."""
-    made: Any = msgspec.to_builtins(schema)
-    return made
+    """Tuples as lists, so that the document is plain JSON; patterns end as everybody else's do."""
+    if isinstance(schema, dict):
+        return {
+            key: value.removesuffix(END) + "$" if key == "pattern" and str(value).endswith(END) else _plain(value)
+            for key, value in schema.items()
+        }
+    if isinstance(schema, list | tuple):
+        return [_plain(each) for each in schema]
+    return msgspec.to_builtins(schema)

@@ -8,6 +8,7 @@ from msgspec import Meta
 from sereno.incident import IncidentState, Priority
 from sereno.verdict import State
 
+END = "$(?!\\n)"  # for Python alone: its $ also stands before a line break that ends the text
 _YEAR = "(?:19[7-9][0-9]|2[01][0-9]{2})"
 _LEAP = "(?:19(?:7[26]|8[048]|9[26])|20(?:[02468][048]|[13579][26])|21(?:0[48]|[2468][048]|[13579][26]))"
 _DAY = (
@@ -16,8 +17,8 @@ _DAY = (
 )
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
 _OFFSET = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-INSTANT = f"^{_DAY}T{_TIME}{_OFFSET}$"
-_MONTH = f"^{_YEAR}-(?:0[1-9]|1[0-2])$"
+INSTANT = f"^{_DAY}T{_TIME}{_OFFSET}{END}"
+_MONTH = f"^{_YEAR}-(?:0[1-9]|1[0-2]){END}"
 IN_WORDS = {  # what a refusal says instead of the pattern
     INSTANT: "an instant with its offset, such as 2026-10-01T00:00:00Z",
     _MONTH: "a month, such as 2026-10",
@@ -33,8 +34,8 @@ Instant = Annotated[
 At = Annotated[str, Meta(description="ISO 8601 UTC, microseconds.", extra_json_schema={"format": "date-time"})]
 Month = Annotated[str, Meta(pattern=_MONTH, examples=["2026-10"])]
 Number = Annotated[int, Meta(ge=1, le=LARGEST)]
-Name = Annotated[str, Meta(pattern="^[A-Za-z0-9@][A-Za-z0-9@._+-]{0,63}$")]
-ElementName = Annotated[str, Meta(pattern="^[A-Za-z0-9@][A-Za-z0-9@._+/-]{0,139}$")]
+Name = Annotated[str, Meta(pattern="^[A-Za-z0-9@][A-Za-z0-9@._+-]{0,63}" + END)]
+ElementName = Annotated[str, Meta(pattern="^[A-Za-z0-9@][A-Za-z0-9@._+/-]{0,139}" + END)]
 Text = Annotated[str, Meta(pattern=_SOME, max_length=300)]
 LongText = Annotated[str, Meta(pattern=_SOME, max_length=20_000)]
 Seconds = Annotated[float, Meta(description="Seconds.")]
@@ -51,7 +52,9 @@ NumberCursor = Annotated[
 ]
 TextCursor = Annotated[
     str,
-    Meta(pattern="^[A-Za-z0-9_.=-]{1,400}$", description="From the `next` of the page before, or its `Link` header."),
+    Meta(
+        pattern="^[A-Za-z0-9_.=-]{1,400}" + END, description="From the `next` of the page before, or its `Link` header."
+    ),
 ]
 
 

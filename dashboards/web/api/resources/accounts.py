@@ -11,7 +11,7 @@ from dashboards.web.access import act_of
 from dashboards.web.api.caller import Need
 from dashboards.web.api.context import Context, host, instant
 from dashboards.web.api.operation import Answer, Call, Operation
-from dashboards.web.api.shape import At, Instant, Name, Shape, TextCursor
+from dashboards.web.api.shape import END, At, Instant, Name, Shape, TextCursor
 from dashboards.web.refusal import Refused
 from sereno.accounts import Act, Role, invitations, users
 from sereno.accounts import log as audit_log
@@ -20,7 +20,7 @@ from sereno.told.accounts import line_json, user_json
 
 USUAL, MOST = 100, 1_000
 _Limit = Annotated[int, Meta(ge=1, le=MOST, description=f"How many at most; {USUAL} unless told.")]
-Account = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._@+-]{0,63}$", description="Its name.", examples=["ana"])]
+Account = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._@+-]{0,63}" + END, description="Its name.", examples=["ana"])]
 Customers = Annotated[tuple[Name, ...], Meta(max_length=200)]
 
 
@@ -56,8 +56,8 @@ class NewUser(Shape, frozen=True, kw_only=True):
     name: Account
     role: Role
     customers: Customers = ()
-    locale: Annotated[str, Meta(pattern="^[a-z]{2,3}(?:_[A-Z]{2})?$")] = users.LOCALE
-    email: Annotated[str, Meta(pattern="^[^@\\s]{1,64}@[A-Za-z0-9.-]{1,189}$")] | UnsetType = UNSET
+    locale: Annotated[str, Meta(pattern="^[a-z]{2,3}(?:_[A-Z]{2})?" + END)] = users.LOCALE
+    email: Annotated[str, Meta(pattern="^[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,189}" + END)] | UnsetType = UNSET
 
 
 class RoleChange(Shape, frozen=True, kw_only=True):
@@ -101,8 +101,8 @@ class Audit(Shape, frozen=True, kw_only=True):
 class Asked(Shape, frozen=True, kw_only=True):
     """Whose, which, when. `what` is how a verb begins: `login`, `user.`, `incident.ack`."""
 
-    who: Annotated[str, Meta(pattern="^[!-~]{1,80}$")] | UnsetType = UNSET
-    what: Annotated[str, Meta(pattern="^[a-z_.]{1,40}$")] | UnsetType = UNSET
+    who: Annotated[str, Meta(pattern="^[!-~]{1,80}" + END)] | UnsetType = UNSET
+    what: Annotated[str, Meta(pattern="^[a-z_.]{1,40}" + END)] | UnsetType = UNSET
     from_: Instant | UnsetType = msgspec.field(name="from", default=UNSET)
     to: Instant | UnsetType = UNSET
     limit: _Limit = USUAL

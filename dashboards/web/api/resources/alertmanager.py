@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from dashboards.web.api.context import Context
 from dashboards.web.api.operation import Answer, Call, Operation
-from dashboards.web.api.shape import Shape
+from dashboards.web.api.shape import END, Shape
 from dashboards.web.inbound.alerts import MOST_BYTES, Alertmanager
 from sereno.alertmanager import MOST_ALERTS, MOST_LABELS
 
@@ -16,7 +16,7 @@ _DAY = (
     "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 )
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-_Moment = Annotated[str, Meta(pattern=f"^{_DAY}T{_TIME}$")]
+_Moment = Annotated[str, Meta(pattern=f"^{_DAY}T{_TIME}{END}")]
 _Labels = Annotated[dict[str, str], Meta(max_length=MOST_LABELS)]
 Status = Literal["firing", "resolved"]
 
@@ -26,7 +26,7 @@ class PostedAlert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     status: Status
     labels: _Labels
-    fingerprint: Annotated[str, Meta(pattern="^[A-Za-z0-9]{1,64}$")]
+    fingerprint: Annotated[str, Meta(pattern="^[A-Za-z0-9]{1,64}" + END)]
     starts_at: _Moment
     annotations: _Labels = {}
     ends_at: _Moment | None = None

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from dashboards.web.api.caller import Caller
 from dashboards.web.api.context import Context, instant
 from dashboards.web.api.operation import Answer, Call, Operation
-from dashboards.web.api.shape import At, Free, Instant, Month, Ratio, Seconds, Shape
+from dashboards.web.api.shape import END, At, Free, Instant, Month, Ratio, Seconds, Shape
 from dashboards.web.refusal import Refused
 from sereno.answers.availability import Asked as Question
 from sereno.clock import SECOND_US
@@ -16,7 +16,7 @@ from sereno.topology.model import Topology
 
 LONGEST_US = 400 * 86_400 * SECOND_US
 _NAME = "[A-Za-z0-9@][A-Za-z0-9@._+-]{0,63}"
-_SCOPE = f"^(?:service|(?:site|sbc|core|customer):{_NAME}|path:{_NAME}/{_NAME})$"
+_SCOPE = f"^(?:service|(?:site|sbc|core|customer):{_NAME}|path:{_NAME}/{_NAME}){END}"
 Judgement = Literal["met", "missed", "not_provable"]
 
 

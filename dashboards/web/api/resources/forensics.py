@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from dashboards.web.api.context import Context, instant
 from dashboards.web.api.operation import Answer, Call, Operation
-from dashboards.web.api.shape import At, Element, ElementName, Free, Instant, Name, Number, Shape, TextCursor
+from dashboards.web.api.shape import END, At, Element, ElementName, Free, Instant, Name, Number, Shape, TextCursor
 from dashboards.web.refusal import Refused
 from sereno.answers.cases import Asked as Question
 from sereno.clock import SECOND_US, iso
@@ -47,7 +47,7 @@ class Asked(Shape, frozen=True, kw_only=True):
 
     from_: Instant | UnsetType = msgspec.field(name="from", default=UNSET)
     to: Instant | UnsetType = UNSET
-    path: Annotated[str, Meta(pattern="^[A-Za-z0-9@._+-]{1,64}/[A-Za-z0-9@._+-]{1,64}$")] | UnsetType = UNSET
+    path: Annotated[str, Meta(pattern="^[A-Za-z0-9@._+-]{1,64}/[A-Za-z0-9@._+-]{1,64}" + END)] | UnsetType = UNSET
     sbc: Name | UnsetType = UNSET
     core: Name | UnsetType = UNSET
     site: Name | UnsetType = UNSET

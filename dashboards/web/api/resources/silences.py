@@ -9,15 +9,15 @@ from dashboards.web.api.context import Context, instant
 from dashboards.web.api.operation import Answer, Call, Operation
 from dashboards.web.api.resources.alarms import Silence
 from dashboards.web.api.resources.incident_acts import Acting
-from dashboards.web.api.shape import Instant, Number, Shape, Text
+from dashboards.web.api.shape import END, Instant, Number, Shape, Text
 from dashboards.web.refusal import Refused
 from sereno.alarms.held import every_silence
 from sereno.told.alarms import silence_json
 
 _Pattern = Annotated[
-    str, Meta(pattern="^[A-Za-z0-9@*?][A-Za-z0-9@*?._+/-]{0,139}$", description="`*` and `?` as signs.")
+    str, Meta(pattern="^[A-Za-z0-9@*?][A-Za-z0-9@*?._+/-]{0,139}" + END, description="`*` and `?` as signs.")
 ]
-_Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+_Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}" + END)]
 
 
 class Silences(Shape, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from dashboards.web.api.context import Context
 from dashboards.web.api.operation import Answer, Call, Operation
 from dashboards.web.api.resources.accounts import Customers, Empty, act_by, refuse_strangers
-from dashboards.web.api.shape import At, Number, Shape
+from dashboards.web.api.shape import END, At, Number, Shape
 from dashboards.web.refusal import Refused
 from sereno.accounts import Scope, tokens
 from sereno.clock import SECOND_US
@@ -46,7 +46,7 @@ class Tokens(Shape, frozen=True, kw_only=True):
 class Wanted(Shape, frozen=True, kw_only=True):
     """What uses it, what it may, of whom, for how long."""
 
-    name: Annotated[str, Meta(pattern="^[!-~](?:[ -~]{0,62}[!-~])?$", examples=["grafana"])]
+    name: Annotated[str, Meta(pattern="^[!-~](?:[ -~]{0,62}[!-~])?" + END, examples=["grafana"])]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=20)]
     customers: Customers = ()
     days: Annotated[int, Meta(ge=1, le=3_650)] | UnsetType = UNSET
