@@ -19,12 +19,14 @@ from sereno.answers.availability import Day as LedgerDay
 from sereno.availability import Scope
 from sereno.clock import to_datetime
 from sereno.contract.calendar import day_start_us
+from sereno.errors import StoreError
 from sereno.store import Store
 from sereno.store.tables import ledger, maintenance, verdict_changes
 from sereno.verdict import VERDICT
 
 DAYS = 90  # with today
 AGAIN_US = 60_000_000  # the ledger gains rows once an hour; late results come when they come
+REST_US = 10_000_000  # before what could not be read is tried again
 _AT_ONCE = 12  # scopes asked for in one go: between them others get at the processor
 _log = logging.getLogger("sereno.web")
 DayKind = Literal["up", "down", "partly", "unmeasured", "excluded"]
@@ -111,7 +113,7 @@ class Days:
         self._seen: tuple[int, tuple[int, int, int]] | None = None  # the ledger's last row; what is announced
         self._basis: tuple[str, str, int] | None = None  # topology, zone, this midnight
         self._today: dict[Scope, Today] = {}
-        self._read_us = 0
+        self._read_us = self._failed_us = 0
         self._reader: threading.Thread | None = None
 
     @property
@@ -143,7 +145,7 @@ class Days:
     def _start(
         self, basis: tuple[str, str, int], scopes: Sequence[Scope], midnights: Sequence[int], now_us: int
     ) -> None:
-        if self._reader is not None and self._reader.is_alive():
+        if (self._reader is not None and self._reader.is_alive()) or 0 <= now_us - self._failed_us < REST_US:
             return
         missing = basis != self._basis or any(scope not in self._past for scope in scopes)
         if not missing and 0 <= now_us - self._read_us < AGAIN_US:
@@ -165,7 +167,11 @@ class Days:
             for first in range(0, len(scopes), _AT_ONCE):
                 self._some(scopes[first : first + _AT_ONCE], zone, midnights, begin_us, written_us, now_us)
             self._seen = seen
+        except StoreError as error:
+            self._failed_us = now_us
+            _log.warning("the days of the ledger cannot be read now: %s", error)
         except Exception:  # noqa: BLE001 - bars that cannot be read stay as they were, and are tried again; it is logged whole
+            self._failed_us = now_us
             _log.exception("the days of the ledger could not be read")
 
     def _some(
