@@ -8,6 +8,7 @@ from dashboards.reports import desk, figures
 from dashboards.reports.canonical import sealed
 from dashboards.reports.distribution import all_calls
 from dashboards.reports.model import Check, Report, Seal, Topology
+from dashboards.reports.own import Own
 from sereno.answers.availability import Account, Asked, Availability, Progress
 from sereno.clock import SECOND_US, iso
 from sereno.compliance import Month, Scope, compliance_json, month_window, monthly
@@ -111,11 +112,18 @@ class _Building:
                 seal=self._seal(),
                 compliance=compliance_json(self._month),
                 clocks=desk.clock_rows(self._month),
-                tickets=desk.tickets(self._records, account.from_us, account.to_us),
+                tickets=desk.tickets(
+                    self._records, account.from_us, account.to_us, own=self._own(), contract=self._contract
+                ),
                 calls=all_calls(calls(self._connection, account.from_us, account.to_us), plan, names),
                 checks=tuple(self._checks()),
             )
         )
+
+    def _own(self) -> Own:
+        account, customer = self._account, self._known.name
+        sites = {name for name, one in account.plan.sites.items() if one.customer == customer}
+        return Own(customer, sites | {one.scope.name for one in account.sites} | set(account.others))
 
     def _seal(self) -> Seal | None:
         days = [one for one in seals.newest_by_day(self._connection).values() if one.day_us < self._account.ends_us]

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from dashboards.reports.model import Cause, ClockRow, Ticket, Tickets
+from dashboards.reports.model import ClockRow, Ticket, Tickets
+from dashboards.reports.own import Own
 from sereno.clock import iso
 from sereno.compliance import Case, Month
+from sereno.contract import Contract
 from sereno.incident import IncidentRecord
-from sereno.incident.reading import titled
 from sereno.incident.record import PRIORITIES
 
-LANGUAGES = ("es", "en")
 _CLOCKS = ("attention", "solution")
 _KINDS = ("incident", "request")
 
@@ -41,7 +41,7 @@ def _places() -> Iterator[tuple[str, str, str]]:
                 yield kind, clock, priority
 
 
-def tickets(records: Sequence[IncidentRecord], from_us: int, to_us: int) -> Tickets:
+def tickets(records: Sequence[IncidentRecord], from_us: int, to_us: int, *, own: Own, contract: Contract) -> Tickets:
     """Those of the customer that were open at any time of the window."""
     mine = [one for one in records if one.opened_us < to_us and (one.resolved_us is None or one.resolved_us >= from_us)]
     return Tickets(
@@ -50,20 +50,21 @@ def tickets(records: Sequence[IncidentRecord], from_us: int, to_us: int) -> Tick
         opened=sum(from_us <= one.opened_us < to_us for one in mine),
         resolved=sum(one.resolved_us is not None and from_us <= one.resolved_us < to_us for one in mine),
         open_at_end=sum(one.resolved_us is None or one.resolved_us >= to_us for one in mine),
-        listed=tuple(_ticket(one) for one in mine),
+        listed=tuple(_ticket(one, own, contract) for one in mine),
     )
 
 
-def _ticket(one: IncidentRecord) -> Ticket:
+def _ticket(one: IncidentRecord, own: Own, contract: Contract) -> Ticket:
+    promised = contract.in_force(one.opened_us)
     return Ticket(
         number=one.number,
         kind=one.kind,
         state=one.state,
         priority=one.priority_peak,
-        severity=one.severity,
-        title={language: titled(one, language) for language in LANGUAGES},
-        cause=Cause(kind=one.cause.kind, name=one.cause.name),
-        sites=one.sites,
+        severity=promised.severity(one.priority_peak) if promised is not None else None,
+        title=own.title(one),
+        cause=own.cause(one),
+        sites=own.sites(one),
         since=iso(one.since_us),
         opened=iso(one.opened_us),
         acknowledged=_iso(one.acknowledged_us),
