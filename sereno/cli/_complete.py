@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probes.media.codecs import names
+from sereno.accounts.roles import SCOPES
+
 if TYPE_CHECKING:
     from sereno.doctor import Patient
 
@@ -17,6 +20,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "--impact": ("organizacion", "departamento", "individual"),
     "--role": ("viewer", "operator", "manager", "admin"),
     "--clock": ("attention", "solution"),
+    "users token add --scope": SCOPES,
 }
 
 
@@ -59,17 +63,20 @@ _KNOWN: dict[str, Callable[["Patient"], Iterable[str]]] = {
     "--person": _people,
     "--level": _levels,
     "--channel": _channels,
+    "--codec": lambda _: names(),
 }
 
 
-def offer(command: Any) -> None:
-    """Every option of this command, and of those below it, offers what it can."""
+def offer(command: Any, path: str = "") -> None:
+    """Every option of this command, and of those below it, offers what it can; `users token add --scope` its own."""
+    path = path or command.name
     for parameter in command.params:
-        name = next((one for one in parameter.opts if one in _WORDS or one in _KNOWN), None)
+        called = [*(f"{path} {one}" for one in parameter.opts), *parameter.opts]
+        name = next((one for one in called if one in _WORDS or one in _KNOWN), None)
         if name is not None:
             parameter._custom_shell_complete = _completing(name)  # noqa: SLF001  # the library takes it at making only
-    for below in getattr(command, "commands", {}).values():
-        offer(below)
+    for below, its in getattr(command, "commands", {}).items():
+        offer(its, f"{path} {below}")
 
 
 def _completing(name: str) -> Callable[[Any, Any, str], list[str]]:

@@ -107,6 +107,8 @@ def test_completion_knows_commands_and_closed_lists(shell, monkeypatch, capsys):
     assert complete(shell, "sereno incidents a", monkeypatch, capsys) >= {"ack", "assign", "answer"}
     assert complete(shell, "sereno report --format ", monkeypatch, capsys) >= {"pdf", "xlsx"}
     assert complete(shell, "sereno doctor --lang e", monkeypatch, capsys) >= {"es", "en"}
+    assert complete(shell, "sereno users token add bot --scope ", monkeypatch, capsys) >= {"read", "alerts"}
+    assert complete(shell, "sereno mos --codec G71", monkeypatch, capsys) >= {"G711"}
 
 
 def test_completion_knows_the_names_in_use(monkeypatch, capsys, tmp_path):
