@@ -165,9 +165,14 @@ def code_of(error: BaseException) -> int | None:
 
 def words(error: BaseException) -> str:
     """The reason of what ended a connection, in one line, with what to mend where a person can."""
-    cause = error.__cause__ or error.__context__ or error
+    cause = error if isinstance(error, TimeoutError) else error.__cause__ or error.__context__ or error
     said = _of_the_network(cause) or _of_the_broker(error)
     return said or " ".join((str(cause) or type(cause).__name__).split())
+
+
+def refused(error: BaseException) -> bool:
+    """The broker does not know this account, or not by this password."""
+    return code_of(error) in _REFUSED
 
 
 def _of_the_network(cause: BaseException) -> str | None:

@@ -142,6 +142,12 @@ def connect_engine(url: URL) -> Engine:
     return engine
 
 
+def _advice_sqlite(words: str) -> str:
+    if "disk" in words and "malformed" not in words:  # "disk I/O error", "database or disk is full"
+        return "is its disk full? `sereno doctor` tells"
+    return "check the database URL or --data"
+
+
 def _opened(url: URL, text: str) -> Store:
     engine = connect_engine(url)
     try:
@@ -149,7 +155,7 @@ def _opened(url: URL, text: str) -> Store:
     except SQLAlchemyError as error:
         engine.dispose()
         words = _words(error)
-        mend = "check the database URL or --data" if url.drivername == "sqlite" else advice(words)
+        mend = _advice_sqlite(words) if url.drivername == "sqlite" else advice(words)
         kind = UnreachableError if url.drivername != "sqlite" and is_passing(str(error)) else StoreError
         raise kind(f"{where(url)}: {words}; {mend}") from None
     except StoreError as error:

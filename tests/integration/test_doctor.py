@@ -329,7 +329,7 @@ def test_a_broker_and_its_accounts(tmp_path, monkeypatch, mosquitto):
     wrong = tmp_path / "wrong"
     wrong.write_text("guessed\n")
     answers = met(tmp_path, monkeypatch, port, wrong)
-    assert broke(answers, "it refuses the account")
+    assert broke(answers, "the broker refuses the account")
     assert "guessed" not in str(answers)
     assert broke(met(tmp_path, monkeypatch, port, secret.with_name("bog-1.secret"), "bog-1"), "acknowledge")
     with socket.socket() as closed:

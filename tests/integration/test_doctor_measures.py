@@ -8,11 +8,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from doctor_site import NOW_US, Site, broke, states
+from doctor_site import NOW_US, Site, broke, states, told
 from pki import Pki
 from sqlalchemy import update
 
 from sereno.clock import SECOND_US
+from sereno.doctor import Asked, Patient
 from sereno.doctor.findings import (
     backups,
     capture,
@@ -339,3 +340,16 @@ def test_grafana_without_our_boards(tmp_path):
     assert [one.state for one in grafana.judge(grafana.provisioned(tmp_path))] == ["warning"]
     (boards / "sereno-panorama.json").write_text("{}")
     assert [one.state for one in grafana.judge(grafana.provisioned(tmp_path))] == ["ok"]
+
+
+def test_a_broker_that_hangs(tmp_path, monkeypatch):
+    """Somebody listens and never answers, as a stopped process does."""
+    monkeypatch.setattr("sereno.doctor.findings.broker._SECONDS", 0.3)
+    secret = tmp_path / "secret"
+    secret.write_text("x\n")
+    monkeypatch.setenv("SERENO_BROKER_PASSWORD_FILE", str(secret))
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        url = f"mqtt://collector@127.0.0.1:{hanging.getsockname()[1]}"
+        answers = told(Patient(Asked(data=tmp_path, broker=url)), "broker")
+        assert broke(answers, "does not answer in time")
+        assert "CancelledError" not in str(answers)

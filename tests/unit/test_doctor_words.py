@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import sereno
-from sereno.doctor.findings import QUESTIONS
+from sereno.doctor.findings import QUESTIONS, topology_notes
 from sereno.doctor.model import KINDS, broken
 from sereno.i18n import catalogue
 
@@ -57,3 +57,15 @@ def test_where_is_told_in_words():
     assert broken("x", "y", "person ana").placed("es") == "persona ana"
     assert broken("x", "y", "/etc/sereno/a file.yaml").placed("es") == "/etc/sereno/a file.yaml"
     assert all(catalogue("sereno", "es").gettext(f"{kind} {{name}}") != f"{kind} {{name}}" for kind in KINDS)
+
+
+def test_notes_of_a_topology_are_told_in_spanish():
+    notes = [
+        "probes.p1: no canary, so a fault of its own network looks like the service's",
+        "sites.hq: no probe looks from isp yet",
+    ]
+    found = [
+        one.told("es") for one in topology_notes.judge([*notes, "cores.a: no `identify`, so its answers prove nothing"])
+    ]
+    assert [one.split()[0] for one in found] == ["sin", "todavía", "sin"]
+    assert found[1].endswith(" isp")

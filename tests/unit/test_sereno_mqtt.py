@@ -99,6 +99,12 @@ def test_the_reason_in_words(error, said):
     assert said in words(error)
 
 
+def test_a_deadline_is_no_cancellation():
+    error = TimeoutError()
+    error.__cause__ = asyncio.CancelledError()
+    assert words(error).startswith("no broker's answer in time")
+
+
 def test_the_reason_behind_a_broken_iteration_is_found():
     error = aiomqtt.MqttError("Disconnected during message iteration")
     error.__cause__ = LOST

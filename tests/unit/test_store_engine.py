@@ -10,6 +10,7 @@ from sereno.errors import StoreError, UsageError
 from sereno.instance import Instance, forget, is_locked, lock, read, take_lock, write
 from sereno.instance import open_store as open_instance
 from sereno.store import SQLITE_FILE, lease, open_store
+from sereno.store.engine import _advice_sqlite
 from sereno.store.tables import positions
 
 
@@ -168,3 +169,9 @@ def test_a_database_that_another_is_just_setting_up_is_waited_for(tmp_path):
     open_store(tmp_path).dispose()
     writer.join()
     first.close()
+
+
+@pytest.mark.parametrize("words", ["disk I/O error", "database or disk is full"])
+def test_a_full_disk_is_suspected(words):
+    assert "is its disk full?" in _advice_sqlite(words)
+    assert "disk" not in _advice_sqlite("database disk image is malformed")

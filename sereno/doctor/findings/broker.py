@@ -20,6 +20,8 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
 
     where: str
     fault: str | None = None
+    silent: bool = False  # somebody listens, and says nothing
+    refused: bool = False
     old: bool = False  # it does not speak MQTT 5
     anonymous: bool = False
     may_acknowledge: bool = True
@@ -74,7 +76,10 @@ async def _as_ourselves(broker: object) -> Met:
             unlimited = broker.username is not None and await _may_say(client, _NOBODYS.format(pid=os.getpid()))
     except (aiomqtt.MqttError, TimeoutError, OSError) as error:
         old = mqtt.code_of(error) in {_VERSION, _OLD_REFUSAL}
-        return Met(where=broker.shown, fault=mqtt.words(error), old=old)
+        return Met(
+            where=broker.shown, fault=mqtt.words(error), old=old, silent=isinstance(error, TimeoutError),
+            refused=mqtt.refused(error),
+        )  # fmt: skip
     return Met(where=broker.shown, may_acknowledge=may, unlimited=unlimited)
 
 
@@ -107,6 +112,15 @@ def judge(met: Met) -> Iterator[Finding]:
     """Unreached first; then who may say what."""
     if met.old:
         yield broken("the broker does not speak MQTT 5", "use Mosquitto 2, EMQX or VerneMQ, or switch version 5 on",
+                     met.where)  # fmt: skip
+        return
+    if met.silent:
+        yield broken("the broker does not answer in time", "it hangs, or is none: look at its log and start it again, "
+                     "and look at the port and at mqtt:// or mqtts://", met.where)  # fmt: skip
+        return
+    if met.refused:
+        yield broken("the broker refuses the account", "look at the user in --broker and at "
+                     "$SERENO_BROKER_PASSWORD_FILE; the accounts of `sereno up` are made anew when it starts again",
                      met.where)  # fmt: skip
         return
     if met.fault is not None:

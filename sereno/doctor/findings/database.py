@@ -70,7 +70,7 @@ def _words(error: Exception) -> str:
 def judge(reached: Reached) -> Iterator[Finding]:
     """Nothing works without it."""
     if reached.fault is not None:
-        yield broken("the database refuses: {why}", "{mend}", reached.where, why=reached.fault, mend=reached.mend)
+        yield broken("the database refuses: {why}", reached.mend, reached.where, why=reached.fault)
     elif reached.writable is False:
         yield broken(
             "the database cannot be written by this user", "run the doctor as the user that Sereno runs as; if it is "
