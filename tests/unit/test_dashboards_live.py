@@ -7,10 +7,18 @@ import time
 import msgspec
 import pytest
 
+from dashboards.web import live as made
 from dashboards.web.live import QUEUE_LIMIT, Broadcaster, Channel, Rows, changes
 from sereno.clock import SystemClock
 
 CHANNEL = Channel("page", "", "es", "")
+
+
+@pytest.fixture(autouse=True)
+def period(monkeypatch):
+    """A fifth of what it is for people: the same steps, sooner."""
+    monkeypatch.setattr(made, "PERIOD_SECONDS", 0.05)
+    return 0.05
 
 
 def news(sent):
@@ -83,7 +91,7 @@ async def until(stream, wanted, seconds=5.0):
     raise AssertionError(f"the stream ended without {wanted!r}")
 
 
-async def test_fifty_browsers_are_one_rendering_and_one_piece_of_bytes():
+async def test_fifty_browsers_are_one_rendering_and_one_piece_of_bytes(period):
     page = Page()
     live = broadcaster(page)
     streams = [live.subscribe(CHANNEL) for _ in range(50)]
@@ -96,7 +104,7 @@ async def test_fifty_browsers_are_one_rendering_and_one_piece_of_bytes():
     began, rendered = time.monotonic(), page.rendered
     got = await asyncio.gather(*(until(stream, b'["part","1"]') for stream in streams))
     assert len({id(one) for one in got}) == 1
-    assert page.rendered - rendered <= 2 + (time.monotonic() - began) / 0.25
+    assert page.rendered - rendered <= 2 + (time.monotonic() - began) / period
     await live.close()
 
 
@@ -134,6 +142,6 @@ async def test_a_page_that_cannot_be_rendered_gets_no_beat(caplog):
     await until(stream, b"event: beat")
     page.text = "broken"
     with pytest.raises(TimeoutError):
-        await until(stream, b"event: beat", 1.6)
+        await until(stream, b"event: beat", 0.6)
     assert "could not be rendered" in caplog.text
     await live.close()
