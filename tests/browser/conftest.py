@@ -46,8 +46,10 @@ def served(store, seed):
 
 
 @pytest.fixture
-def page(browser):
-    """A page that fails the test on any console error."""
+def page(browser, request):
+    """A page that fails the test on any console error; closed before its server, which would wait for its stream."""
+    for server in {"served", "system"} & set(request.fixturenames):
+        request.getfixturevalue(server)
     context = browser.new_context(
         locale="es-CO", timezone_id="America/Bogota", viewport={"width": 1920, "height": 1080}
     )

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from dashboards.web.api.once import FORM
 from dashboards.web.api.operation import Operation
-from dashboards.web.api.shape import IN_WORDS, INSTANT, LARGEST
+from dashboards.web.api.shape import END, IN_WORDS, INSTANT, LARGEST
 from dashboards.web.bounded import body
 from dashboards.web.refusal import Refused
 
@@ -87,6 +87,7 @@ def _said(error: str) -> str:
     words = _PLACE.sub("", error).replace("`", "")
     for pattern, meant in IN_WORDS.items():
         words = words.replace(f"str matching regex {pattern!r}", meant)
+    words = words.replace(repr(END)[1:-1], "$")
     if place is None:
         return words
     hint = " (in a URL a + is written %2B)" if IN_WORDS[INSTANT] in words else ""
