@@ -33,7 +33,8 @@ def audit(
         return
     for each in every:
         said = f": {each.said}" if each.said else ""
-        print(f"{iso(each.at_us)}  {each.who:<16} {each.what:<20} {each.about}  {each.outcome}{said}")
+        line = f"{iso(each.at_us)}  {each.who:<16} {each.what:<20} {each.about}  {each.outcome}{said}"
+        print("".join(one if one.isprintable() else "�" for one in line))  # what others wrote steers no terminal
 
 
 def _instant(option: str, text: str | None) -> int | None:

@@ -13,6 +13,7 @@ from dashboards.web.app import create_app
 from sereno.errors import UsageError
 from sereno.listen import listen_of, refuse_unguarded
 from sereno.store import open_store
+from sereno.store.tables import commands
 
 SERENO = [sys.executable, "-m", "sereno"]
 
@@ -107,6 +108,21 @@ def test_tokens_and_the_log(sereno):
     assert made["token"] not in json.dumps(log)
     log = json.loads(sereno("users", "audit", "--what", "token.", "--json")[1])["audit"]
     assert [each["what"] for each in log] == ["token.revoke", "token.add"]
+
+
+def test_what_others_wrote_steers_no_terminal(sereno, tmp_path):
+    sereno("users", "add", "ana", "--role", "operator")
+    store = open_store(tmp_path / "data")
+    asked = {
+        "arguments": json.dumps({"title": "a\x1b[31mred\u202e\nb"}), "state": "refused",
+        "outcome": json.dumps({"text": "\x9b2J"}),
+    }  # fmt: skip
+    with store.write() as connection:
+        connection.execute(commands.insert().values(key="k", at_us=1, who="x\x07", verb="incident.open", **asked))
+    store.dispose()
+    out = sereno("users", "audit", "--what", "incident.")[1]
+    assert out.count("\n") == 1
+    assert out.rstrip("\n").isprintable()
 
 
 def test_a_page_for_others_needs_tls_and_an_administrator(tmp_path, pki_files):
