@@ -10,6 +10,7 @@ const STRANGE = {
   es: "Su sesión cambió o no permite esto: cargue la página de nuevo. Lo escrito sigue aquí.",
   en: "Your session has changed, or does not allow this: load the page again. What you wrote is still here.",
 };
+const PATIENCE_MS = 15_000;
 const fresh = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`);
 
 /* -- what is typed outlives a reload, a restart of the server and a log-in -------------------------------------------- */
@@ -93,6 +94,7 @@ async function send(form) {
     body.delete("csrf");
     const said = await fetch(form.action, {
       method: "POST", body, credentials: "same-origin", headers: { accept: "application/json", "x-csrf": token },
+      signal: AbortSignal.timeout(PATIENCE_MS), // a network that swallows what is sent is said, as one that refuses
     });
     if (said.status === 401) { location.assign(`/login?next=${encodeURIComponent(location.pathname)}`); return; }
     if (said.status === 403) { say(STRANGE[language] ?? STRANGE.es, true); return; }

@@ -68,7 +68,7 @@ function step(by) {
 
 /* The focused row's, else the page's only one; of several the first is focused, and the next press takes it. */
 function acknowledge() {
-  const forms = [...document.querySelectorAll("form[data-ack]")];
+  const forms = [...document.querySelectorAll("form[data-ack]:not([hidden])")];
   const mine = forms.find((form) => form.closest("[data-row]") === currentRow() && currentRow());
   const chosen = mine ?? (forms.length === 1 ? forms[0] : null);
   if (chosen) chosen.requestSubmit();
