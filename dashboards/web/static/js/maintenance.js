@@ -16,7 +16,7 @@ function asThough() {
 async function check() {
   const mine = ++asked;
   try {
-    const answer = await fetch(`/maintenance/check?${asThough()}`, { credentials: "same-origin" });
+    const answer = await fetch(`/maintenance/check?${asThough()}&lang=${document.documentElement.lang}`, { credentials: "same-origin" });
     if (!answer.ok) return;
     const html = await answer.text();
     if (mine !== asked) return; // a later one is under way
