@@ -42,7 +42,7 @@ def up(
         Path | None, typer.Option("--topology", help="What is watched; else DATA/topology.yaml.")
     ] = None,
     desk: Annotated[
-        Path | None, typer.Option("--desk", help="Who is told; else DATA/desk.yaml, if there is one.")
+        Path | None, typer.Option("--desk", help="Who is told; else DATA/desk.yaml, if there is one; else, with --lab, the lab's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The data directory; else $SERENO_DATA.")] = None,
     http: Annotated[
@@ -88,15 +88,16 @@ def _files(folder: Path, topology: Path | None, desk: Path | None, softswitch: "
     from sereno.desk import load_desk
     from sereno.topology import load_topology
 
+    own = folder / "desk.yaml"
+    told = desk or (own if own.exists() else None)
     if topology is None and softswitch is not None:
-        if desk is not None:
-            load_desk(desk)
-        return Files(topology=softswitch.topology_path, desk=(desk or softswitch.desk_path).absolute(), probe=LAB_PROBE)
+        if told is not None:
+            load_desk(told)
+        return Files(topology=softswitch.topology_path, desk=(told or softswitch.desk_path).absolute(), probe=LAB_PROBE)
     path = topology or folder / "topology.yaml"
     if topology is None and not path.exists():
         raise UsageError("nothing says what to watch: give --topology FILE, or --lab for the softswitch on loopback")
     found = load_topology(path)
-    told = desk or (folder / "desk.yaml" if (folder / "desk.yaml").exists() else None)
     if told is not None:
         load_desk(told)
     probe, *others = [*found.probes] or [LOCAL_PROBE]

@@ -47,7 +47,10 @@ def test_every_message_has_its_spanish_with_the_same_values() -> None:
         messages = [message for message in read_po(file, locale="es") if message.id]
     written = {
         node.value
-        for path in (*room.rglob("*.py"), *(room.parent / "sereno" / "oncall").glob("*.py"))
+        for path in (
+            *room.rglob("*.py"),
+            *(path for name in ("oncall", "incident") for path in (room.parent / "sereno" / name).glob("*.py")),
+        )
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant)
     }

@@ -48,7 +48,7 @@ def test_a_client_without_its_hash_opens_nothing_to_this_machine(desk, tmp_path,
     (tmp_path / "good").write_text(hashlib.sha256(TOKEN.encode()).hexdigest() + "  -\n")
     (tmp_path / "bad").write_text(TOKEN)
     model = desk("api: {clients: {a: {token: {file: good}, may: [alerts]}, b: {token: {file: bad}, may: [alerts]}}}\n")
-    found = inbound_settings(model, tmp_path / "data", "127.0.0.1")
+    found = inbound_settings(model, tmp_path / "data", private=True)
     assert [client.name for client in found.clients] == ["a"]
     assert (found.loopback, found.strict) == (False, True)
     assert "client b is left out" in caplog.text
