@@ -42,7 +42,7 @@ def up(
         Path | None, typer.Option("--topology", help="What is watched; else DATA/topology.yaml.")
     ] = None,
     desk: Annotated[
-        Path | None, typer.Option("--desk", help="Who is told; else DATA/desk.yaml, if there is one; else, with --lab, the lab's own.")
+        Path | None, typer.Option("--desk", help="Who is told; else DATA/desk.yaml; else, with --lab, the lab's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The data directory; else $SERENO_DATA.")] = None,
     http: Annotated[
