@@ -82,13 +82,24 @@ class Vitrine:
 
 
 def exhibits(connection: Connection, record: IncidentRecord, topology: Topology, words: Words) -> list[Exhibit]:
-    """The earliest of each kind of check, signalling before registrations before calls."""
+    """The earliest of each kind of check, signalling before registrations before calls; of the present episode."""
     names = result_elements(record, topology)
     if not names:
         return []
-    wanted = _reason(record)
+    for windows in _episodes(record):
+        best = _best(connection, names, _reason(record), windows)
+        if best:
+            order = sorted(best, key=lambda place: (best[place][0][:2], place))  # what it is called after, what decided
+            return [_exhibit(connection, best[place][1], words, place) for place in order][:MOST_SHOWN]
+    return []
+
+
+def _best(
+    connection: Connection, names: set[str], wanted: str | None, windows: list[tuple[int, int]]
+) -> dict[int, tuple[tuple[bool, bool, bool, int], ResultRow]]:
+    """Of each kind of check the failure that tells most: by reason, by what decided, by what was kept of it."""
     best: dict[int, tuple[tuple[bool, bool, bool, int], ResultRow]] = {}
-    for window in _windows(record):
+    for window in windows:
         decided = _deciding(connection, names, window)
         for count, row in enumerate(islice(odd(connection, names, None, *window), MOST_ROWS)):
             if row.outcome != "failed":
@@ -99,16 +110,17 @@ def exhibits(connection: Connection, record: IncidentRecord, topology: Topology,
             rank = (other, (row.probe, row.boot, row.seq) not in decided, bare, count)
             if place not in best or rank < best[place][0]:
                 best[place] = (rank, row)
-    order = sorted(best, key=lambda place: (best[place][0][:2], place))  # what it is called after, what decided
-    return [_exhibit(connection, best[place][1], words, place) for place in order][:MOST_SHOWN]
+    return best
 
 
-def _windows(record: IncidentRecord) -> list[tuple[int, int]]:
-    """Around its beginning, and around its opening where that came much later."""
+def _episodes(record: IncidentRecord) -> list[list[tuple[int, int]]]:
+    """Around its reopening, if there was one; else around its beginning, and its opening where that came much later."""
     found = [(record.since_us - BEFORE_US, record.since_us + AFTER_US)]
     if record.opened_us > found[0][1]:
         found.append((record.opened_us - OPENING_US, record.opened_us + OPENING_US))
-    return found
+    if record.reopened_us is None:
+        return [found]
+    return [[(record.reopened_us - OPENING_US, record.reopened_us + AFTER_US)], found]
 
 
 def _reason(record: IncidentRecord) -> str | None:
