@@ -12,7 +12,7 @@ from sereno.errors import UsageError
 
 if TYPE_CHECKING:
     from sereno.doctor import Finding
-    from sereno.doctor.findings.reached import Knock
+    from sereno.doctor.knock import Knock
     from sereno.topology import Topology
 
 app = typer.Typer(add_completion=False)
@@ -121,7 +121,7 @@ async def _knock(topology: "Topology") -> "list[Knock]":
     from probes.checks.sip_standing import SipStandings
     from probes.sip.client import SipClient
     from sereno.clock import SystemClock
-    from sereno.doctor.findings.reached import Knock
+    from sereno.doctor.knock import Knock
     from sereno.topology import resolve_secret
     from sereno.wire import Result
 

@@ -18,7 +18,7 @@ from sereno.errors import ConfigError, SerenoError
 
 if TYPE_CHECKING:
     from sereno.desk import Desk
-    from sereno.doctor.findings.reached import Knock
+    from sereno.doctor.knock import Knock
     from sereno.doctor.tally import Tally
     from sereno.store import Store
     from sereno.store.queries.probes import Standing

@@ -2,19 +2,9 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
+from sereno.doctor.knock import Knock
 from sereno.doctor.model import CannotLookError, Finding, Question, broken, ok
 from sereno.doctor.patient import Patient
-
-
-class Knock(msgspec.Struct, frozen=True, kw_only=True):
-    """One address; `reason` None: it answered."""
-
-    sbc: str
-    address: str
-    reason: str | None
-    code: int | None = None
 
 
 def look(patient: Patient) -> list[Knock]:
