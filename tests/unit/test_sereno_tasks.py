@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sereno import tasks
-from sereno.tasks import in_thread, raise_if_cancelled, together
+from sereno.tasks import go_on, in_thread, raise_if_cancelled, together
 
 
 async def forever(log):
@@ -108,3 +108,19 @@ async def test_a_thread_gives_its_answer_or_its_error():
     assert await in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         await in_thread(divmod, 7, 0)
+
+
+async def test_a_word_that_wait_for_lost_is_heard_before_going_on():
+    heard = asyncio.get_running_loop().create_future()
+
+    async def part():
+        await asyncio.wait_for(heard, 10)
+        go_on()
+        await asyncio.sleep(10)
+
+    task = asyncio.ensure_future(part())
+    await asyncio.sleep(0)
+    heard.set_result(None)
+    task.cancel()  # in the same turn of the loop: the wait has just ended
+    await asyncio.wait([task], timeout=1)
+    assert task.cancelled()
