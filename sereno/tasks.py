@@ -23,13 +23,6 @@ async def until_first(*parts: Coroutine[Any, Any, None]) -> None:
     await _run(parts, asyncio.FIRST_COMPLETED)
 
 
-def go_on() -> None:
-    """Ends a task that was told to end: `asyncio.wait_for` of Python 3.11 loses the word if its own wait just ended."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 async def _run(parts: Sequence[Coroutine[Any, Any, None]], until: str) -> None:
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:

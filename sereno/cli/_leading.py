@@ -172,13 +172,13 @@ class Member:
 
         from sereno.mqtt import Complaints, connect
         from sereno.store.advisory import session_name
-        from sereno.tasks import go_on
+        from sereno.tasks import raise_if_cancelled
 
         complaints = Complaints(log, broker.shown)
         while True:
             try:
                 async with connect(broker, session_name(self._lease.holder).replace(" ", "-")) as client:
-                    go_on()  # we may lead by now: not to be heard of only when it is said again
+                    raise_if_cancelled()  # we may lead by now, and connecting loses that word
                     self.broker = True
                     complaints.connected()
                     async for _ in client.messages:

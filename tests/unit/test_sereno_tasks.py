@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sereno import tasks
-from sereno.tasks import go_on, in_thread, raise_if_cancelled, together
+from sereno.tasks import in_thread, raise_if_cancelled, together
 
 
 async def forever(log):
@@ -115,7 +115,7 @@ async def test_a_word_that_wait_for_lost_is_heard_before_going_on():
 
     async def part():
         await asyncio.wait_for(heard, 10)
-        go_on()
+        raise_if_cancelled()
         await asyncio.sleep(10)
 
     task = asyncio.ensure_future(part())
