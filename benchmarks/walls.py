@@ -68,7 +68,7 @@ class Wall:
                 whole = self._tail + data
                 for mark in wanted:
                     if mark not in self.seen and mark in whole:
-                        self.seen[mark] = time.time()
+                        self.seen[mark] = time.monotonic()
                 self._tail = whole[-64:]
         finally:
             writer.close()
@@ -80,18 +80,18 @@ async def watched(port: int, pid: int, walls: int, folder: Path | None) -> dict[
     tasks = [asyncio.create_task(wall.watch(port, wanted)) for wall in opened]
     await asyncio.sleep(6)
     before, octets, beats = processor_seconds(pid), sum(w.octets for w in opened), sum(w.beats for w in opened)
-    begun = time.time()
+    begun = time.monotonic()
     late = []
     for number in range(CHANGES):
-        await asyncio.sleep(SECONDS / CHANGES - (time.time() - begun) % (SECONDS / CHANGES) if number else 1.0)
+        await asyncio.sleep(SECONDS / CHANGES - (time.monotonic() - begun) % (SECONDS / CHANGES) if number else 1.0)
         if folder is not None:
             mark = f"late answer {number}".encode()
             wanted.append(mark)
             said = await asyncio.to_thread(change, folder, mark.decode().replace(" ", "_"))
             await asyncio.sleep(2)
             late.append(max(wall.seen.get(mark, float("inf")) for wall in opened) - said)
-    await asyncio.sleep(max(0.0, begun + SECONDS - time.time()))
-    spent = time.time() - begun
+    await asyncio.sleep(max(0.0, begun + SECONDS - time.monotonic()))
+    spent = time.monotonic() - begun
     found = {
         "processor": (processor_seconds(pid) - before) / spent,
         "octets": (sum(w.octets for w in opened) - octets) / spent / walls,
@@ -114,7 +114,7 @@ def change(folder: Path, reason: str) -> float:
                 reason=reason, facts="{}",
             )
         )  # fmt: skip
-    said = time.time()
+    said = time.monotonic()
     store.dispose()
     return said
 
